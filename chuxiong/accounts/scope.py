@@ -1,0 +1,66 @@
+"""Scope as transaction-local settings that the row-level policies read.
+
+Outside ``scope()`` a connection sees no clue and no pool row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+
+from .models import Office, Person
+
+_SETTINGS = ("cx.offices", "cx.feeds", "cx.purpose", "cx.person")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one unit of work may reach."""
+
+    offices: tuple[str, ...]
+    feeds: tuple[str, ...] = ()
+    purpose: str = ""
+    person: str = ""
+
+    def values(self) -> tuple[str, str, str, str]:
+        return ",".join(self.offices), ",".join(self.feeds), self.purpose, self.person
+
+
+@contextmanager
+def scope(
+    *,
+    offices: Iterable[str],
+    feeds: Iterable[str] = (),
+    purpose: str = "",
+    person: str = "",
+    using: str = "default",
+) -> Iterator[Scope]:
+    """Open a transaction whose reach is the given offices and feeds; restores the outer reach after."""
+    wanted = Scope(tuple(offices), tuple(feeds), purpose, person)
+    connection = connections[using]
+    with transaction.atomic(using=using):
+        with connection.cursor() as cursor:
+            cursor.execute("select " + ", ".join(f"current_setting('{s}', true)" for s in _SETTINGS))
+            before = cursor.fetchone()
+            _apply(cursor, wanted.values())
+        yield wanted
+        with connection.cursor() as cursor:
+            _apply(cursor, tuple(value or "" for value in before))
+
+
+def _apply(cursor, values) -> None:  # type: ignore[no-untyped-def]
+    cursor.execute("select " + ", ".join(f"set_config('{s}', %s, true)" for s in _SETTINGS), list(values))
+
+
+@contextmanager
+def person_scope(person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision") -> Iterator[Scope]:
+    """The reach of one signed-in person."""
+    with scope(offices=person.office_codes, feeds=feeds, purpose=purpose, person=person.username) as reach:
+        yield reach
+
+
+def all_offices() -> list[str]:
+    return list(Office.objects.values_list("code", flat=True))

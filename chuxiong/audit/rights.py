@@ -1,0 +1,3 @@
+TABLES = {
+    "audit_auditevent": {"web": "INSERT", "worker": "INSERT", "intake": "INSERT"},
+}

@@ -1,0 +1,92 @@
+"""``manage.py demo``: write, seed, deliver, score."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from chuxiong.work.jobs import work_off
+
+
+class Command(BaseCommand):
+    help = "演示州：write | seed | deliver | score"
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true")
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        write = verbs.add_parser("write", help="agency files in the agencies' own formats, and truth.jsonl")
+        write.add_argument("--scale", choices=["small", "county", "prefecture"], default="small")
+        write.add_argument("--seed", type=int)
+        write.add_argument("--out", type=Path, required=True)
+        seed = verbs.add_parser("seed", help="people, agreements, agency clients; log-ins printed once")
+        seed.add_argument("--accounts-only", action="store_true")
+        deliver = verbs.add_parser("deliver", help="import the written files in the manifest's order")
+        deliver.add_argument("folder", type=Path)
+        deliver.add_argument("--day", type=int, action="append")
+        deliver.add_argument("--no-wait", action="store_true")
+        score = verbs.add_parser("score", help="precision and recall per rule against the planted truth")
+        score.add_argument("--truth", type=Path, required=True)
+        for verb in (write, seed, deliver, score):
+            verb.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        getattr(self, f"_{options['verb']}")(**options)
+
+    def _write(self, *, scale: str, seed: int | None, out: Path, json: bool, **_: Any) -> None:
+        from chuxiong.demo.write import write
+
+        drawn = seed if seed is not None else secrets.randbelow(2**31)
+        summary = write(scale=scale, seed=drawn, out=out, today=timezone.localdate())
+        self._say(json, {"seed": drawn, "out": str(out), "rows": summary.rows}, [f"种子 {drawn}，{summary.rows} 行 → {out}"])
+
+    def _seed(self, *, json: bool, accounts_only: bool, **_: Any) -> None:
+        from chuxiong.demo.seed import seed
+
+        made = seed(today=timezone.localdate())
+        lines = [f"{login.kind}  {login.name:<14}{login.secret}  {login.about}" for login in made]
+        head = ["以下登录信息只显示这一次，请记下 / shown once, write them down:"] if made else []
+        self._say(json, [vars(login) for login in made], [*head, *lines])
+
+    def _deliver(self, *, folder: Path, day: list[int] | None, no_wait: bool, json: bool, **_: Any) -> None:
+        from chuxiong.demo.deliver import deliver
+
+        if not (folder / "manifest.jsonl").is_file():
+            raise CommandError(f"{folder}: 没有 manifest.jsonl；请先运行 demo write --out {folder}")
+        say = None if json else self.stdout.write
+        batches = deliver(folder, days=set(day) if day else None, wait=not no_wait, say=say)
+        if not no_wait:
+            work_off()
+        self._say(json, [{"id": b.pk, "feed": b.feed, "state": b.state} for b in batches], [f"{len(batches)} 个文件"])
+
+    def _score(self, *, truth: Path, json: bool, **_: Any) -> None:
+        from chuxiong.demo.score import score
+
+        results = score(truth)
+        lines = [
+            f"{r.rule:<28}精确率 {r.precision:.4f}  召回率 {r.recall:.4f}  命中 {r.found}/{r.expected}"
+            f"  未定 {r.undecided_right}/{r.undecided_expected}  误伤 {r.innocent_hits}  级别 {r.level_right}/{r.right}"
+            for r in results
+        ]
+        details = [f"  漏 {m}" for r in results for m in r.missed[:10]] + [f"  误 {w}" for r in results for w in r.wrong[:10]]
+        document = [
+            {
+                **{k: v for k, v in vars(r).items() if k != "classes"},
+                "classes": dict(r.classes),
+                "precision": r.precision,
+                "recall": r.recall,
+            }
+            for r in results
+        ]
+        self._say(json, document, lines + details)
+
+    def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
+
+

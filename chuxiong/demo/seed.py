@@ -1,0 +1,101 @@
+"""The demo prefecture's people, agreements and agency clients. Log-ins are generated and returned once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db import connections, transaction
+
+from chuxiong.accounts.models import Department, Office, Person
+from ingestion.agreements import PURPOSE
+from ingestion.models import Agreement
+from ingestion.selectors import catalog
+from supervision.api.signing import new_client
+from supervision.models import AgencyClient
+
+#: username, shown name, office, department, roles. The names say themselves that nobody is meant.
+PEOPLE = (
+    ("zhou", "周演示", "532300", "digital", ["prosecutor", "dispatcher"]),
+    ("wu", "吴演示", "532300", "case_management", ["prosecutor", "head"]),
+    ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
+    ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    """One generated log-in; the secret is not kept anywhere in the clear."""
+
+    kind: str
+    name: str
+    secret: str
+    about: str
+
+
+def seed(*, today: date) -> list[Login]:
+    """Create what is missing; returns the log-ins made by this call (none the second time)."""
+    with transaction.atomic():
+        _agreements(today)
+        return _people() + _clients()
+
+
+def _people() -> list[Login]:
+    made = []
+    for username, name, office, department, roles in PEOPLE:
+        if Person.objects.filter(username=username).exists():
+            continue
+        password = "-".join(secrets.token_hex(2) for _ in range(4))
+        Person.objects.create_person(
+            username=username,
+            password=password,
+            name=name,
+            office=Office.objects.get(pk=office),
+            department=Department.objects.get(office_id=office, code=department),
+            roles=roles,
+        )
+        made.append(Login("登录", username, password, f"{name} · {Office.objects.get(pk=office).short_zh}"))
+    return made
+
+
+def _agreements(today: date) -> None:
+    by_agency: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for feed in catalog().values():
+        by_agency.setdefault(feed.agency.code, []).append(feed.code)
+        names[feed.agency.code] = feed.agency.zh
+    for index, (agency, feeds) in enumerate(sorted(by_agency.items()), start=1):
+        Agreement.objects.update_or_create(
+            number=f"演示协议-{index:03d}",
+            defaults={
+                "agency": agency,
+                "agency_zh": names[agency],
+                "title": f"与{names[agency]}的数据共享协议（演示）",
+                "signed_on": today - timedelta(days=200),
+                "valid_from": today - timedelta(days=200),
+                "valid_to": today + timedelta(days=530),
+                "purposes": [PURPOSE],
+                "fields": {feed: ["*"] for feed in feeds},
+                "data_class": "L4",
+                "custodian": "吴演示",
+                "may_be_fed_back": True,
+            },
+        )
+
+
+def _clients() -> list[Login]:
+    made = []
+    for feed in catalog().values():
+        key = f"demo-{feed.agency.code}"
+        if AgencyClient.objects.filter(key=key).exists():
+            continue
+        _, secret = new_client(agency=feed.agency.code, agency_zh=feed.agency.zh, key=key)
+        made.append(Login("单位接口", key, secret, feed.agency.zh))
+    return made
+
+
+def seeded(*, using: str = "owner") -> bool:
+    with connections[using].cursor() as cursor:
+        cursor.execute("select exists (select 1 from accounts_person where username = %s)", [PEOPLE[0][0]])
+        return bool(cursor.fetchone()[0])

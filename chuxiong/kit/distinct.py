@@ -1,0 +1,22 @@
+"""Work on the distinct values of a column only: status, month and place columns repeat a few values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+_SAMPLE, _FEW = 2_000, 400
+
+
+def over_distinct(values: pl.Series, convert: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """``convert(values)``, computed once per distinct value where values repeat.
+
+    ``convert`` must map each value by itself, whatever its neighbours are.
+    """
+    sample = values.gather_every(max(1, len(values) // _SAMPLE))
+    if len(values) <= _SAMPLE or sample.n_unique() > _FEW:
+        return convert(values)
+    encoded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    known = pl.Series(values.name, encoded.dictionary, dtype=values.dtype)
+    return convert(known).gather(pl.Series(encoded.indices).cast(pl.UInt32)).alias(values.name)

@@ -1,0 +1,149 @@
+"""Django proper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import env
+
+BASE_DIR = env.BASE_DIR
+VAR_DIR = Path(env.optional("CHUXIONG_VAR"))
+_required = env.require("CHUXIONG_SECRET_KEY", "CHUXIONG_REDIS_URL", "CHUXIONG_VAULT_KEYS")
+
+SECRET_KEY = _required["CHUXIONG_SECRET_KEY"]
+REDIS_URL = _required["CHUXIONG_REDIS_URL"]
+VAULT_KEYS = Path(_required["CHUXIONG_VAULT_KEYS"])
+DEBUG = False
+ALLOWED_HOSTS = [h for h in env.optional("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]").split(",") if h]
+SECURE = env.flag("CHUXIONG_HTTPS")
+
+INSTALLED_APPS = [
+    "chuxiong.accounts",
+    "chuxiong.vault",
+    "chuxiong.audit",
+    "chuxiong.work",
+    "chuxiong.up",
+    "chuxiong.demo",
+    "ingestion",
+    "supervision",
+    "dashboard",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "channels",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "chuxiong.urls"
+ASGI_APPLICATION = "chuxiong.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# A lock or a statement that waits this long is a fault to be seen, not a page that hangs.
+_TIMEOUTS = {
+    "web": "-c statement_timeout=20s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+    "wall": "-c statement_timeout=10s -c lock_timeout=2s -c default_transaction_read_only=on",
+}
+
+
+def _database(role: str, address: env.DatabaseAddress) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": address.name,
+        "USER": address.user,
+        "PASSWORD": address.password,
+        "HOST": address.host,
+        "PORT": address.port,
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {
+            "application_name": f"chuxiong-{role}",
+            "options": "-c timezone=Asia/Shanghai " + _TIMEOUTS.get(role, ""),
+        },
+    }
+
+
+_addresses = env.databases()
+DATABASES = {name: _database(name, address) for name, address in _addresses.items()}
+DATABASES["default"] = _database(env.role(), _addresses[env.role()])
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.Person"
+LOGIN_URL = "desk:login"
+LOGIN_REDIRECT_URL = "desk:queue"
+LOGOUT_REDIRECT_URL = "desk:login"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Asia/Shanghai"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+MEDIA_ROOT = VAR_DIR / "attachments"
+
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_SECURE = SECURE
+CSRF_COOKIE_SECURE = SECURE
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = False
+SECURE_HSTS_SECONDS = 31536000 if SECURE else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_TEMP_DIR = None
+
+# Where the material lies: one YAML file a feed, one a rule.
+FEEDS_DIR = BASE_DIR / "ingestion" / "feeds"
+RULES_DIR = BASE_DIR / "supervision" / "rules"

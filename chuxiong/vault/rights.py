@@ -1,0 +1,4 @@
+TABLES = {
+    "vault_identifier": {"intake": "SELECT, INSERT"},
+    "vault_batchkey": {"intake": "SELECT, INSERT, DELETE"},
+}

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class WorkConfig(AppConfig):
+    name = "chuxiong.work"
+    label = "work"
+    verbose_name = "作业"

@@ -1,0 +1,70 @@
+"""Reads the feed files of a folder. Every error names file, key and cure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from chuxiong.kit.problems import Problem
+from ingestion.catalog.spec import FeedSpec
+
+Catalog = Mapping[str, FeedSpec]
+
+
+class CatalogError(Exception):
+    """One or more feed files are wrong; ``problems`` lists all of them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(p) for p in problems))
+        self.problems = problems
+
+
+_CURES = {
+    "extra_forbidden": "删除这个键，或改成规定的键名",
+    "missing": "补上这个键",
+    "string_type": "写成带引号的字符串，例如 \"0532301\"",
+    "literal_error": "改成列出的取值之一",
+}
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """All feeds by code, in order of file name; raises ``CatalogError`` with every problem found."""
+    feeds: dict[str, FeedSpec] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*/*.yaml")):
+        place = f"{path.parent.name}/{path.name}"
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            feed = FeedSpec.model_validate(_tuples(document), strict=True)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{place} 第 {mark.line + 1} 行" if mark else place
+            problems.append(Problem(where, "不是有效的 YAML", f"检查缩进、引号和冒号后的空格（{getattr(error, 'problem', '')}）"))
+        except ValidationError as error:
+            problems += [
+                Problem(
+                    f"{place} → {'.'.join(str(part) for part in item['loc']) or '文件'}",
+                    item["msg"].removeprefix("Value error, "),
+                    _CURES.get(item["type"], "按 docs/architecture.md 和相邻数据源文件改正"),
+                )
+                for item in error.errors()
+            ]
+        else:
+            if feed.code != path.stem:
+                problems.append(Problem(f"{place} → code", f"“{feed.code}”与文件名不同", f"改成 {path.stem}，或给文件改名"))
+            feeds[feed.code] = feed
+    if problems:
+        raise CatalogError(problems)
+    return feeds
+
+
+def _tuples(value: object) -> object:
+    """YAML lists as tuples, as strict validation of frozen models wants them."""
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,125 @@
+"""Opens a delivered file in a child process under limits and hands on its cells as text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from chuxiong.kit.problems import Problem
+from ingestion.catalog.spec import FeedSpec
+
+_READER = Path(__file__).with_name("reader_process.py")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may cost. Bytes, seconds, counts."""
+
+    memory: int = 3 << 30
+    cpu_seconds: int = 600
+    wall_seconds: int = 900
+    unpacked: int = 2 << 30
+    ratio: int = 200
+    members: int = 2000
+    columns: int = 512
+    gap: int = 1000
+
+
+class Refused(Exception):
+    """The file cannot be taken; ``problem`` says what was found, what was expected, what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass
+class Table:
+    """An opened file. ``header_row`` counts from 1, 0 when there is none (JSON lines)."""
+
+    headers: list[str]
+    header_row: int
+    encoding: str
+    _process: subprocess.Popen[bytes]
+    _timer: threading.Timer
+    _place: str
+    blank: int = field(default=0)
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Frames of at most 50,000 rows: one text column per header, ``row_no``, ``ragged`` (text or null)."""
+        try:
+            with pa.ipc.open_stream(self._process.stdout) as stream:
+                for batch in stream:
+                    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+                    yield frame.rename({f"c{i}": header for i, header in enumerate(self.headers)})
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _broken(self._process, self._place) from error
+        finally:
+            self.close()
+        if self._process.returncode:
+            raise _broken(self._process, self._place)
+
+    def close(self) -> None:
+        self._timer.cancel()
+        if self._process.stdout:
+            self._process.stdout.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str | None = None) -> Table:
+    """Open ``path``; the header row is the one that best fits the feed's accepted headers.
+
+    Raises ``Refused`` when the file is no readable table or exceeds the limits.
+    """
+    place = name or path.name
+    accepted = [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers) if feed else []
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(_READER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"},
+    )
+    timer = threading.Timer(limits.wall_seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    request = {"path": str(path), "accepted": accepted, "limits": vars(limits)}
+    assert process.stdin and process.stdout  # noqa: S101  both are pipes
+    try:
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    first = process.stdout.readline()
+    try:
+        answer: dict[str, Any] = json.loads(first)
+    except ValueError:
+        timer.cancel()
+        process.stdout.close()
+        process.wait()
+        raise _broken(process, place) from None
+    if "refused" in answer:
+        timer.cancel()
+        process.stdout.close()
+        process.wait()
+        raise Refused(Problem(place, answer["refused"]["what"], answer["refused"]["cure"]))
+    return Table(answer["headers"], answer["header_row"], answer["encoding"], process, timer, place)
+
+
+def _broken(process: subprocess.Popen[bytes], place: str) -> Refused:
+    code = process.poll()
+    why = {-9: "超过时间或内存上限", -24: "超过计算时间上限", -6: "读取程序被文件内容击溃"}.get(code or 0, "读取中断")
+    return Refused(Problem(place, f"文件无法读完（{why}）", "请另存为 CSV 后重发，或拆成较小的文件"))

@@ -1,0 +1,115 @@
+"""From bytes handed over to an encrypted file in the batch store and a receipt."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import date, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.db import IntegrityError, connections, transaction
+
+from chuxiong.kit.problems import Problem
+from chuxiong.vault import envelope
+from chuxiong.vault.keys import keys
+from chuxiong.work.jobs import enqueue
+from ingestion import agreements
+from ingestion.catalog.spec import FeedSpec
+from ingestion.models import Batch
+
+ALIAS = "intake"
+
+
+class ImportRefused(Exception):
+    """The delivery was not accepted; ``problem`` says where, what and what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def store_path(name: str) -> Path:
+    return Path(settings.VAR_DIR) / "batches" / f"{name}.enc"
+
+
+def receive(
+    source: BinaryIO,
+    *,
+    feed: FeedSpec,
+    file_name: str,
+    by: str,
+    at: datetime,
+    covers_until: date | None = None,
+    snapshot: bool = False,
+) -> tuple[Batch, bool]:
+    """Store one delivered file and queue its intake. Returns (batch, is_new).
+
+    The same bytes for the same feed are answered with the first batch. Raises ``ImportRefused``
+    when no agreement in force covers the feed: then nothing of the file is kept.
+    """
+    permit = agreements.check({feed.code: ()}, on=at.date(), using=ALIAS)
+    agreement = agreements.agreement_of(feed.code, on=at.date(), using=ALIAS)
+    if not permit.allowed or agreement is None:
+        raise ImportRefused(
+            Problem(
+                place=file_name,
+                what=f"不能接收数据源 {feed.code}（{feed.title.zh}）的文件：{permit.explain()}",
+                cure="登记或续签数据协议后重新导入；文件未保存。",
+            )
+        )
+    data_key, name = envelope.new_data_key(), uuid.uuid4().hex
+    digest, size = envelope.store(source, store_path(name), data_key)
+    try:
+        with transaction.atomic(using=ALIAS):
+            batch = Batch.objects.using(ALIAS).create(
+                feed=feed.code,
+                file_name=Path(file_name).name,
+                digest=digest,
+                size=size,
+                agreement=agreement,
+                received_at=at,
+                received_by=by,
+                covers_until=covers_until,
+                snapshot=snapshot,
+                layout={"store": name},
+            )
+            with connections[ALIAS].cursor() as cursor:
+                ring = keys()
+                cursor.execute(
+                    "insert into vault_batchkey (batch, sealed, key_id) values (%s, %s, %s)",
+                    [batch.pk, ring.wrap(data_key, f"batch:{batch.pk}"), ring.current],
+                )
+            enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
+    except IntegrityError:
+        os.unlink(store_path(name))
+        first = Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED).get(feed=feed.code, digest=digest)
+        return first, False
+    return batch, True
+
+
+def data_key_of(batch: Batch) -> bytes:
+    """The batch's data key; gone once the batch was cleared."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("select sealed, key_id from vault_batchkey where batch = %s", [batch.pk])
+        sealed, key_id = cursor.fetchone()
+    return keys().unwrap(sealed, key_id, f"batch:{batch.pk}")
+
+
+def release(batch_id: int) -> Batch:
+    """Let a held batch in after a person has checked with its provider."""
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
+        if batch.state != Batch.State.HELD:
+            raise ImportRefused(
+                Problem(
+                    place=f"批次 {batch_id}",
+                    what=f"当前状态为“{batch.get_state_display()}”，不需要放行",
+                    cure="只有“已暂扣”的批次可以放行。",
+                )
+            )
+        batch.state, batch.layout = Batch.State.RECEIVED, {**batch.layout, "accepted": True}
+        batch.save(using=ALIAS)
+        enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
+    return batch

@@ -1,0 +1,228 @@
+"""One stored file through the whole intake: read, normalise, shelter, stage, land.
+
+Each chunk is committed to staging; only the landing is one transaction. A killed run starts again
+from the stored file; nothing of it was visible.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from django.db import connections, transaction
+
+from chuxiong.kit.problems import Problem
+from chuxiong.vault import envelope, refs
+from chuxiong.work.bell import publish
+from chuxiong.work.jobs import enqueue
+from ingestion.catalog.spec import FeedSpec
+from ingestion.intake import merge
+from ingestion.intake.normalising import Mapping, map_headers, normalise
+from ingestion.intake.reading import Limits, Refused, Table, read_table
+from ingestion.intake.receive import ALIAS, data_key_of, store_path
+from ingestion.intake.shelter import shelter
+from ingestion.models import Batch
+
+logger = logging.getLogger(__name__)
+
+
+class Superseded(Exception):
+    """Another worker holds the newer claim on this batch."""
+
+
+def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
+    """Take one received batch in. Safe to call again at any time; a landed batch is left alone."""
+    batch = _claim(batch_id, fence)
+    if batch.state != Batch.State.READING:
+        return batch
+    data_key = data_key_of(batch)
+    try:
+        with _in_memory(batch, data_key) as path:
+            table = read_table(path, feed, limits=Limits())
+            mapping = map_headers(table.headers, feed)
+            _check_layout(batch, feed, table, mapping)
+            received, blank, filled = _stage_all(batch, feed, table, mapping, data_key, fence)
+    except Refused as refusal:
+        return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
+    shortfall = _below_minimum(feed, received, filled) if not batch.layout.get("accepted") else None
+    if shortfall:
+        return _end(batch, fence, Batch.State.HELD, shortfall)
+    return _land(batch, feed, fence=fence, at=at, received=received, blank=blank)
+
+
+def _claim(batch_id: int, fence: int) -> Batch:
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
+        if batch.fence > fence:
+            raise Superseded(batch_id)
+        if batch.state in (Batch.State.RECEIVED, Batch.State.READING):
+            batch.state, batch.fence, batch.progress = Batch.State.READING, fence, 0
+            batch.save(using=ALIAS)
+    return batch
+
+
+@contextmanager
+def _in_memory(batch: Batch, data_key: bytes) -> Iterator[Path]:
+    """The plain file, on memory only, for as long as the reader needs it."""
+    folder = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+    handle, name = tempfile.mkstemp(prefix="cx-", suffix=Path(batch.file_name).suffix.lower(), dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as plain:
+            envelope.restore(store_path(batch.layout["store"]), plain, data_key)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) -> None:
+    """A file that lacks a required column is refused; a header nobody knows becomes an issue."""
+    if mapping.missing:
+        expected = "、".join(feed.column(name).headers[0] for name in mapping.missing)
+        raise Refused(
+            Problem(
+                place=f"{batch.file_name} 第 {table.header_row} 行（表头）",
+                what=f"缺少必填列：{expected}。读到的表头：{'、'.join(table.headers[:30])}",
+                cure=f"请确认文件属于“{feed.title.zh}”，或在数据源页把该列名登记为别名后重新导入。",
+            )
+        )
+    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
+        for header in mapping.unknown:
+            cursor.execute(
+                "insert into ingestion_feedissue (feed, kind, place, text, first_batch_id, seen, open)"
+                " values (%s, 'unknown_header', %s, %s, %s, 1, true)"
+                " on conflict (feed, kind, place) do update set seen = ingestion_feedissue.seen + 1",
+                [
+                    feed.code,
+                    header[:120],
+                    f"文件 {batch.file_name} 多出一列“{header}”，未入库。请登记为别名，或列入不采集的列。",
+                    batch.pk,
+                ],
+            )
+
+
+def _stage_all(
+    batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping, data_key: bytes, fence: int
+) -> tuple[int, int, dict[str, int]]:
+    """Stage every chunk; returns (rows received, blank rows, filled cells by column)."""
+    connection = connections[ALIAS]
+    with transaction.atomic(using=ALIAS):
+        merge.create_staging(connection, feed, batch)
+        with connection.cursor() as cursor:
+            cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
+    received = blank = 0
+    filled: dict[str, int] = {}
+    received_on = batch.received_at.date()
+    for chunk in table.chunks():
+        result = normalise(chunk, feed, mapping, received_on=received_on)
+        blank += result.blank
+        received += chunk.height - result.blank
+        with transaction.atomic(using=ALIAS):
+            sheltered = shelter(result.good, feed, lambda kind, values: refs.mint(connection, kind, values))
+            merge.stage(connection, feed, batch, sheltered)
+            _quarantine(batch, chunk, result.bad, data_key)
+            if not Batch.objects.using(ALIAS).filter(pk=batch.pk, fence=fence).update(progress=received):
+                raise Superseded(batch.pk)
+        for name in feed.expectations.minimum.filled:
+            if name in result.good.columns:
+                filled[name] = filled.get(name, 0) + result.good[name].is_not_null().sum()
+    return received, blank, filled
+
+
+def _quarantine(batch: Batch, chunk: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:
+    """Seal the failing rows as they came, beside row number, column and reason."""
+    if bad.is_empty():
+        return
+    reasons: dict[int, list[dict[str, Any]]] = {}
+    for row in bad.iter_rows(named=True):
+        reasons.setdefault(row["row_no"], []).append({"column": row["column"], "reason": row["reason"]})
+    originals = chunk.filter(pl.col("row_no").is_in(list(reasons))).iter_rows(named=True)
+    with connections[ALIAS].cursor() as cursor:
+        for original in originals:
+            number = original.pop("row_no")
+            sealed = envelope.seal_text(
+                json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}"
+            )
+            cursor.execute(
+                "insert into ingestion_quarantine (batch_id, row_no, reasons, sealed) values (%s, %s, %s, %s)",
+                [batch.pk, number, json.dumps(reasons[number], ensure_ascii=False), sealed],
+            )
+
+
+def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Problem | None:
+    minimum = feed.expectations.minimum
+    if received < minimum.rows:
+        return Problem(
+            place=feed.code,
+            what=f"只有 {received} 行，少于约定的最少 {minimum.rows} 行",
+            cure="请向提供单位核实是否缺页；确认无误后放行（feed release）。",
+        )
+    for name, share in minimum.filled.items():
+        if received and filled.get(name, 0) / received < share:
+            return Problem(
+                place=f"{feed.code}.{name}",
+                what=f"填报率 {filled.get(name, 0) / received:.1%}，低于约定的 {share:.0%}",
+                cure="请向提供单位核实该列；确认无误后放行（feed release）。",
+            )
+    return None
+
+
+def _land(batch: Batch, feed: FeedSpec, *, fence: int, at: datetime, received: int, blank: int) -> Batch:
+    connection = connections[ALIAS]
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
+        if batch.fence != fence:
+            raise Superseded(batch.pk)
+        number, counts = merge.land(
+            connection,
+            feed,
+            batch,
+            at=at,
+            covers_until=batch.covers_until or _covers(connection, feed, batch),
+            remove_absent=batch.snapshot,
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("select count(*) from ingestion_quarantine where batch_id = %s", [batch.pk])
+            quarantined = cursor.fetchone()[0]
+        batch.state, batch.landing, batch.landed_at = Batch.State.LANDED, number, at
+        batch.received, batch.blank, batch.quarantined = received, blank, quarantined
+        batch.loaded, batch.unchanged = counts.loaded, counts.unchanged
+        batch.duplicate, batch.removed, batch.problem = counts.duplicate, counts.removed, None
+        batch.save(using=ALIAS)
+        merge.drop_staging(connection, batch)
+        enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)
+        transaction.on_commit(lambda: publish("landed", landing=number), using=ALIAS)
+    logger.info("batch %s of %s landed as %s: %s rows", batch.pk, feed.code, number, received)
+    return batch
+
+
+def _covers(connection: Any, feed: FeedSpec, batch: Batch) -> date | None:
+    """Covers-until from the data itself when the hand-over sheet does not state it."""
+    if not feed.covers:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f'select max("{feed.covers}")::date from {merge.staging_table(batch)}')
+        return cursor.fetchone()[0]
+
+
+def _end(batch: Batch, fence: int, state: str, problem: Problem) -> Batch:
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
+        if batch.fence != fence:
+            raise Superseded(batch.pk)
+        batch.state = state
+        batch.problem = {"place": problem.place, "what": problem.what, "cure": problem.cure}
+        batch.save(using=ALIAS)
+        merge.drop_staging(connections[ALIAS], batch)
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
+        transaction.on_commit(lambda: publish("batch", batch=batch.pk), using=ALIAS)
+    return batch

@@ -1,0 +1,125 @@
+"""``manage.py feed``: list, check, sync, status, import, release, template."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from ingestion import pool, selectors
+from ingestion.catalog.load import CatalogError, load_catalog
+
+
+class Command(BaseCommand):
+    help = "数据源：list | check | sync | status | import FEED FILE | release BATCH"
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        for verb in ("list", "check", "sync", "status"):
+            verbs.add_parser(verb).add_argument("--json", action="store_true")
+        take = verbs.add_parser("import")
+        take.add_argument("feed")
+        take.add_argument("file", type=Path)
+        take.add_argument("--covers-until", type=date.fromisoformat)
+        take.add_argument("--snapshot", action="store_true", help="rows absent from the file end")
+        take.add_argument("--by", default="命令行")
+        take.add_argument("--wait", action="store_true", help="take it in before returning")
+        take.add_argument("--json", action="store_true")
+        release = verbs.add_parser("release")
+        release.add_argument("batch", type=int)
+        release.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        getattr(self, f"_{options['verb']}")(**options)
+
+    def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
+
+    def _catalog(self) -> Any:
+        try:
+            return load_catalog(settings.FEEDS_DIR)
+        except CatalogError as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, *, json: bool, **_: Any) -> None:
+        feeds = [f for f in self._catalog().values() if f.status == "live"]
+        rows = [{"code": f.code, "title": f.title.zh, "agency": f.agency.zh, "cadence": f.cadence} for f in feeds]
+        lines = [f"{r['code']:<24}{r['cadence']:<10}{r['title']}（{r['agency']}）" for r in rows]
+        self._say(json, rows, [*lines, f"共 {len(rows)} 个启用数据源 / {len(rows)} live"])
+
+    def _check(self, *, json: bool, **_: Any) -> None:
+        catalog = self._catalog()
+        self._say(json, {"feeds": len(catalog), "ok": True}, [f"{len(catalog)} 个数据源文件无误 / feeds are valid"])
+
+    def _sync(self, *, json: bool, **_: Any) -> None:
+        changes = pool.sync(self._catalog())
+        refused = [c for c in changes if c.refused]
+        lines = [f"{'拒绝' if c.refused else '完成'} {c.feed}: {c.statement}" for c in changes]
+        self._say(json, [vars(c) for c in changes], lines or ["数据池已是最新 / pool is up to date"])
+        if refused:
+            raise CommandError(
+                f"{len(refused)} 处改动会丢失数据，未执行；请核对后由 owner 手工执行上列语句。"
+                " Destructive changes were refused; run the statements above by hand."
+            )
+
+    def _status(self, *, json: bool, **_: Any) -> None:
+        states = selectors.feed_states()
+        lines = [f"{s.state:<8}{s.code:<24}{s.covers_until or '—'}  {s.rows_last} 行  {s.title_zh}" for s in states]
+        self._say(json, [vars(s) for s in states], lines)
+
+    def _import(self, *, feed: str, file: Path, json: bool, **options: Any) -> None:
+        from chuxiong.work.jobs import work_off
+        from ingestion.intake.receive import ImportRefused, receive
+
+        catalog = self._catalog()
+        if feed not in catalog:
+            raise CommandError(f"没有数据源 {feed}；可用：{', '.join(sorted(catalog))}")
+        if not file.is_file():
+            raise CommandError(f"{file}: 文件不存在 / no such file")
+        try:
+            with file.open("rb") as source:
+                batch, new = receive(
+                    source,
+                    feed=catalog[feed],
+                    file_name=file.name,
+                    by=options["by"],
+                    at=timezone.now(),
+                    covers_until=options["covers_until"],
+                    snapshot=options["snapshot"],
+                )
+        except ImportRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        if options["wait"]:
+            while work_off(kinds=["take_in"]):
+                pass
+            batch.refresh_from_db(using="intake")
+        document = {
+            name: getattr(batch, name)
+            for name in ("id", "feed", "state", "received", "loaded", "unchanged", "duplicate", "quarantined")
+        } | {"new": new, "problem": batch.problem}
+        self._say(
+            json,
+            document,
+            [
+                f"批次 {batch.pk} {batch.get_state_display()}{'' if new else '（此前已接收同一文件）'}",
+                f"接收 {batch.received} = 入库 {batch.loaded} + 未变 {batch.unchanged}"
+                f" + 重复 {batch.duplicate} + 隔离 {batch.quarantined}",
+            ]
+            + ([f"{batch.problem['place']}：{batch.problem['what']} {batch.problem['cure']}"] if batch.problem else []),
+        )
+        if batch.state == batch.State.REFUSED:
+            raise CommandError("文件被拒收，原因见上 / refused, see above")
+
+    def _release(self, *, batch: int, json: bool, **_: Any) -> None:
+        from ingestion.intake.receive import release
+
+        released = release(batch)
+        self._say(json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"])

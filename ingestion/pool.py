@@ -1,0 +1,112 @@
+"""The pool's tables, generated from the catalogue. Additive: what would destroy data is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connections
+
+from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+from ingestion.catalog.load import Catalog
+from ingestion.catalog.spec import FeedSpec
+
+# Every pool table starts with these; see docs/architecture.md.
+SYSTEM_COLUMNS = (
+    ("record_id", "bigint generated always as identity primary key"),
+    ("natural_hash", "bytea not null"),
+    ("row_hash", "bytea not null"),
+    ("batch_id", "bigint not null"),
+    ("row_no", "integer not null"),
+    ("from_landing", "bigint not null"),
+    ("to_landing", "bigint"),
+    ("county", "text"),
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One statement of a sync, already run, or refused with what to do by hand."""
+
+    feed: str
+    statement: str
+    refused: bool = False
+
+
+def pool_columns(feed: FeedSpec) -> dict[str, str]:
+    """Column → Postgres type of the feed's own columns, in catalogue order."""
+    columns: dict[str, str] = {}
+    for column in feed.columns:
+        columns[column.name] = column.pool_type
+        if column.type == "citizen_id" and not column.required:
+            columns[f"{column.name}_masked"] = "text"
+    return columns
+
+
+def sync(catalog: Catalog, *, using: str = "owner") -> list[Change]:
+    """Create missing tables, columns and indexes; report what differs and would destroy data."""
+    changes: list[Change] = []
+    with connections[using].cursor() as cursor:
+        for feed in catalog.values():
+            cursor.execute(
+                "select a.attname, format_type(a.atttypid, null) from pg_attribute a"
+                " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
+                " where n.nspname = 'pool' and c.relname = %s and a.attnum > 0 and not a.attisdropped",
+                [feed.code],
+            )
+            existing = dict(cursor.fetchall())
+            for change in _plan(feed, existing):
+                if not change.refused:
+                    cursor.execute(change.statement)
+                changes.append(change)
+            for statement in _rights(feed):
+                cursor.execute(statement)
+    return changes
+
+
+def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
+    table = f'pool."{feed.code}"'
+    columns = pool_columns(feed)
+    if not existing:
+        body = ", ".join(f'"{n}" {t}' for n, t in (*SYSTEM_COLUMNS, *columns.items()))
+        created = [f"create table {table} ({body})", *_indexes(feed)]
+        return [Change(feed.code, statement) for statement in created]
+    changes = []
+    for name, wanted in columns.items():
+        if name not in existing:
+            changes.append(Change(feed.code, f'alter table {table} add column "{name}" {wanted}'))
+        elif existing[name] != wanted:
+            by_hand = f'alter table {table} alter column "{name}" type {wanted} using "{name}"::{wanted}'
+            changes.append(Change(feed.code, by_hand, refused=True))
+    gone = set(existing) - set(columns) - {name for name, _ in SYSTEM_COLUMNS}
+    changes += [Change(feed.code, f'alter table {table} drop column "{n}"', refused=True) for n in sorted(gone)]
+    return changes
+
+
+def _indexes(feed: FeedSpec) -> list[str]:
+    table = f'pool."{feed.code}"'
+    statements = [
+        f'create unique index "{feed.code}_current" on {table} (natural_hash) where to_landing is null',
+        f'create index "{feed.code}_landing" on {table} (from_landing)',
+        f'create index "{feed.code}_ended" on {table} (to_landing) where to_landing is not null',
+    ]
+    for column in feed.columns:
+        if column.subject:
+            statements.append(f'create index "{feed.code}_{column.name}" on {table} ("{column.name}")')
+    return statements
+
+
+def _rights(feed: FeedSpec) -> list[str]:
+    table = f'pool."{feed.code}"'
+    in_scope = (
+        f"'{feed.code}' = any (string_to_array((select current_setting('cx.feeds', true)), ','))"
+        f" and (county is null or {OFFICE_IN_SCOPE.format(column='county')})"
+    )
+    return [
+        f"alter table {table} enable row level security",
+        f"grant select, insert, update on {table} to cx_intake",
+        f"grant select on {table} to cx_worker, cx_web",
+        f"drop policy if exists intake on {table}",
+        f"create policy intake on {table} for all to cx_intake using (true) with check (true)",
+        f"drop policy if exists scope on {table}",
+        f"create policy scope on {table} for select to cx_worker, cx_web using ({in_scope})",
+    ]

@@ -1,0 +1,20 @@
+"""Who may do what with the control tables. Pool tables get theirs from ``feed sync``."""
+
+TABLES = {
+    "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_batch": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
+    "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
+    "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
+}
+STATEMENTS = [
+    "create schema if not exists pool",
+    "create schema if not exists staging",
+    "grant usage on schema pool to cx_intake, cx_worker, cx_web",
+    "grant usage, create on schema staging to cx_intake",
+    # The wall needs the age of every feed, nothing else of intake.
+    "create or replace view wall_feed as select feed, max(landed_at) as landed_at, max(covers_until) as covers_until,"
+    " count(*) as landings from ingestion_landing group by feed",
+    "grant select on wall_feed to cx_wall, cx_web",
+]

@@ -1,0 +1,171 @@
+"""What other rooms may read of intake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from ingestion.catalog.load import Catalog, load_catalog
+from ingestion.catalog.spec import FeedSpec
+from ingestion.models import Batch
+from ingestion.pool import pool_columns
+
+
+@lru_cache(maxsize=1)
+def catalog() -> Catalog:
+    """The feed catalogue; read once per process."""
+    return load_catalog(settings.FEEDS_DIR)
+
+
+def batch_feed(batch_id: int) -> FeedSpec:
+    return catalog()[Batch.objects.values_list("feed", flat=True).get(pk=batch_id)]
+
+
+def last_landing() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select coalesce(max(number), 0) from ingestion_landing")
+        return int(cursor.fetchone()[0])
+
+
+def covered_until(feeds: Iterable[str], *, landing: int) -> dict[str, date | None]:
+    """Per feed, the day up to which delivered data are complete, as known at ``landing``."""
+    wanted = list(feeds)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select feed, max(covers_until) from ingestion_landing where feed = any(%s) and number <= %s group by feed",
+            [wanted, landing],
+        )
+        found = dict(cursor.fetchall())
+    return {feed: found.get(feed) for feed in wanted}
+
+
+def landed_feeds(*, since: int, until: int) -> set[str]:
+    """Feeds with a landing in (since, until]."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct feed from ingestion_landing where number > %s and number <= %s", [since, until]
+        )
+        return {feed for (feed,) in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """One feed as the data page and the wall show it."""
+
+    code: str
+    title_zh: str
+    title_en: str
+    agency_zh: str
+    cadence: str
+    covers_until: date | None
+    landed_at: datetime | None
+    expected_by: date | None
+    state: str  # ok | late | silent | never
+    rows_last: int
+    quarantined_last: int
+    issues: int
+    landings: int
+
+
+_WORST_FIRST = {"silent": 0, "late": 1, "never": 2, "ok": 3}
+
+
+def feed_states(*, on: date | None = None) -> list[FeedState]:
+    """Every live feed, worst first, then in catalogue order."""
+    today = on or timezone.localdate()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select l.feed, max(l.covers_until), max(l.landed_at), count(*),"
+            " (array_agg(b.received order by l.number desc))[1],"
+            " (array_agg(b.quarantined order by l.number desc))[1]"
+            " from ingestion_landing l join ingestion_batch b on b.id = l.batch_id group by l.feed"
+        )
+        landed = {row[0]: row[1:] for row in cursor.fetchall()}
+        cursor.execute("select feed, count(*) from ingestion_feedissue where open group by feed")
+        issues = dict(cursor.fetchall())
+    states = [_state(feed, landed.get(feed.code), issues.get(feed.code, 0), today) for feed in catalog().values()]
+    return sorted(states, key=lambda s: _WORST_FIRST[s.state])
+
+
+def freshness(
+    feed: FeedSpec, covers: date | None, landed_at: datetime | None, today: date
+) -> tuple[str, date | None]:
+    """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never."""
+    reached = covers or (landed_at.date() if landed_at else None)
+    if reached is None:
+        return "never", None
+    due = reached + timedelta(days=feed.max_lag_days)
+    if today <= due:
+        return "ok", due
+    return ("silent" if today > due + timedelta(days=feed.max_lag_days) else "late"), due
+
+
+def _state(feed: FeedSpec, row: Sequence[Any] | None, issues: int, today: date) -> FeedState:
+    covers, landed_at, count, rows, quarantined = row or (None, None, 0, 0, 0)
+    state, due = freshness(feed, covers, landed_at, today)
+    return FeedState(
+        code=feed.code,
+        title_zh=feed.title.zh,
+        title_en=feed.title.en,
+        agency_zh=feed.agency.zh,
+        cadence=feed.cadence,
+        covers_until=covers,
+        landed_at=landed_at,
+        expected_by=due,
+        state=state,
+        rows_last=rows or 0,
+        quarantined_last=quarantined or 0,
+        issues=issues,
+        landings=count,
+    )
+
+
+def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
+    """Latest deliveries, newest first."""
+    rows = Batch.objects.select_related("agreement").order_by("-pk")
+    return list((rows.filter(feed=feed) if feed else rows)[:limit])
+
+
+def records(evidence: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Pool rows by (feed, record id), with batch, row number and landings; under the caller's scope."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for code, ids in evidence.items():
+        feed = catalog()[code]
+        columns = list(pool_columns(feed))
+        listed = ", ".join(f't."{name}"' for name in columns)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select t.record_id, t.batch_id, t.row_no, t.from_landing, t.to_landing, b.digest, l.landed_at,"
+                f' l.covers_until, {listed} from pool."{code}" t'
+                " join ingestion_batch b on b.id = t.batch_id join ingestion_landing l on l.number = t.from_landing"
+                " where t.record_id = any(%s)",
+                [list(ids)],
+            )
+            names = ["record_id", "batch_id", "row_no", "from_landing", "to_landing", "digest", "landed_at"]
+            names += ["covers_until", *columns]
+            for row in cursor.fetchall():
+                record = dict(zip(names, row, strict=True))
+                found[code, record["record_id"]] = record
+    return found
+
+
+def display(column: Any, value: Any) -> str:
+    """A value as people read it; identifiers stay refs and show as a mask."""
+    if column.type in ("citizen_id", "credit_code", "phone", "bank_account", "plate"):
+        return "● ● ● ●"
+    if column.type == "money":
+        return f"{value / 100:,.2f} 元"
+    if column.type == "month":
+        return f"{value:%Y-%m}"
+    if column.type == "datetime":
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    if column.type == "enum" and column.codes:
+        return str(column.codes.get(value, value))
+    return str(value)

@@ -1,0 +1,164 @@
+"""The agencies' door: what was fed back to us, acknowledge, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from supervision import selectors
+from supervision.api.problems import Conflict, PreconditionFailed, PreconditionRequired
+from supervision.api.signing import SignedRequest, set_agency_scope
+from supervision.clues import actions
+from supervision.models import Letter
+
+_PAGE = 50
+_IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True, description="所读内容的 ETag")
+
+
+class LetterOut(serializers.ModelSerializer[Letter]):
+    answer_display = serializers.CharField(source="get_answer_display", read_only=True)
+
+    class Meta:
+        model = Letter
+        fields = (
+            "number",
+            "subject",
+            "text",
+            "rows",
+            "sent_at",
+            "due_on",
+            "acknowledged_at",
+            "answer",
+            "answer_display",
+            "answer_text",
+            "answered_at",
+            "version",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+
+class LetterPage(serializers.Serializer[Any]):
+    items = LetterOut(many=True)
+    next_cursor = serializers.IntegerField(allow_null=True)
+
+
+class ListQuery(serializers.Serializer[Any]):
+    updated_since = serializers.DateTimeField(required=False)
+    cursor = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses keys it does not know: a misspelt field must not pass as an empty one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = sorted(set(data) - set(self.fields))
+            if unknown:
+                raise serializers.ValidationError({str(name): ["没有这个字段。"] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class EmptyIn(StrictSerializer):
+    pass
+
+
+class AnswerIn(StrictSerializer):
+    answer = serializers.ChoiceField(choices=Letter.Answer.choices)
+    text = serializers.CharField(max_length=5000, allow_blank=True, required=False, default="")
+
+
+class _AgencyView(APIView):
+    authentication_classes = [SignedRequest]
+    permission_classes = [IsAuthenticated]
+
+    def _letter(self, request: Request, number: str) -> Letter:
+        set_agency_scope(request.user.agency)
+        letter = Letter.objects.filter(number=number).first()
+        if letter is None:
+            raise Http404
+        return letter
+
+    def _respond(self, letter: Letter) -> Response:
+        return Response(LetterOut(letter).data, headers={"ETag": f'"{letter.version}"', "Cache-Control": "no-store"})
+
+    def _answer(self, request: Request, number: str, answer: str | None, text: str) -> Response:
+        tag = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
+        if not tag:
+            raise PreconditionRequired
+        if not tag.isascii() or not tag.isdigit() or len(tag) > 9:
+            raise PreconditionFailed("If-Match 不是本接口给出的 ETag。")
+        with transaction.atomic():
+            letter = self._letter(request, number)
+            try:
+                letter = actions.take_answer(
+                    letter=letter,
+                    client=request.user.key,
+                    at=timezone.now(),
+                    answer=answer,
+                    text=text,
+                    expected_version=int(tag),
+                )
+            except actions.Refused as refused:
+                if refused.current_version is not None:
+                    raise PreconditionFailed(refused.zh) from refused
+                raise Conflict(refused.zh) from refused
+        return self._respond(letter)
+
+
+class LetterList(_AgencyView):
+    """反馈给本单位的事项（按编号递增，游标翻页）。"""
+
+    @extend_schema(parameters=[ListQuery], responses=LetterPage, operation_id="letters_list")
+    def get(self, request: Request) -> Response:
+        query = ListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        with transaction.atomic():
+            set_agency_scope(request.user.agency)
+            letters = selectors.letters_of(
+                request.user.agency,
+                updated_since=query.validated_data.get("updated_since"),
+                after=query.validated_data.get("cursor", 0),
+                limit=_PAGE,
+            )
+        following = letters[-1].pk if len(letters) == _PAGE else None
+        return Response({"items": LetterOut(letters, many=True).data, "next_cursor": following})
+
+
+class LetterOne(_AgencyView):
+    """一件反馈事项。"""
+
+    @extend_schema(responses=LetterOut, operation_id="letters_read")
+    def get(self, request: Request, number: str) -> Response:
+        with transaction.atomic():
+            return self._respond(self._letter(request, number))
+
+
+class Acknowledge(_AgencyView):
+    """签收。重复签收不改变任何内容。"""
+
+    @extend_schema(request=EmptyIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_acknowledge")
+    def post(self, request: Request, number: str) -> Response:
+        EmptyIn(data=request.data).is_valid(raise_exception=True)
+        return self._answer(request, number, None, "")
+
+
+class Answer(_AgencyView):
+    """答复。同一答复重复提交不改变任何内容。"""
+
+    @extend_schema(request=AnswerIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_answer")
+    def post(self, request: Request, number: str) -> Response:
+        body = AnswerIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        if "\x00" in body.validated_data["text"]:
+            raise exceptions.ValidationError({"text": ["含有不可用的字符。"]})
+        return self._answer(request, number, body.validated_data["answer"], body.validated_data["text"])

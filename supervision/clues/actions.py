@@ -1,0 +1,374 @@
+"""The only writer of clues that people move. Every act: lock, ask the table, write clue and event, announce.
+
+All functions are keyword-only and take the clue's number, the person, the time and the version that the
+person saw. ``Refused`` carries words for the page and the current version, so that nobody's work is
+overwritten unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from chuxiong.accounts.models import Department, Office, Person
+from chuxiong.accounts.scope import person_scope
+from chuxiong.audit.record import record
+from supervision.clues import lifecycle
+from supervision.clues.events import ClueMoved, announce
+from supervision.clues.lifecycle import FINDING_STATE, Finding, Outcome, State
+from supervision.clues.numbers import take_number
+from supervision.models import Clue, ClueEvent, Letter
+from supervision.reference import REFERENCE
+
+
+class Refused(Exception):
+    """The act was not done; the words say why and what to do."""
+
+    def __init__(self, zh: str, en: str, current_version: int | None = None) -> None:
+        super().__init__(zh)
+        self.zh, self.en, self.current_version = zh, en, current_version
+
+
+@dataclass
+class _Act:
+    """A move under way: the locked clue and what its event will say."""
+
+    clue: Clue
+    note: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def _moving(
+    name: str, *, clue_number: str, by: Person, at: datetime, expected_version: int | None
+) -> Iterator[_Act]:
+    """Lock the clue under the person's scope, check version and move; write clue and event after."""
+    with person_scope(by):
+        clue = Clue.objects.select_for_update().filter(number=clue_number).first()
+        if clue is None:
+            raise Refused(f"没有线索 {clue_number}，或不在您的范围内", f"no clue {clue_number} within your scope")
+        if expected_version is not None and clue.version != expected_version:
+            last = clue.events.order_by("-id").first()
+            who = f"{last.actor} 于 {last.at:%m-%d %H:%M} " if last else ""
+            raise Refused(
+                f"这条线索刚被改动：{who}已变为“{lifecycle.STATE_WORDS[State(clue.state)].zh}”。请查看后再继续",
+                f"the clue changed meanwhile ({clue.state}); look at it before going on",
+                clue.version,
+            )
+        try:
+            move = lifecycle.check(name, State(clue.state))
+        except lifecycle.NotPossible as error:
+            raise Refused(error.zh, error.en, clue.version) from error
+        before = clue.state
+        if move.to is not None:
+            clue.state = move.to.value
+        act = _Act(clue)
+        yield act
+        clue.version += 1
+        clue.save()
+        ClueEvent.objects.bulk_create(
+            [
+                ClueEvent(
+                    clue=clue,
+                    at=at,
+                    actor=by.name,
+                    kind=name,
+                    from_state=before,
+                    to_state=clue.state,
+                    note=act.note,
+                    detail=act.detail,
+                )
+            ]
+        )
+        record(
+            at=at,
+            actor=by.username,
+            office=by.office_id,
+            action=f"clue.{name}",
+            object_kind="clue",
+            object_ref=clue.number,
+            detail={"from": before, "to": clue.state},
+        )
+        moved = ClueMoved(clue.pk, clue.office, clue.state)
+        transaction.on_commit(lambda: announce(moved))
+
+
+def accept(*, clue_number: str, by: Person, at: datetime, expected_version: int | None = None, note: str = "") -> Clue:
+    with _moving("accept", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.deferred_until, move.note = None, note
+    return move.clue
+
+
+def dismiss(
+    *, clue_number: str, by: Person, at: datetime, reason: str, note: str = "", expected_version: int | None = None
+) -> Clue:
+    """Not worth checking; ``reason`` is one of the reference list ``dismiss_reasons``."""
+    _known_reason("dismiss_reasons", reason)
+    with _moving("dismiss", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.note = note
+        move.detail["reason"] = reason
+    return move.clue
+
+
+def merge(
+    *, clue_number: str, by: Person, at: datetime, into: str, note: str = "", expected_version: int | None = None
+) -> Clue:
+    """Fold into another open clue that the person may see."""
+    with _moving("merge", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        target = Clue.objects.filter(number=into).exclude(pk=move.clue.pk).first()
+        if target is None or State(target.state) in lifecycle.CLOSED:
+            raise Refused(f"不能并入 {into}：没有这条在办线索", f"cannot merge into {into}: no such open clue", move.clue.version)
+        move.clue.merged_into, move.note = target, note
+        move.detail["into"] = target.number
+    return move.clue
+
+
+def defer(
+    *, clue_number: str, by: Person, at: datetime, until: date, note: str = "", expected_version: int | None = None
+) -> Clue:
+    if until <= at.date():
+        raise Refused("暂缓日期须晚于今天", "the date must lie after today")
+    with _moving("defer", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.deferred_until, move.note = until, note
+        move.detail["until"] = until.isoformat()
+    return move.clue
+
+
+def dispatch(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    office: str,
+    department: str = "",
+    note: str = "",
+    due_on: date | None = None,
+    expected_version: int | None = None,
+) -> Clue:
+    """Hand the clue to an office (and department) for checking, with a number and an internal limit."""
+    target = Office.objects.filter(code=office).first()
+    if target is None or office not in by.office_codes:
+        raise Refused(f"不能交办给 {office}：不在您的范围内", f"cannot dispatch to {office}: not within your scope")
+    if department and not Department.objects.filter(office=target, code=department).exists():
+        raise Refused(f"{target.name_zh}没有部门 {department}", f"{target.name_en} has no department {department}")
+    with _moving("dispatch", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.office, move.clue.department, move.note = office, department, note
+        move.clue.due_on = due_on or REFERENCE.limit("checking").after(at.date())
+        move.detail |= {
+            "order": take_number("JB", at.year),
+            "office": office,
+            "department": department,
+            "due_on": move.clue.due_on.isoformat(),
+        }
+    return move.clue
+
+
+def receive(*, clue_number: str, by: Person, at: datetime, expected_version: int | None = None) -> Clue:
+    """Sign for a dispatched clue and start checking; the person becomes its handler."""
+    with _moving("receive", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        if by.office_id != move.clue.office and not by.office.is_prefecture:
+            raise Refused("只有承办院可以签收", "only the office in charge may sign for it", move.clue.version)
+        move.clue.handler = by.username
+    return move.clue
+
+
+def send_back(
+    *, clue_number: str, by: Person, at: datetime, reason: str, note: str = "", expected_version: int | None = None
+) -> Clue:
+    _known_reason("send_back_reasons", reason)
+    with _moving("send_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.note, move.clue.handler = note, ""
+        move.detail["reason"] = reason
+    return move.clue
+
+
+def conclude(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    finding: str,
+    note: str,
+    reasons: list[str] | None = None,
+    expected_version: int | None = None,
+) -> Clue:
+    """The result of the check. A clue found confirmed or unfounded counts as checked, once."""
+    result = Finding(finding)
+    if not note.strip():
+        raise Refused("请写明核查结论的依据", "say what the conclusion rests on")
+    for reason in reasons or []:
+        _known_reason("unfounded_reasons", reason)
+    if result is Finding.UNFOUNDED and not reasons:
+        raise Refused("查否须选择原因", "choose a reason for “unfounded”")
+    with _moving("conclude", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.state = FINDING_STATE[result].value
+        if result is not Finding.NEEDS_DATA:
+            move.clue.checked_at = move.clue.checked_at or at
+        if result is Finding.CONFIRMED:
+            move.clue.confirmed_at = at
+        move.note = note
+        move.detail |= {"finding": result.value, "reasons": reasons or []}
+    return move.clue
+
+
+def resume(*, clue_number: str, by: Person, at: datetime, note: str = "", expected_version: int | None = None) -> Clue:
+    with _moving("resume", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.note = note
+    return move.clue
+
+
+def act(
+    *, clue_number: str, by: Person, at: datetime, note: str, kind: str = "", expected_version: int | None = None
+) -> Clue:
+    """Start the lawful handling; its documents and clocks follow the clue's track."""
+    with _moving("act", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.kind, move.note = kind, note
+    return move.clue
+
+
+def feed_back(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    agency: str,
+    agency_zh: str,
+    subject: str,
+    text: str,
+    due_on: date | None = None,
+    expected_version: int | None = None,
+) -> Letter:
+    """Send a feedback letter (反馈函) to an agency; it answers through its REST door."""
+    if not subject.strip() or not text.strip():
+        raise Refused("请填写标题和内容", "fill in subject and text")
+    with _moving("feed_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        letter = Letter.objects.create(
+            number=take_number("FK", at.year),
+            clue=move.clue,
+            agency=agency,
+            agency_zh=agency_zh,
+            subject=subject,
+            text=text,
+            sent_at=at,
+            due_on=due_on or REFERENCE.limit("feedback").after(at.date()),
+            updated_at=at,
+        )
+        move.clue.due_on = letter.due_on
+        move.detail |= {"letter": letter.number, "agency": agency}
+    return letter
+
+
+def settle(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    outcome: str,
+    note: str,
+    kind: str = "",
+    results: dict[str, Any] | None = None,
+    expected_version: int | None = None,
+) -> Clue:
+    """Close a confirmed clue as corrected or improved, with its results as typed facts."""
+    chosen = Outcome(outcome)
+    if not note.strip():
+        raise Refused("请写明办结情况", "say how it was settled")
+    with _moving("settle", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        move.clue.outcome, move.clue.settled_at, move.clue.due_on = chosen.value, at, None
+        move.clue.kind = kind or move.clue.kind
+        move.clue.results = {**move.clue.results, **(results or {})}
+        move.note = note
+        move.detail |= {"outcome": chosen.value, "results": results or {}}
+    return move.clue
+
+
+def enter(
+    *,
+    by: Person,
+    at: datetime,
+    title: str,
+    office: str,
+    township: str,
+    occurred_on: date,
+    level: str,
+    text: str,
+    domain: str = "",
+    exercise: bool = False,
+) -> Clue:
+    """Manual entry (人工录入): what a person saw, in six fields."""
+    if not title.strip() or not text.strip():
+        raise Refused("请填写事项和情况说明", "fill in the matter and what was seen")
+    if office not in by.office_codes:
+        raise Refused(f"不能录入 {office} 的线索：不在您的范围内", f"{office} is not within your scope")
+    with person_scope(by):
+        clue = Clue.objects.create(
+            number=take_number("XS", at.year),
+            origin="manual",
+            subject_kind="place",
+            subject_ref=f"{office}:{township}",
+            title=title,
+            label=township,
+            level=level,
+            office=office,
+            township=township,
+            material={"text": text, "occurred_on": occurred_on.isoformat(), "domain": domain},
+            raised_at=at,
+            due_on=REFERENCE.limit("triage").after(at.date()),
+            exercise=exercise,
+        )
+        ClueEvent.objects.bulk_create(
+            [ClueEvent(clue=clue, at=at, actor=by.name, kind="enter", to_state=clue.state, note=text)]
+        )
+        record(at=at, actor=by.username, office=by.office_id, action="clue.enter", object_kind="clue", object_ref=clue.number)
+        moved = ClueMoved(clue.pk, clue.office, clue.state)
+        transaction.on_commit(lambda: announce(moved))
+    return clue
+
+
+def take_answer(
+    *, letter: Letter, client: str, at: datetime, answer: str | None, text: str = "", expected_version: int
+) -> Letter:
+    """An agency acknowledges (``answer`` None) or answers a letter. The same answer again changes nothing."""
+    with transaction.atomic():
+        locked = Letter.objects.select_for_update().get(pk=letter.pk)
+        if answer is None and locked.acknowledged_at:
+            return locked
+        if answer is not None and (locked.answer, locked.answer_text) == (answer, text):
+            return locked
+        if locked.version != expected_version:
+            raise Refused("内容已变化，请重新获取后再提交", "the letter changed; fetch it again", locked.version)
+        locked.version, locked.updated_at = locked.version + 1, at
+        if locked.acknowledged_at is None:
+            locked.acknowledged_at, locked.acknowledged_by = at, client
+        if answer is not None:
+            locked.answer, locked.answer_text = Letter.Answer(answer).value, text
+            locked.answered_at, locked.answered_by = at, client
+        locked.save()
+        # The agency's connection sees no clue: the event is written by number through a function that
+        # checks that the letter is the agency's own.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select supervision_letter_event(%s, %s, %s, %s)",
+                [locked.pk, at, "answered" if answer else "acknowledged", locked.get_answer_display() or ""],
+            )
+            clue_id, office, state = cursor.fetchone()[0].strip("()").split(",")
+        record(
+            at=at,
+            actor=client,
+            action="letter.answer" if answer else "letter.acknowledge",
+            object_kind="letter",
+            object_ref=locked.number,
+        )
+        moved = ClueMoved(int(clue_id), office.strip('"'), state.strip('"'))
+        transaction.on_commit(lambda: announce(moved))
+    return locked
+
+
+def _known_reason(listing: str, reason: str) -> None:
+    if reason not in REFERENCE.reasons(listing):
+        raise Refused(f"未知的原因：{reason}", f"unknown reason: {reason}")

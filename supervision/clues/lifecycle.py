@@ -1,0 +1,139 @@
+"""The one table of a clue's states and moves. Pure: no database, no clock.
+
+``state`` says where a clue is, ``outcome`` what came of it; see docs/glossary.md for the words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    RAISED = "raised"
+    TRIAGED = "triaged"
+    DISPATCHED = "dispatched"
+    CHECKING = "checking"
+    CONFIRMED = "confirmed"
+    ACTED = "acted"
+    SETTLED = "settled"
+    DISMISSED = "dismissed"
+    SENT_BACK = "sent_back"
+    UNFOUNDED = "unfounded"
+    NEEDS_DATA = "needs_data"
+    MERGED = "merged"
+    WITHDRAWN = "withdrawn"
+
+
+class Outcome(StrEnum):
+    CORRECTED = "corrected"
+    IMPROVED = "improved"
+
+
+class Finding(StrEnum):
+    """What a check concluded."""
+
+    CONFIRMED = "confirmed"
+    UNFOUNDED = "unfounded"
+    NEEDS_DATA = "needs_data"
+
+
+@dataclass(frozen=True)
+class Words:
+    zh: str
+    en: str
+
+
+STATE_WORDS: dict[State, Words] = {
+    State.RAISED: Words("待研判", "To triage"),
+    State.TRIAGED: Words("已采纳", "Accepted"),
+    State.DISPATCHED: Words("已交办", "Dispatched"),
+    State.CHECKING: Words("核查中", "Checking"),
+    State.CONFIRMED: Words("查实", "Confirmed"),
+    State.ACTED: Words("处置中", "Acted on"),
+    State.SETTLED: Words("办结", "Settled"),
+    State.DISMISSED: Words("初筛排除", "Dismissed"),
+    State.SENT_BACK: Words("退回", "Sent back"),
+    State.UNFOUNDED: Words("查否", "Unfounded"),
+    State.NEEDS_DATA: Words("存疑待补", "Needs data"),
+    State.MERGED: Words("已并入", "Merged"),
+    State.WITHDRAWN: Words("已撤回", "Withdrawn"),
+}
+
+#: The way a clue goes when nothing interrupts it; the track shown on its page.
+TRACK = (
+    State.RAISED,
+    State.TRIAGED,
+    State.DISPATCHED,
+    State.CHECKING,
+    State.CONFIRMED,
+    State.ACTED,
+    State.SETTLED,
+)
+CLOSED = frozenset(
+    {State.SETTLED, State.DISMISSED, State.UNFOUNDED, State.MERGED, State.WITHDRAWN}
+)
+#: Only here may a source correction take a clue back by itself.
+WITHDRAWABLE = frozenset({State.RAISED, State.TRIAGED})
+
+
+@dataclass(frozen=True)
+class Move:
+    """One permitted act. ``to`` is None when the act chooses (conclude) or keeps the state (defer)."""
+
+    name: str
+    words: Words
+    sources: frozenset[State]
+    to: State | None
+    needs: tuple[str, ...] = ()
+
+
+def _move(name: str, zh: str, en: str, sources: set[State], to: State | None, *needs: str) -> Move:
+    return Move(name, Words(zh, en), frozenset(sources), to, needs)
+
+
+S = State
+MOVES: dict[str, Move] = {
+    move.name: move
+    for move in (
+        _move("accept", "采纳", "Accept", {S.RAISED}, S.TRIAGED),
+        _move("dismiss", "初筛排除", "Dismiss", {S.RAISED, S.TRIAGED}, S.DISMISSED, "reason"),
+        _move("merge", "并入", "Merge", {S.RAISED, S.TRIAGED, S.CHECKING}, S.MERGED, "into"),
+        _move("defer", "暂缓至", "Defer until", {S.RAISED, S.TRIAGED}, None, "until"),
+        _move("dispatch", "交办", "Dispatch", {S.TRIAGED, S.SENT_BACK}, S.DISPATCHED, "office", "department"),
+        _move("receive", "签收", "Sign for", {S.DISPATCHED}, S.CHECKING),
+        _move("send_back", "退回", "Send back", {S.DISPATCHED, S.CHECKING}, S.SENT_BACK, "reason"),
+        _move("conclude", "作出核查结论", "Conclude the check", {S.CHECKING}, None, "finding", "note"),
+        _move("resume", "恢复核查", "Resume checking", {S.NEEDS_DATA}, S.CHECKING),
+        _move("feed_back", "反馈单位", "Feed back", {S.CONFIRMED, S.ACTED}, S.ACTED, "agency", "text"),
+        _move("act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note"),
+        _move("settle", "办结", "Settle", {S.ACTED}, S.SETTLED, "outcome", "note"),
+    )
+}
+FINDING_STATE = {
+    Finding.CONFIRMED: State.CONFIRMED,
+    Finding.UNFOUNDED: State.UNFOUNDED,
+    Finding.NEEDS_DATA: State.NEEDS_DATA,
+}
+
+
+class NotPossible(Exception):
+    """The move does not start from this state; carries words for people."""
+
+    def __init__(self, move: Move, state: State) -> None:
+        self.move, self.state = move, state
+        self.zh = f"当前状态为“{STATE_WORDS[state].zh}”，不能{move.words.zh}"
+        self.en = f"cannot {move.words.en.lower()}: the clue is “{STATE_WORDS[state].en}”"
+        super().__init__(self.zh)
+
+
+def check(name: str, state: State) -> Move:
+    """The move if it may start from ``state``; raises ``NotPossible`` otherwise."""
+    move = MOVES[name]
+    if state not in move.sources:
+        raise NotPossible(move, state)
+    return move
+
+
+def possible(state: State) -> list[Move]:
+    return [move for move in MOVES.values() if state in move.sources]

@@ -1,0 +1,129 @@
+"""``manage.py rule``: list, check, sync, sql, explain, run."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from ingestion.catalog.load import CatalogError
+from ingestion.selectors import catalog
+from supervision.models import RuleState
+from supervision.rulebook.compiler import compile_rule
+from supervision.rulebook.load import Rulebook, load_rulebook
+from supervision.rulebook.problems import RuleError
+from supervision.rulebook.sentence import rule_sentence
+
+
+class Command(BaseCommand):
+    help = "监督模型：list | check | sync | sql ID | explain ID | run [ID]"
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true")
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        for verb in ("list", "check", "sync"):
+            verbs.add_parser(verb).add_argument("--json", action="store_true")
+        for verb in ("sql", "explain"):
+            one = verbs.add_parser(verb)
+            one.add_argument("rule")
+            one.add_argument("--engine", choices=["postgres", "duckdb"], default="postgres")
+            one.add_argument("--json", action="store_true")
+        run = verbs.add_parser("run")
+        run.add_argument("rule", nargs="?")
+        run.add_argument("--full", action="store_true")
+        run.add_argument("--as-of", type=date.fromisoformat)
+        run.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        getattr(self, f"_{options['verb']}")(**options)
+
+    def _rulebook(self) -> Rulebook:
+        try:
+            return load_rulebook(settings.RULES_DIR, catalog())
+        except (RuleError, CatalogError) as error:
+            raise CommandError(str(error)) from error
+
+    def _one(self, rule: str) -> Any:
+        book = self._rulebook()
+        if rule not in book:
+            raise CommandError(f"没有监督模型 {rule}；可用：{', '.join(sorted(book))}")
+        return book[rule]
+
+    def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
+
+    def _list(self, *, json: bool, **_: Any) -> None:
+        states = {s.rule: s for s in RuleState.objects.all()}
+        rows = []
+        for rule in self._rulebook().values():
+            state = states.get(rule.id)
+            rows.append(
+                {
+                    "id": rule.id,
+                    "code": rule.code,
+                    "title": rule.title.zh,
+                    "status": rule.status,
+                    "hits": state.hits if state else None,
+                    "undecided": state.undecided if state else None,
+                    "stopped": state.stopped_zh if state else "",
+                }
+            )
+        lines = [
+            f"{r['code']:<7}{r['status']:<8}{r['id']:<28}命中 {r['hits']}  未定 {r['undecided']}  {r['title']} {r['stopped']}"
+            for r in rows
+        ]
+        self._say(json, rows, lines)
+
+    def _check(self, *, json: bool, **_: Any) -> None:
+        book = self._rulebook()
+        for rule in book.values():
+            compile_rule(rule, catalog())
+        self._say(json, {"rules": len(book), "ok": True}, [f"{len(book)} 个监督模型无误 / rules are valid"])
+
+    def _sync(self, *, json: bool, **_: Any) -> None:
+        book = self._rulebook()
+        for rule in book.values():
+            RuleState.objects.update_or_create(
+                rule=rule.id,
+                defaults={
+                    "code": rule.code,
+                    "version": rule.version,
+                    "digest": rule.digest,
+                    "status": rule.status,
+                    "title_zh": rule.title.zh,
+                    "title_en": rule.title.en,
+                    "domain": rule.domain,
+                },
+            )
+        RuleState.objects.exclude(rule__in=list(book)).update(status="retired")
+        self._say(json, {"rules": len(book)}, [f"{len(book)} 个监督模型已登记 / rules registered"])
+
+    def _sql(self, *, rule: str, engine: str, json: bool, **_: Any) -> None:
+        query = compile_rule(self._one(rule), catalog()).query(engine, "full")
+        self._say(json, {"sql": query.sql, "params": query.params}, [query.sql])
+
+    def _explain(self, *, rule: str, json: bool, **_: Any) -> None:
+        one = self._one(rule)
+        lines = [f"{one.code} {one.title.zh}", rule_sentence(one, None, "zh"), rule_sentence(one, None, "en")]
+        self._say(json, {"zh": lines[1], "en": lines[2]}, lines)
+
+    def _run(self, *, rule: str | None, full: bool, as_of: date | None, json: bool, **_: Any) -> None:
+        from supervision.matching.run import run_rule
+        from supervision.selectors import live_rules
+
+        now = timezone.now()
+        results = [
+            run_rule(one, at=now, as_of=as_of or timezone.localdate(), full=full)
+            for one in ([self._one(rule).id] if rule else live_rules())
+        ]
+        lines = [
+            f"{r.rule:<28}{r.mode:<9}对象 {r.subjects}  变化 {r.changed}  新线索 {r.raised}  撤回 {r.withdrawn}"
+            for r in results
+        ]
+        self._say(json, [vars(r) for r in results], lines)

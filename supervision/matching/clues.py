@@ -1,0 +1,161 @@
+"""Brings the clues in line with the hits that a run changed. Set-based; people's decisions stay.
+
+Reads the temporary table ``run_changed`` (verdict null = the hit is gone; old_* = before).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from supervision.clues.lifecycle import CLOSED, WITHDRAWABLE
+from supervision.clues.numbers import format_number, take_numbers
+from supervision.reference import REFERENCE
+from supervision.rulebook.load import LoadedRule
+
+_WITHDRAWABLE = [s.value for s in WITHDRAWABLE]
+_CLOSED = [s.value for s in CLOSED]
+_ENGINE = "研判引擎"
+
+
+@dataclass(frozen=True)
+class InLine:
+    raised: int
+    withdrawn: int
+    source_changed: int
+
+
+def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime, first_run: bool) -> InLine:
+    """Raise, refresh, withdraw or mark the clues behind the changed hits."""
+    cursor.execute(
+        # The newest episode of each changed fingerprint, locked against people moving it meanwhile.
+        "create temp table run_clue on commit drop as"
+        " select distinct on (c.subject_kind, c.subject_ref, c.bucket) c.id, c.subject_kind, c.subject_ref, c.bucket,"
+        " c.state, c.episode, c.material from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
+        " where c.rule = %s order by c.subject_kind, c.subject_ref, c.bucket, c.episode desc",
+        [rule.id],
+    )
+    cursor.execute("select id from supervision_clue where id in (select id from run_clue) for update")
+    params = {
+        "rule": rule.id,
+        "landing": landing,
+        "at": at,
+        "withdrawable": _WITHDRAWABLE,
+        "closed": _CLOSED,
+        "version": rule.version,
+        "digest": rule.digest,
+        "engine": _ENGINE,
+        "due": REFERENCE.limit("triage").after(at.date()),
+    }
+    marked = _mark_source_changed(cursor, params)
+    _refresh(cursor, params)
+    withdrawn = _withdraw(cursor, params)
+    raised = _reopen_withdrawn(cursor, params) + _raise(cursor, params, at.year)
+    cursor.execute("drop table run_clue")
+    return InLine(raised, withdrawn, marked)
+
+
+_JOIN = (
+    " from run_clue k join run_changed r using (subject_kind, subject_ref, bucket) where c.id = k.id"
+)
+
+
+def _mark_source_changed(cursor: Any, params: dict[str, Any]) -> int:
+    """Beyond triage a correction never takes a clue away: its handler is told what was, what is, and when."""
+    cursor.execute(
+        "with marked as (update supervision_clue c set source_changes = c.source_changes || jsonb_build_array("
+        "jsonb_build_object('at', %(at)s::timestamptz, 'landing', %(landing)s::bigint, 'before', c.material,"
+        " 'after', case when r.verdict = 'hit' then r.material end, 'verdict', coalesce(r.verdict, 'gone'))),"
+        " supported = coalesce(r.verdict = 'hit', false), version = c.version + 1"
+        + _JOIN
+        + " and k.state <> all(%(withdrawable)s) and k.state <> all(%(closed)s)"
+        " and (r.verdict is distinct from 'hit' or r.material <> c.material) returning c.id, c.state)"
+        " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+        " select id, %(at)s, %(engine)s, 'source_changed', state, state, '', jsonb_build_object('landing', %(landing)s::bigint)"
+        " from marked",
+        params,
+    )
+    return int(cursor.rowcount)
+
+
+def _refresh(cursor: Any, params: dict[str, Any]) -> None:
+    """Open clues follow their hit: the facts, the evidence rows, the level."""
+    cursor.execute(
+        "update supervision_clue c set material = r.material, conditions = r.conditions, evidence = r.evidence,"
+        " level = r.level, label = coalesce(r.material ->> 'label', c.label), supported = true, landing = %(landing)s,"
+        " rule_version = %(version)s, rule_digest = %(digest)s, version = c.version + 1"
+        + _JOIN
+        + " and r.verdict = 'hit' and k.state <> all(%(closed)s)",
+        params,
+    )
+
+
+def _withdraw(cursor: Any, params: dict[str, Any]) -> int:
+    cursor.execute(
+        "with gone as (update supervision_clue c set state = 'withdrawn', supported = false, version = c.version + 1,"
+        " landing = %(landing)s"
+        + _JOIN
+        + " and r.verdict is distinct from 'hit' and k.state = any(%(withdrawable)s)"
+        " and not exists (select 1 from supervision_letter l where l.clue_id = c.id)"
+        " returning c.id, k.state as before)"
+        " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+        " select id, %(at)s, %(engine)s, 'withdrawn', before, 'withdrawn', '',"
+        " jsonb_build_object('landing', %(landing)s::bigint) from gone",
+        params,
+    )
+    return int(cursor.rowcount)
+
+
+def _reopen_withdrawn(cursor: Any, params: dict[str, Any]) -> int:
+    cursor.execute(
+        "with again as (update supervision_clue c set state = 'raised', supported = true, material = r.material,"
+        " conditions = r.conditions, evidence = r.evidence, level = r.level, landing = %(landing)s,"
+        " rule_version = %(version)s, rule_digest = %(digest)s, version = c.version + 1, due_on = %(due)s"
+        + _JOIN
+        + " and r.verdict = 'hit' and k.state = 'withdrawn' returning c.id)"
+        " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+        " select id, %(at)s, %(engine)s, 'raised', 'withdrawn', 'raised', '',"
+        " jsonb_build_object('landing', %(landing)s::bigint) from again",
+        params,
+    )
+    return int(cursor.rowcount)
+
+
+def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
+    """New fingerprints, and closed ones whose material facts differ from those people decided on."""
+    cursor.execute(
+        "create temp table run_new on commit drop as"
+        " select row_number() over (order by r.subject_ref collate \"C\", r.bucket collate \"C\") as n, r.*,"
+        " k.id as previous, coalesce(k.episode, 0) + 1 as next_episode, k.state as previous_state"
+        " from run_changed r left join run_clue k using (subject_kind, subject_ref, bucket)"
+        " where r.verdict = 'hit' and (k.id is null or (k.state in ('settled', 'unfounded', 'dismissed')"
+        " and k.material <> r.material))"
+    )
+    cursor.execute("select count(*) from run_new")
+    count = int(cursor.fetchone()[0])
+    if count:
+        last = take_numbers("XS", year, count)
+        numbers = [format_number("XS", year, last - count + n) for n in range(1, count + 1)]
+        cursor.execute(
+            "with born as (insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
+            " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
+            " supported, material, conditions, evidence, source_changes, results, landing, raised_at, due_on, handler,"
+            " exercise, version)"
+            " select (%(numbers)s::text[])[n], 'model', %(rule)s, %(version)s, %(digest)s, subject_kind, subject_ref,"
+            " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level, coalesce(o.code, %(top)s), '',"
+            " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, '[]',"
+            " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
+            " false, 1 from run_new left join accounts_office o on o.code = county returning id)"
+            " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+            " select id, %(at)s, %(engine)s, 'raised', '', 'raised', '',"
+            " jsonb_build_object('landing', %(landing)s::bigint) from born",
+            {**params, "numbers": numbers, "top": _prefecture(cursor)},
+        )
+    cursor.execute("drop table run_new")
+    return count
+
+
+def _prefecture(cursor: Any) -> str:
+    cursor.execute("select code from accounts_office where parent_id is null order by code limit 1")
+    return str(cursor.fetchone()[0])

@@ -1,0 +1,5 @@
+from .clue import Clue, ClueEvent, Counter, Letter
+from .exchange import AgencyClient, Nonce
+from .rule import Hit, RuleState
+
+__all__ = ["AgencyClient", "Clue", "ClueEvent", "Counter", "Hit", "Letter", "Nonce", "RuleState"]

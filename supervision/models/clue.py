@@ -1,0 +1,156 @@
+"""Clues, their events, the letters that leave for agencies."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
+
+_STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
+
+
+class Counter(models.Model):
+    """Gap-free numbers, one row a series and year; taken in the transaction that uses them."""
+
+    series = models.CharField(max_length=10)
+    year = models.IntegerField()
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["series", "year"], name="counter_once")]
+
+    def __str__(self) -> str:
+        return f"{self.series}-{self.year}"
+
+
+class Clue(models.Model):
+    """One clue. Moved only by ``supervision.clues.actions``; raised by runs or by hand."""
+
+    number = models.CharField(max_length=24, unique=True)
+    origin = models.CharField(max_length=10)
+    rule = models.CharField(max_length=60, blank=True)
+    rule_version = models.IntegerField(null=True)
+    rule_digest = models.CharField(max_length=64, blank=True)
+    subject_kind = models.CharField(max_length=20)
+    subject_ref = models.TextField()
+    bucket = models.CharField(max_length=60, blank=True)
+    episode = models.IntegerField(default=1)
+    previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="later")
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
+    label = models.CharField(max_length=160, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    level = models.CharField(max_length=10)
+    office = models.CharField(max_length=6)
+    department = models.CharField(max_length=30, blank=True)
+    township = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=12, choices=_STATES, default=State.RAISED.value)
+    outcome = models.CharField(max_length=10, null=True)
+    kind = models.CharField(max_length=30, blank=True)
+    supported = models.BooleanField(default=True)
+    material = models.JSONField(default=dict)
+    conditions = models.JSONField(default=list)
+    evidence = models.JSONField(default=list)
+    source_changes = models.JSONField(default=list)
+    results = models.JSONField(default=dict)
+    landing = models.BigIntegerField(null=True)
+    raised_at = models.DateTimeField()
+    deferred_until = models.DateField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    due_on = models.DateField(null=True)
+    handler = models.CharField(max_length=60, blank=True)
+    exercise = models.BooleanField(default=False)
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rule", "subject_kind", "subject_ref", "bucket", "episode"],
+                condition=~Q(rule=""),
+                name="clue_fingerprint_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.SETTLED.value)
+                | (Q(outcome__in=[o.value for o in Outcome]) & Q(settled_at__isnull=False)),
+                name="clue_settled_has_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__isnull=True) | Q(confirmed_at__isnull=False),
+                name="clue_outcome_was_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_at__isnull=True) | Q(checked_at__isnull=False),
+                name="clue_confirmed_was_checked",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["office", "state", "-id"], name="clue_queue"),
+            models.Index(
+                fields=["office", "-id"],
+                condition=~Q(state__in=[s.value for s in CLOSED]),
+                name="clue_open",
+            ),
+            models.Index(fields=["subject_ref"], name="clue_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class ClueEvent(models.Model):
+    """What happened to a clue; append-only, written with the change itself."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="events")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=60)
+    kind = models.CharField(max_length=20)
+    from_state = models.CharField(max_length=12, blank=True)
+    to_state = models.CharField(max_length=12, blank=True)
+    note = models.TextField(blank=True)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["clue", "id"], name="event_of_clue")]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.kind}"
+
+
+class Letter(models.Model):
+    """What was fed back to an agency, and its answer."""
+
+    class Answer(models.TextChoices):
+        CORRECTED = "corrected", "已整改"
+        PARTLY = "partly", "部分整改"
+        EXTENSION = "extension", "申请延期"
+        OBJECTION = "objection", "提出异议"
+        NOT_OURS = "not_ours", "非我单位职责"
+        DATA_ERROR = "data_error", "数据有误"
+
+    number = models.CharField(max_length=40, unique=True)
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="letters")
+    agency = models.CharField(max_length=30)
+    agency_zh = models.CharField(max_length=80)
+    subject = models.CharField(max_length=120)
+    text = models.TextField()
+    rows = models.JSONField(default=list)
+    sent_at = models.DateTimeField()
+    due_on = models.DateField()
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=60, blank=True)
+    answer = models.CharField(max_length=12, choices=Answer.choices, blank=True)
+    answer_text = models.TextField(blank=True)
+    answered_at = models.DateTimeField(null=True)
+    answered_by = models.CharField(max_length=60, blank=True)
+    version = models.IntegerField(default=1)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["agency", "id"], name="letter_of_agency")]
+
+    def __str__(self) -> str:
+        return self.number

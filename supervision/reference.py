@@ -1,0 +1,49 @@
+"""Reads ``reference.yaml``: limits, numbering and reasons are data with a source, not constants."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Words(_Strict):
+    zh: str
+    en: str
+
+
+class Limit(_Strict):
+    days: int
+    source: str
+    since: date
+
+    def after(self, start: date) -> date:
+        return start + timedelta(days=self.days)
+
+
+class Reference(_Strict):
+    numbering: dict[str, str]
+    limits: dict[str, Limit]
+    reasons_by_list: dict[str, dict[str, Words]]
+    outcome_kinds: dict[str, dict[str, Words]]
+
+    def limit(self, name: str) -> Limit:
+        return self.limits[name]
+
+    def reasons(self, listing: str) -> dict[str, Words]:
+        return self.reasons_by_list[listing]
+
+
+def _load() -> Reference:
+    document = yaml.safe_load((Path(__file__).parent / "reference.yaml").read_text(encoding="utf-8"))
+    document["reasons_by_list"] = document.pop("reasons")
+    return Reference.model_validate(document)
+
+
+REFERENCE = _load()

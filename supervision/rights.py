@@ -1,0 +1,61 @@
+"""Who may do what with clues; a wall sees type, township and stage only."""
+
+from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+
+_IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
+_OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
+
+TABLES = {
+    "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
+    "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
+    "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
+    "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_agencyclient": {"web": "SELECT"},
+    "supervision_nonce": {"web": "SELECT, INSERT, DELETE"},
+}
+POLICIES = {
+    "supervision_clue": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_letter": [
+        ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
+        # An agency's machine sees the letters of its own agency, whatever the office.
+        (
+            "of_agency",
+            ["web"],
+            "all",
+            "agency = (select nullif(current_setting('cx.agency', true), ''))",
+            "agency = (select nullif(current_setting('cx.agency', true), ''))",
+        ),
+    ],
+}
+STATEMENTS = [
+    # The views run with the owner's rights: the wall role reaches these columns and nothing behind them.
+    "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, c.rule, c.level, c.township,"
+    " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed"
+    " from supervision_clue c where not c.exercise and c.state not in ('merged', 'withdrawn')",
+    "grant select on wall_clue to cx_wall, cx_web",
+    "create or replace view wall_event as select coalesce(max(id), 0) as last from supervision_clueevent",
+    "grant select on wall_event to cx_wall, cx_web",
+    # An agency's answer leaves its trace on the clue without showing the clue to the agency's connection.
+    """
+    create or replace function supervision_letter_event(letter_id bigint, at_time timestamptz, what text, words text)
+    returns text language plpgsql security definer set search_path = public as $$
+    declare
+        l record;
+    begin
+        select x.clue_id, x.agency, x.agency_zh, x.number, c.office, c.state into l
+        from supervision_letter x join supervision_clue c on c.id = x.clue_id where x.id = letter_id;
+        if l.agency is distinct from current_setting('cx.agency', true) then
+            raise exception 'letter of another agency';
+        end if;
+        insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)
+        values (l.clue_id, at_time, l.agency_zh, what, l.state, l.state, words,
+                jsonb_build_object('letter', l.number));
+        return l.clue_id || ',' || l.office || ',' || l.state;
+    end $$
+    """,
+    "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
+    "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
+]

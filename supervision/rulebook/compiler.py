@@ -1,0 +1,442 @@
+"""From rule document to SQL. Pure: no connection, no clock; every value is a bound parameter.
+
+The plan names its steps as common table expressions so that the planner may inline them: the sources
+(visible at the landing), the combined sources (one row per link key), the judged rows, the groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from sqlglot import exp
+
+from ingestion.catalog.load import Catalog
+from supervision.rulebook.check import SUPPORT, Fields
+from supervision.rulebook.operators import OPERATORS, Operands
+from supervision.rulebook.spec import Band, Leaf, Member, Node, RuleSpec, Source, Tree, leaves
+
+Dialect = Literal["postgres"]
+Scope = Literal["full", "subjects"]
+
+#: evidence rows carried along per source; the measures count all of them
+EVIDENCE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL with named parameters, and the values that the rule itself binds."""
+
+    sql: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled rule."""
+
+    rule: RuleSpec
+    catalog: Catalog
+    fields_read: dict[str, frozenset[str]]
+    feeds_absent: frozenset[str]
+
+    def query(self, dialect: Dialect = "postgres", scope: Scope = "full") -> Query:
+        """Result rows as docs/architecture.md fixes them. Run-time parameters: landing, as_of, covers_<feed>."""
+        if dialect != "postgres":
+            raise ValueError(f"no dialect {dialect}")
+        return _Builder(self, scope).query()
+
+    def affected(self) -> Query:
+        """Subjects to recompute for the touches in (since, landing]."""
+        return _affected(self)
+
+
+def compile_rule(rule: RuleSpec, catalog: Catalog) -> Plan:
+    """The plan of a checked rule (``load_rulebook`` refuses the others)."""
+    return _compile(_Key(rule, catalog))
+
+
+@dataclass(frozen=True, eq=False)
+class _Key:
+    """Rules and catalogues live as long as the process: identity is enough for the cache."""
+
+    rule: RuleSpec
+    catalog: Catalog
+
+    def __hash__(self) -> int:
+        return hash((id(self.rule), id(self.catalog)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.rule is other.rule and self.catalog is other.catalog
+
+
+@lru_cache(maxsize=256)
+def _compile(key: _Key) -> Plan:
+    read: dict[str, set[str]] = {}
+    for name in _named_fields(key.rule):
+        alias, column = name.split(".")
+        source = key.rule.sources[alias]
+        for feed, own in _own_columns(source, column):
+            read.setdefault(feed, set()).add(own)
+    for source in key.rule.sources.values():
+        for member in source.any_of or ():
+            read.setdefault(member.feed, set()).update(member.columns.values())
+            read[member.feed].update(leaf.field for leaf in (leaves(member.where) if member.where else []))
+        if source.feed and source.where:
+            read.setdefault(source.feed, set()).update(leaf.field for leaf in leaves(source.where))
+    for leg in key.rule.without:
+        read.setdefault(leg.feed, set()).update((*leg.match.values(), leg.date))
+    return Plan(
+        key.rule,
+        key.catalog,
+        {feed: frozenset(columns - {"county"}) for feed, columns in read.items()},
+        frozenset(leg.feed for leg in key.rule.without),
+    )
+
+
+def _named_fields(rule: RuleSpec) -> set[str]:
+    names = {rule.clue.subject, rule.clue.label}
+    for link in rule.link:
+        names |= {link.left, link.right}
+    for leaf in leaves(rule.when):
+        names |= {leaf.field} | ({leaf.other} if leaf.other else set())
+    names |= {m.field for m in rule.measures.values() if m.kind != "count"}
+    for leg in rule.without:
+        names |= {*leg.match, leg.since}
+    return names
+
+
+def _own_columns(source: Source, column: str) -> list[tuple[str, str]]:
+    if source.feed is not None:
+        return [(source.feed, column)]
+    return [(m.feed, m.columns[column]) for m in source.any_of or () if column in m.columns]
+
+
+class _Builder:
+    """Builds one query; collects the parameters that the rule binds."""
+
+    def __init__(self, plan: Plan, scope: Scope) -> None:
+        self.plan, self.rule, self.scope = plan, plan.rule, scope
+        self.params: dict[str, Any] = {}
+        self.fields = Fields(plan.rule, plan.catalog)
+        self.subject_alias, self.subject_column = plan.rule.clue.subject.split(".")
+
+    # -- values -------------------------------------------------------------------------------
+
+    def bind(self, value: Any, name: str) -> exp.Expression:
+        """A placeholder for one value; the same name is the same value."""
+        self.params[name] = value
+        placeholder: exp.Expression = exp.Placeholder(this=name)
+        if isinstance(value, bool):
+            return placeholder
+        return exp.cast(placeholder, "bigint" if isinstance(value, int) else "text")
+
+    def param(self, name: str) -> exp.Expression:
+        value = self.rule.params[name].value
+        return self.bind(value, f"p_{name}")
+
+    def column(self, name: str, alias: str | None = None) -> exp.Expression:
+        table, column = name.split(".") if "." in name else (alias, name)
+        return exp.column(column, table=table, quoted=True)
+
+    # -- the query ------------------------------------------------------------------------------
+
+    def query(self) -> Query:
+        steps: list[tuple[str, str]] = []
+        for alias, source in self.rule.sources.items():
+            steps.append((alias, self._combined(alias, source) if source.any_of else self._plain(alias, source)))
+        judged = self._judged()
+        steps.append(("judged", judged))
+        steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
+        steps.append(("kept", self._kept()))
+        steps.append(("grouped", self._grouped()))
+        text = "with " + ", ".join(f"{_q(name)} as ({sql})" for name, sql in steps) + " " + self._final()
+        return Query(text, self.params)
+
+    def _visible(self, alias: str) -> str:
+        return (
+            f"{alias}.from_landing <= %(landing)s and ({alias}.to_landing is null or {alias}.to_landing > %(landing)s)"
+        )
+
+    def _within(self, column: str, kind: str) -> str:
+        if self.scope == "full":
+            return ""
+        cast = "::uuid" if kind == "uuid" else ""
+        return f" and {column} in (select subject_ref{cast} from run_subjects)"
+
+    def _plain(self, alias: str, source: Source) -> str:
+        """A feed's visible rows; the driver also narrowed to the subjects and to what its own leaves allow."""
+        feed = self.plan.catalog[source.feed or ""]
+        columns = sorted(self._columns_of(alias) - {"county"})
+        listed = ", ".join(f"s.{_q(c)}" for c in columns)
+        conditions = [self._visible("s")]
+        if source.where:
+            conditions.append(f"({self._sql(self._truth(source.where, 's')[0])})")
+        sql = f'select s.record_id, s.county, {listed} from pool.{_q(feed.code)} s where {" and ".join(conditions)}'
+        if alias == self.subject_alias:
+            sql += self._within(f"s.{_q(self.subject_column)}", feed.column(self.subject_column).pool_type)
+        return sql
+
+    def _columns_of(self, alias: str) -> set[str]:
+        return {name.split(".")[1] for name in _named_fields(self.rule) if name.split(".")[0] == alias}
+
+    def _combined(self, alias: str, source: Source) -> str:
+        """Members united, then one row per link key: combined columns, number of feeds, evidence."""
+        key = next(link.right.split(".")[1] for link in self.rule.link if link.right.split(".")[0] == alias)
+        left = next(link.left for link in self.rule.link if link.right == f"{alias}.{key}")
+        members = [self._member(index, alias, member, key, left) for index, member in enumerate(source.any_of or ())]
+        combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
+        evidence = (
+            "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
+            " order by u.record_id) as evidence"
+        )
+        return (
+            f"select u.{_q(key)}, {combined + ', ' if combined else ''}count(distinct u.feed) as {_q(SUPPORT)}, {evidence}"
+            f" from ({' union all '.join(members)}) u group by u.{_q(key)}"
+        )
+
+    def _member(self, index: int, alias: str, member: Member, key: str, left: str) -> str:
+        listed = ", ".join(f"s.{_q(own)} as {_q(common)}" for common, own in member.columns.items())
+        own_key = member.columns[key]
+        self.params[f"m_{alias}_{index}_feed"] = member.feed
+        self.params[f"m_{alias}_{index}_alias"] = alias
+        conditions = [self._visible("s"), f"s.{_q(own_key)} is not null"]
+        if member.where:
+            conditions.append(f"({self._sql(self._truth(member.where, 's', f'{alias}_{index}')[0])})")
+        sql = (
+            f"select s.record_id, %(m_{alias}_{index}_feed)s::text as feed, %(m_{alias}_{index}_alias)s::text as alias,"
+            f" {listed} from pool.{_q(member.feed)} s where {' and '.join(conditions)}"
+        )
+        if left == self.rule.clue.subject:
+            sql += self._within(f"s.{_q(own_key)}", self.plan.catalog[member.feed].column(own_key).pool_type)
+        return sql
+
+    def _judged(self) -> str:
+        """Every linked combination with one nullable truth per condition."""
+        driver = self.rule.driver
+        joins = "".join(
+            f" join {_q(link.right.split('.')[0])} on {self._sql(self.column(link.left))} = {self._sql(self.column(link.right))}"
+            for link in self.rule.link
+        )
+        carried = []
+        for name in sorted(_named_fields(self.rule) | {f"{driver}.county"}):
+            carried.append(f"{self._sql(self.column(name))} as {_q(name)}")
+        for alias, source in self.rule.sources.items():
+            inner = f"{_q(alias)}.evidence" if source.any_of else f"{_q(alias)}.record_id"
+            carried.append(f"{inner} as {_q(f'{alias}.evidence')}")
+        truths = []
+        for leaf in leaves(self.rule.when):
+            truths.append(f"({self._sql(self._condition(leaf))}) as {_q(f'is_{leaf.id}')}")
+        for leg in self.rule.without:
+            truths.append(f"{self._absent(leg)} as {_q(f'is_{leg.id}')}")
+        return f"select {', '.join(carried + truths)} from {_q(driver)}{joins}"
+
+    def _absent(self, leg: Any) -> str:
+        """True: no match and the window is covered; false: a match; null: not yet delivered."""
+        matches = " and ".join(
+            f"w.{_q(own)} = {self._sql(self.column(theirs))}" for theirs, own in leg.match.items()
+        )
+        since = self._sql(self.column(leg.since))
+        days = self._sql(self.param(leg.days))
+        window = f"w.{_q(leg.date)} >= {since} and w.{_q(leg.date)} <= {since} + ({days})::int"
+        exists = f"exists (select 1 from pool.{_q(leg.feed)} w where {self._visible('w')} and {matches} and {window})"
+        covered = f"coalesce(%(covers_{leg.feed})s::date >= {since} + ({days})::int, false)"
+        return f"(case when {exists} then false when {covered} then true end)"
+
+    def _condition(self, leaf: Leaf, alias: str | None = None, place: str = "") -> exp.Expression:
+        operator = OPERATORS[leaf.op]
+        operand = self.column(leaf.field, alias)
+        if leaf.missing_as is not None:
+            operand = exp.Coalesce(this=operand, expressions=[self.bind(leaf.missing_as, f"v_{place}{leaf.id}_missing")])
+        against: exp.Expression | None = None
+        listed: list[exp.Expression] = []
+        if leaf.other is not None:
+            against = self.column(leaf.other, alias)
+        elif leaf.param is not None:
+            value = self.rule.params[leaf.param].value
+            if isinstance(value, list):
+                listed = [self.bind(v, f"p_{leaf.param}_{i}") for i, v in enumerate(value)]
+            else:
+                against = self.param(leaf.param)
+        elif isinstance(leaf.value, list):
+            listed = [self.bind(v, f"v_{place}{leaf.id}_{i}") for i, v in enumerate(leaf.value)]
+        elif leaf.value is not None:
+            against = self.bind(leaf.value, f"v_{place}{leaf.id}")
+        return operator.sql(
+            Operands(
+                field=operand,
+                against=against,
+                listed=listed,
+                months=exp.cast(self.param(leaf.months), "int") if leaf.months else None,
+                days=exp.cast(self.param(leaf.days), "int") if leaf.days else None,
+                as_of=exp.cast(exp.Placeholder(this="as_of"), "date"),
+            )
+        )
+
+    def _truth(self, node: Node, alias: str, place: str = "") -> tuple[exp.Expression, exp.Expression]:
+        """(is_true, is_false), both never null, over a source's own rows."""
+        if isinstance(node, Leaf):
+            condition = exp.paren(self._condition(node, alias, f"{place or alias}_"))
+            return _coalesced(condition), _coalesced(exp.Not(this=condition.copy()))
+        return _combine(node, lambda child: self._truth(child, alias, place))
+
+    def _tree_columns(self) -> str:
+        def leaf_truth(node: Node) -> tuple[exp.Expression, exp.Expression]:
+            if isinstance(node, Leaf):
+                column = exp.column(f"is_{node.id}", table="j", quoted=True)
+                return _coalesced(column), _coalesced(exp.Not(this=column.copy()))
+            return _combine(node, leaf_truth)
+
+        true, false = leaf_truth(self.rule.when)
+        for leg in self.rule.without:
+            column = exp.column(f"is_{leg.id}", table="j", quoted=True)
+            true = exp.and_(true, _coalesced(column))
+            false = exp.or_(false, _coalesced(exp.Not(this=column.copy())))
+        return f"({self._sql(true)}) as is_true, ({self._sql(false)}) as is_false"
+
+    def _kept(self) -> str:
+        """Rows that count: true or undecided. Only these are explained."""
+        parts = [self._explained(leaf) for leaf in leaves(self.rule.when)]
+        for leg in self.rule.without:
+            parts.append(
+                f"jsonb_build_object('id', {self._text(leg.id)}, 'truth', v.{_q(f'is_{leg.id}')},"
+                f" 'values', jsonb_build_object('since', v.{_q(leg.since)}, 'covered_until', %(covers_{leg.feed})s::date))"
+            )
+        return f"select v.*, jsonb_build_array({', '.join(parts)}) as conditions from verdicts v where not v.is_false"
+
+    def _explained(self, leaf: Leaf) -> str:
+        values = [f"'field', v.{_q(leaf.field)}"]
+        if leaf.other:
+            values.append(f"'other', v.{_q(leaf.other)}")
+        for key in ("param", "months", "days"):
+            name = getattr(leaf, key)
+            if name and not isinstance(self.rule.params[name].value, list):
+                values.append(f"'{key}', {self._sql(self.param(name))}")
+        return (
+            f"jsonb_build_object('id', {self._text(leaf.id)}, 'truth', v.{_q(f'is_{leaf.id}')},"
+            f" 'values', jsonb_build_object({', '.join(values)}))"
+        )
+
+    def _text(self, value: str) -> str:
+        name = f"t_{len([k for k in self.params if k.startswith('t_')])}"
+        known = next((k for k, v in self.params.items() if k.startswith("t_") and v == value), name)
+        self.params[known] = value
+        return f"%({known})s::text"
+
+    def _order(self) -> str:
+        return f"k.{_q(f'{self.rule.driver}.evidence')}"
+
+    def _grouped(self) -> str:
+        subject = f"k.{_q(self.rule.clue.subject)}"
+        parts = [f"{subject}::text as subject_ref", "bool_or(k.is_true) as hit"]
+        for name, measure in self.rule.measures.items():
+            parts.append(f"{self._measure(measure)} as {_q(f'm_{name}')}")
+        first = f"(array_agg({{}} order by {self._order()}) filter (where {{}} is not null))[1]"
+        label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
+        parts.append(f"{first.format(label, label)} as label")
+        parts.append(f"{first.format(county, county)} as county")
+        # The row that decides: the latest true one, else the latest undecided one.
+        parts.append(f"(array_agg(k.conditions order by k.is_true desc, {self._order()} desc))[1] as conditions")
+        for alias, source in self.rule.sources.items():
+            parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
+        return f"select {', '.join(parts)} from kept k where {subject} is not null group by {subject}"
+
+    def _measure(self, measure: Any) -> str:
+        if measure.kind == "count":
+            return "count(*) filter (where k.is_true)"
+        column = f"k.{_q(measure.field)}"
+        if measure.kind == "first":
+            return f"(array_agg({column} order by {self._order()}) filter (where k.is_true))[1]"
+        total = f"{measure.kind}({column}) filter (where k.is_true)"
+        return f"({total})::bigint" if measure.kind == "sum" else total
+
+    def _evidence(self, alias: str, source: Source) -> str:
+        column = f"k.{_q(f'{alias}.evidence')}"
+        if source.any_of:
+            return f"(array_agg({column} order by k.is_true desc, {self._order()}))[1]"
+        true_rows = f"(array_agg(distinct {column}) filter (where k.is_true))"
+        undecided = f"(array_agg(distinct {column}) filter (where not k.is_true))"
+        return (
+            f"(select jsonb_agg(jsonb_build_object('alias', {self._text(alias)}, 'feed', {self._text(source.feed or '')},"
+            f" 'record_id', r) order by r) from unnest((coalesce({true_rows}, {undecided}))[1:{EVIDENCE_ROWS}]) r)"
+        )
+
+    def _final(self) -> str:
+        self.params["subject_kind"] = self.rule.clue.kind
+        material = ", ".join(f"{self._text(n)}, g.{_q(f'm_{n}')}" for n in self.rule.measures)
+        evidence = " || ".join(f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence)
+        return (
+            "select %(subject_kind)s::text as subject_kind, g.subject_ref, ''::text as bucket,"
+            " case when g.hit then 'hit' else 'undecided' end as verdict,"
+            f" case when g.hit then {self._bands()} end as level, g.county,"
+            f" jsonb_strip_nulls(jsonb_build_object('label', g.label, {material})) as material,"
+            f" g.conditions, {evidence} as evidence, null::date as next_due from grouped g"
+        )
+
+    def _bands(self) -> str:
+        cases = [self._band(band) for band in self.rule.bands]
+        last = self._text(self.rule.bands[-1].level)
+        if len(cases) == 1:
+            return last
+        return "case " + " ".join(cases[:-1]) + f" else {last} end"
+
+    def _band(self, band: Band) -> str:
+        needs = [
+            f"g.{_q(f'm_{measure}')} >= {self._sql(self.param(param))}" for measure, param in band.at_least.items()
+        ]
+        return f"when {' and '.join(needs) or 'true'} then {self._text(band.level)}"
+
+    def _sql(self, expression: exp.Expression) -> str:
+        return expression.sql(dialect="postgres")
+
+
+def _combine(tree: Tree, of: Any) -> tuple[exp.Expression, exp.Expression]:
+    """Kleene's tables over (is_true, is_false) pairs."""
+    if tree.negated is not None:
+        true, false = of(tree.negated)
+        return false, true
+    pairs = [of(child) for child in (tree.all or tree.any or ())]
+    conjunction = exp.and_(*[t for t, _ in pairs]) if tree.all else exp.or_(*[t for t, _ in pairs])
+    disjunction = exp.or_(*[f for _, f in pairs]) if tree.all else exp.and_(*[f for _, f in pairs])
+    return exp.paren(conjunction), exp.paren(disjunction)
+
+
+def _coalesced(condition: exp.Expression) -> exp.Expression:
+    return exp.Coalesce(this=condition, expressions=[exp.false()])
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _affected(plan: Plan) -> Query:
+    """One select per way a touch can reach the rule's subjects."""
+    rule, params = plan.rule, {}
+    subject_alias, subject = rule.clue.subject.split(".")
+    driver_feed = rule.sources[rule.driver].feed
+    window = "t.landing > %(since)s and t.landing <= %(landing)s"
+    selects = []
+    reached: dict[str, set[str]] = {rule.clue.subject: {rule.sources[subject_alias].feed or ""}}
+    for link in rule.link:
+        alias, _ = link.right.split(".")
+        feeds = {feed for feed, _ in _own_columns(rule.sources[alias], link.right.split(".")[1])}
+        reached.setdefault(link.left, set()).update(feeds)
+    for leg in rule.without:
+        for theirs in leg.match:
+            reached.setdefault(theirs, set()).add(leg.feed)
+    for index, (name, feeds) in enumerate(sorted(reached.items())):
+        params[f"feeds_{index}"] = sorted(feeds)
+        column = next(c for c in plan.catalog[driver_feed or ""].columns if c.name == name.split(".")[1])
+        params[f"kind_{index}"] = column.subject
+        touched = f"t.kind = %(kind_{index})s and t.feed = any(%(feeds_{index})s) and {window}"
+        if name == rule.clue.subject:
+            selects.append(f"select t.ref as subject_ref from ingestion_touch t where {touched}")
+        else:
+            cast = "::uuid" if column.pool_type == "uuid" else ""
+            selects.append(
+                f"select d.{_q(subject)}::text as subject_ref from pool.{_q(driver_feed or '')} d"
+                f" where d.{_q(column.name)} in (select t.ref{cast} from ingestion_touch t where {touched})"
+            )
+    sql = " union ".join(selects)
+    return Query(sql, params)

@@ -1,0 +1,102 @@
+"""What people read: the rule as one generated sentence, each condition with its values. From the tree that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from supervision.rulebook.spec import Leaf, Node, RuleSpec, leaves
+
+Language = Literal["zh", "en"]
+
+_MONEY_SUFFIXES = ("_cny", "total", "recovered", "amount")
+
+
+def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: Language) -> str:
+    """The conditions as one sentence; with a clue's material also what was found."""
+    conditions = _tree(rule.when, language)
+    for leg in rule.without:
+        conditions += ("，且" if language == "zh" else ", and ") + getattr(leg, language)
+    sources = [getattr(s, language) for s in rule.sources.values()]
+    if language == "zh":
+        text = f"比对{'、'.join(sources)}：{conditions}。"
+        found = [f"{m.zh} {_value(n, material[n], 'zh')}" for n, m in rule.measures.items() if material and n in material and m.zh]
+        return text + (f"本案：{'，'.join(found)}。" if found else "")
+    text = f"Comparing {', '.join(sources)}: {conditions}."
+    found = [f"{m.en} {_value(n, material[n], 'en')}" for n, m in rule.measures.items() if material and n in material and m.en]
+    return text + (f" Here: {', '.join(found)}." if found else "")
+
+
+def _tree(node: Node, language: Language) -> str:
+    if isinstance(node, Leaf):
+        return getattr(node, language)
+    joiner = {"zh": ("，且", "，或"), "en": (", and ", ", or ")}[language]
+    if node.negated is not None:
+        inner = _tree(node.negated, language)
+        return f"并非（{inner}）" if language == "zh" else f"not ({inner})"
+    return joiner[0 if node.all else 1].join(_tree(child, language) for child in node.all or node.any or ())
+
+
+def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Per condition: label in both languages, this case's value, the standard, truth and why undecided."""
+    stored = {c["id"]: c for c in conditions}
+    lines = []
+    for leaf in leaves(rule.when):
+        found = stored.get(leaf.id, {})
+        values = found.get("values", {})
+        truth = found.get("truth")
+        lines.append(
+            {
+                "id": leaf.id,
+                "label_zh": leaf.zh,
+                "label_en": leaf.en,
+                "value": _value(leaf.field, values.get("field"), "zh"),
+                "threshold": _threshold(rule, leaf, values),
+                "truth": truth,
+                "reason": "" if truth is not None else "数据为空，无法判断 / empty, cannot be decided",
+            }
+        )
+    for leg in rule.without:
+        found = stored.get(leg.id, {})
+        covered = found.get("values", {}).get("covered_until")
+        truth = found.get("truth")
+        lines.append(
+            {
+                "id": leg.id,
+                "label_zh": leg.zh,
+                "label_en": leg.en,
+                "value": "无" if truth else ("有" if truth is False else "—"),
+                "threshold": f"覆盖至 {covered or '—'}",
+                "truth": truth,
+                "reason": "" if truth is not None else "数据尚未报送到期间末 / not yet delivered",
+            }
+        )
+    return lines
+
+
+def _threshold(rule: RuleSpec, leaf: Leaf, values: Mapping[str, Any]) -> str:
+    if leaf.param:
+        value = rule.params[leaf.param].value
+        shown = "、".join(value) if isinstance(value, list) else _value(leaf.field, value, "zh")
+    elif leaf.other:
+        shown = _value(leaf.other, values.get("other"), "zh")
+    elif isinstance(leaf.value, list):
+        shown = "、".join(leaf.value)
+    else:
+        shown = _value(leaf.field, leaf.value, "zh") if leaf.value is not None else ""
+    for key in ("months", "days"):
+        name = getattr(leaf, key)
+        if name:
+            unit = "个月" if key == "months" else "天"
+            shown += f" + {rule.params[name].value} {unit}"
+    return shown
+
+
+def _value(name: str, value: Any, language: Language) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, int) and not isinstance(value, bool) and name.endswith(_MONEY_SUFFIXES):
+        return f"{value / 100:,.2f} {'元' if language == 'zh' else 'yuan'}"
+    if isinstance(value, str) and name.endswith("month") and len(value) == 10:
+        return value[:7]
+    return str(value)

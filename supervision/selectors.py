@@ -1,0 +1,463 @@
+"""What screens and other rooms may read of rules and clues. Every read is under a person's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+
+from chuxiong.accounts.models import Office, Person
+from chuxiong.accounts.scope import person_scope
+from chuxiong.audit.record import record
+from ingestion import selectors as ingestion
+from supervision.clues import lifecycle
+from supervision.clues.lifecycle import CLOSED, STATE_WORDS, State
+from supervision.models import Clue, Letter, RuleState
+from supervision.reference import REFERENCE
+from supervision.rulebook.compiler import compile_rule
+from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
+from supervision.rulebook.sentence import condition_lines, rule_sentence
+
+PAGE = 20
+
+
+@lru_cache(maxsize=1)
+def rulebook() -> Rulebook:
+    """The shipped rules; read once per process."""
+    return load_rulebook(settings.RULES_DIR, ingestion.catalog())
+
+
+def live_rules() -> list[str]:
+    return list(RuleState.objects.filter(status="live").values_list("rule", flat=True))
+
+
+def rules_reading(landing: int) -> list[str]:
+    """Live rules that read the feed which landed as ``landing``."""
+    feeds = ingestion.landed_feeds(since=landing - 1, until=landing)
+    catalog = ingestion.catalog()
+    return [
+        rule_id
+        for rule_id in live_rules()
+        if feeds & (set(compile_rule(rulebook()[rule_id], catalog).fields_read))
+    ]
+
+
+# ---- the queue -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClueFilters:
+    """What the queue is narrowed to; empty means everything open."""
+
+    states: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    offices: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    text: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class ClueRow:
+    """One line of the queue."""
+
+    id: int
+    number: str
+    level: str
+    title_zh: str
+    title_en: str
+    rule_code: str
+    rule_title_zh: str
+    rule_title_en: str
+    sources_zh: list[str]
+    sources_en: list[str]
+    office_code: str
+    office_zh: str
+    office_en: str
+    department: str
+    state: str
+    outcome: str | None
+    origin: str
+    checked_like: int
+    confirmed_like: int
+    due_on: date | None
+    due_kind: str
+    deferred_until: date | None
+    raised_at: datetime
+    township: str
+    flags: list[str]
+    version: int
+
+
+@dataclass(frozen=True)
+class CluePage:
+    rows: list[ClueRow]
+    total: int
+    page: int
+    pages: int
+
+
+def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
+    """One page of the queue: urgent first, then the nearest limit, then the newest."""
+    with person_scope(person):
+        found = _filtered(filters)
+        total = found.count()
+        pages = max(1, -(-total // PAGE))
+        page = min(max(1, page), pages)
+        ordered = found.extra(  # noqa: S610  fixed text, no input
+            select={"rank": "array_position(array['urgent','important','ordinary']::varchar[], level)"},
+            order_by=["rank", "due_on", "-id"],
+        )
+        clues = list(ordered[(page - 1) * PAGE : page * PAGE])
+        likes = _verdicts({c.rule for c in clues if c.rule})
+        offices = _offices()
+        rows = [_row(clue, offices, likes) for clue in clues]
+    return CluePage(rows, total, page, pages)
+
+
+def clue_counts(person: Person) -> dict[str, int]:
+    """Open clues by state, and all open, for the navigation."""
+    with person_scope(person):
+        open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
+        counts = dict(open_clues.order_by().values_list("state").annotate(Count("pk")))
+    return {**{s.value: 0 for s in State}, **counts, "open": sum(counts.values())}
+
+
+def _filtered(filters: ClueFilters) -> QuerySet[Clue]:
+    found = Clue.objects.all()
+    if filters.states:
+        found = found.filter(state__in=filters.states)
+    elif not filters.closed:
+        found = found.exclude(state__in=[s.value for s in CLOSED])
+    if filters.levels:
+        found = found.filter(level__in=filters.levels)
+    if filters.offices:
+        found = found.filter(office__in=filters.offices)
+    if filters.rules:
+        found = found.filter(rule__in=filters.rules)
+    if filters.origins:
+        found = found.filter(origin__in=filters.origins)
+    if filters.text:
+        words = filters.text.strip()
+        found = found.filter(
+            Q(number__icontains=words)
+            | Q(label__contains=words)
+            | Q(title__contains=words)
+            | Q(township__contains=words)
+        )
+    return found
+
+
+def _verdicts(rules: set[str]) -> dict[str, tuple[int, int]]:
+    """(checked, confirmed) per rule within the caller's scope: “of 10 such, 6 were confirmed”."""
+    checked = Clue.objects.filter(rule__in=rules, checked_at__isnull=False).order_by()
+    found = checked.values_list("rule").annotate(Count("pk"), Count("confirmed_at"))
+    return {rule: (checked, confirmed) for rule, checked, confirmed in found}
+
+
+def _offices() -> dict[str, Office]:
+    return {office.code: office for office in Office.objects.all()}
+
+
+def _row(clue: Clue, offices: dict[str, Office], likes: dict[str, tuple[int, int]]) -> ClueRow:
+    rule = rulebook().get(clue.rule) if clue.rule else None
+    feeds = sorted({e["feed"] for e in clue.evidence}) if clue.evidence else []
+    titles = [ingestion.catalog()[code].title for code in feeds if code in ingestion.catalog()]
+    checked, confirmed = likes.get(clue.rule, (0, 0))
+    zh, en = _title(clue, rule)
+    office = offices[clue.office]
+    return ClueRow(
+        id=clue.pk,
+        number=clue.number,
+        level=clue.level,
+        title_zh=zh,
+        title_en=en,
+        rule_code=rule.code if rule else "",
+        rule_title_zh=rule.title.zh if rule else "人工录入",
+        rule_title_en=rule.title.en if rule else "Manual entry",
+        sources_zh=[t.zh for t in titles],
+        sources_en=[t.en for t in titles],
+        office_code=clue.office,
+        office_zh=office.short_zh,
+        office_en=office.short_en,
+        department=clue.department,
+        state=clue.state,
+        outcome=clue.outcome,
+        origin=clue.origin,
+        checked_like=checked,
+        confirmed_like=confirmed,
+        due_on=clue.due_on,
+        due_kind={"raised": "triage", "triaged": "triage", "acted": "feedback"}.get(clue.state, "checking"),
+        deferred_until=clue.deferred_until,
+        raised_at=clue.raised_at,
+        township=clue.township,
+        flags=_flags(clue),
+        version=clue.version,
+    )
+
+
+def _title(clue: Clue, rule: LoadedRule | None) -> tuple[str, str]:
+    if rule is None:
+        return clue.title, clue.title
+    suspected_zh = "" if clue.confirmed_at else "疑似"
+    suspected_en = "" if clue.confirmed_at else "Suspected: "
+    zh, en = rule.clue_title(clue.material)
+    label = f"・{clue.label}" if clue.label else ""
+    return f"{suspected_zh}{zh}{label}", f"{suspected_en}{en}{label}"
+
+
+def _flags(clue: Clue) -> list[str]:
+    flags = []
+    if clue.results.get("previous_state") == "settled":
+        flags.append("rebound")
+    elif clue.results.get("previous_state"):
+        flags.append("returned")
+    if clue.source_changes:
+        flags.append("source_changed")
+    if not clue.supported:
+        flags.append("unsupported")
+    if clue.exercise:
+        flags.append("exercise")
+    return flags
+
+
+# ---- one clue --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Condition:
+    id: str
+    label_zh: str
+    label_en: str
+    value: str
+    threshold: str
+    truth: bool | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    decisive: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fact:
+    key: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class EvidenceSource:
+    """One source's column of the evidence table."""
+
+    letter: str
+    feed_code: str
+    title_zh: str
+    title_en: str
+    batch: int
+    row_no: int
+    landed_at: datetime
+    covers_until: date | None
+    replaced: bool
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Basis:
+    law: str
+    article: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Event:
+    at: datetime
+    actor: str
+    kind: str
+    zh: str
+    en: str
+    note: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Possible:
+    """A move as offered on the page."""
+
+    name: str
+    zh: str
+    en: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClueDetail:
+    """Everything the clue page shows."""
+
+    row: ClueRow
+    sentence_zh: str
+    sentence_en: str
+    text: str
+    conditions: list[Condition]
+    facts: list[Fact]
+    sources: list[EvidenceSource]
+    sources_total: int
+    basis: list[Basis]
+    checking_points_zh: list[str]
+    checking_points_en: list[str]
+    events: list[Event]
+    moves: list[Possible]
+    letters: list[Letter]
+    source_changes: list[dict[str, Any]]
+    material: dict[str, Any]
+    others: list[ClueRow]
+    handler: str
+    checked_at: datetime | None
+    confirmed_at: datetime | None
+    settled_at: datetime | None
+
+
+_EVENT_WORDS = {
+    "raised": ("发现线索", "Clue raised"),
+    "enter": ("人工录入", "Entered by hand"),
+    "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
+    "source_changed": ("来源有更正", "Source changed"),
+    "acknowledged": ("单位签收", "Signed for by the agency"),
+    "answered": ("单位答复", "Answered by the agency"),
+}
+#: Evidence columns side by side; further rows are counted and listed on request.
+MAX_SOURCES = 6
+
+
+def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | None:
+    """One clue with its evidence; None when it does not exist or lies outside the person's scope.
+
+    Opening it is a read of a sensitive page and leaves one audit row.
+    """
+    with person_scope(person):
+        clue = Clue.objects.filter(number=number).first()
+        if clue is None:
+            return None
+        record(at=at, actor=person.username, office=person.office_id, action="clue.read", object_kind="clue", object_ref=number)
+        rule = rulebook().get(clue.rule) if clue.rule else None
+        offices = _offices()
+        likes = _verdicts({clue.rule} if clue.rule else set())
+        others = list(
+            Clue.objects.filter(subject_kind=clue.subject_kind, subject_ref=clue.subject_ref)
+            .exclude(pk=clue.pk)
+            .exclude(subject_ref="")[:5]
+        )
+        events = [_event(e) for e in clue.events.all()]
+        letters = list(clue.letters.all())
+    facts, sources = _evidence(person, clue, rule)
+    act_date = _act_date(clue)
+    return ClueDetail(
+        row=_row(clue, offices, likes),
+        sentence_zh=rule_sentence(rule, clue.material, "zh") if rule else "",
+        sentence_en=rule_sentence(rule, clue.material, "en") if rule else "",
+        text=str(clue.material.get("text", "")) if rule is None else "",
+        conditions=[Condition(**line) for line in condition_lines(rule, clue.conditions)] if rule else [],
+        facts=facts,
+        sources=sources,
+        sources_total=len(clue.evidence),
+        basis=[Basis(b.law, b.article, b.note) for b in rule.basis_on(act_date)] if rule else [],
+        checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
+        checking_points_en=[p.en for p in rule.checking_points] if rule else [],
+        events=events,
+        moves=[Possible(m.name, m.words.zh, m.words.en, m.needs) for m in lifecycle.possible(State(clue.state))],
+        letters=letters,
+        source_changes=clue.source_changes,
+        material=clue.material,
+        others=[_row(c, offices, {}) for c in others],
+        handler=clue.handler,
+        checked_at=clue.checked_at,
+        confirmed_at=clue.confirmed_at,
+        settled_at=clue.settled_at,
+    )
+
+
+def _event(event: Any) -> Event:
+    move = lifecycle.MOVES.get(event.kind)
+    zh, en = (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
+    if event.kind == "conclude":
+        words = STATE_WORDS[State(event.to_state)]
+        zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
+    return Event(event.at, event.actor, event.kind, zh, en, event.note, event.detail)
+
+
+def _act_date(clue: Clue) -> date:
+    """The day of the act, by which law is cited; the day the clue was raised when no fact names it."""
+    for key in ("act_date", "last_month", "occurred_on"):
+        value = clue.material.get(key)
+        if isinstance(value, str):
+            try:
+                return date.fromisoformat(value[:10])
+            except ValueError:
+                continue
+    return clue.raised_at.date()
+
+
+def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list[Fact], list[EvidenceSource]]:
+    """The records behind the clue: facts as rows, sources as columns, identifiers masked."""
+    if rule is None:
+        return [], []
+    shown = clue.evidence[:MAX_SOURCES]
+    wanted: dict[str, list[int]] = {}
+    for item in shown:
+        wanted.setdefault(item["feed"], []).append(item["record_id"])
+    with person_scope(person, feeds=wanted):
+        records = ingestion.records(wanted)
+    read = compile_rule(rule, ingestion.catalog()).fields_read
+    facts: dict[str, Fact] = {}
+    sources = []
+    for index, item in enumerate(shown):
+        found = records.get((item["feed"], item["record_id"]))
+        if found is None:
+            continue
+        feed = ingestion.catalog()[item["feed"]]
+        cells = {}
+        for column in feed.columns:
+            value = found.get(column.name)
+            if value is None or not (column.name in read[item["feed"]] or column.type in ("person_name", "org_name")):
+                continue
+            facts.setdefault(column.zh, Fact(column.zh, column.zh, column.en))
+            decisive = [1] if column.name in read[item["feed"]] else []
+            cells[column.zh] = Cell(ingestion.display(column, value), decisive)
+        sources.append(
+            EvidenceSource(
+                letter=chr(ord("A") + index),
+                feed_code=feed.code,
+                title_zh=feed.title.zh,
+                title_en=feed.title.en,
+                batch=found["batch_id"],
+                row_no=found["row_no"],
+                landed_at=found["landed_at"],
+                covers_until=found["covers_until"],
+                replaced=found["to_landing"] is not None,
+                cells=cells,
+            )
+        )
+    return list(facts.values()), sources
+
+
+# ---- agencies --------------------------------------------------------------------------------
+
+
+def letters_of(agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50) -> list[Letter]:
+    """Letters to one agency in order of their id; the caller has set the agency's scope."""
+    found = Letter.objects.filter(agency=agency, pk__gt=after)
+    if updated_since:
+        found = found.filter(updated_at__gte=updated_since)
+    return list(found.order_by("pk")[:limit])
+
+
+def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
+    return [(code, words.zh, words.en) for code, words in REFERENCE.reasons(listing).items()]

@@ -1,0 +1,35 @@
+"""Supervision's jobs: a landing rings every rule that reads its feed; a new day rings all."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.utils import timezone
+
+from chuxiong.work.jobs import Claim, enqueue, handler
+from supervision.matching.run import run_rule
+from supervision.selectors import live_rules, rules_reading
+
+
+@handler("landed")
+def after_landing(claim: Claim) -> None:
+    landing = claim.payload["landing"]
+    for rule_id in rules_reading(landing):
+        enqueue("match", f"{rule_id}@{landing}", {"rule": rule_id}, priority=3)
+
+
+@handler("day")
+def after_midnight(claim: Claim) -> None:
+    for rule_id in live_rules():
+        enqueue("match", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
+
+
+@handler("match")
+def match(claim: Claim) -> None:
+    now = timezone.now()
+    run_rule(
+        claim.payload["rule"],
+        at=now,
+        as_of=date.fromisoformat(claim.payload["as_of"]) if "as_of" in claim.payload else timezone.localdate(),
+        full=claim.payload.get("full", False),
+    )
