@@ -54,6 +54,8 @@ class Column(_Strict):
     subject: SubjectKind | None = None
     sensitivity: Literal["L1", "L2", "L3", "L4"]
     codes: dict[str, str] = Field(default_factory=dict)
+    #: other labels that agencies write for a code
+    variants: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     #: 万元 in the header of a money column
     ten_thousands: bool = False
     zh: str
@@ -63,6 +65,17 @@ class Column(_Strict):
     def pool_type(self) -> str:
         return POOL_TYPES.get(self.type, "text")
 
+    @model_validator(mode="after")
+    def _codes_fit(self) -> Column:
+        if self.codes and self.type != "enum":
+            raise ValueError(f"codes: 列 {self.name} 的类型是 {self.type}；只有 enum 列可以有代码表")
+        unknown = sorted(set(self.variants) - set(self.codes))
+        if unknown:
+            raise ValueError(f"variants: 代码 {', '.join(unknown)} 不在 codes 中；先在 codes 里写明")
+        if self.ten_thousands and self.type != "money":
+            raise ValueError(f"ten_thousands: 列 {self.name} 不是 money；删除这个键")
+        return self
+
 
 class Minimum(_Strict):
     """Below these a batch is held for a person to look at."""
@@ -71,8 +84,16 @@ class Minimum(_Strict):
     filled: dict[str, float] = Field(default_factory=dict)
 
 
+class Maximum(_Strict):
+    """Above these a batch is taken in with a warning."""
+
+    rows: int | None = None
+    quarantined: float | None = None
+
+
 class Expectations(_Strict):
     minimum: Minimum = Minimum()
+    maximum: Maximum = Maximum()
 
 
 class FeedSpec(_Strict):
@@ -92,6 +113,8 @@ class FeedSpec(_Strict):
     county_column: str | None = None
     #: the column whose latest value says until when data are complete, if the hand-over sheet does not
     covers: str | None = None
+    #: the column that says when the thing itself happened
+    valid_time: str | None = None
     columns: tuple[Column, ...]
     ignored_headers: tuple[str, ...] = ()
     expectations: Expectations = Expectations()
@@ -110,6 +133,7 @@ class FeedSpec(_Strict):
             ("natural_key", self.natural_key),
             ("county_column", (self.county_column,) if self.county_column else ()),
             ("covers", (self.covers,) if self.covers else ()),
+            ("valid_time", (self.valid_time,) if self.valid_time else ()),
             ("expectations.minimum.filled", tuple(self.expectations.minimum.filled)),
         ):
             unknown = [n for n in wanted if n not in names]

@@ -1,24 +1,35 @@
 """The child that opens untrusted files. Runs under limits, knows nothing of the house.
 
-Standard input: one JSON request. Standard output: one JSON line (layout or refusal), then an Arrow stream
-of text columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header).
+Standard input: one JSON request. Standard output: one JSON line (the layout), then an Arrow stream of text
+columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header). A refusal, at
+any moment, is a JSON object on standard error and exit code 3.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
+import csv
 import io
+import itertools
 import json
 import os
 import resource
 import sys
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 NUMBER, MOMENT = "\x01", "\x02"
+REFUSED = 3
 _CHUNK = 50_000
 _HEAD_ROWS = 15
+_LONGEST_ROW = 8 << 20
+_LONGEST_REPORT = 4_000
+_END = "\x03end"
+
+Cells = list["str | None"]
 
 
 class Refusal(Exception):
@@ -35,25 +46,33 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    out = sys.stdout.buffer
+    # Libraries may say what they like on standard error; only refusals reach the parent.
+    report = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        layout, batches = _open(request)
-        out.write(json.dumps(layout, ensure_ascii=False).encode() + b"\n")
-        _stream(out, len(layout["headers"]), batches)
+        _read(request, sys.stdout.buffer)
     except Refusal as refusal:
-        _refuse(out, refusal.what, refusal.cure)
+        _refuse(report, refusal.what, refusal.cure)
     except MemoryError:
-        _refuse(out, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
-    out.flush()
+        _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
     # Skip interpreter teardown: nothing here needs it, and readers of hostile files may hang in it.
     os._exit(0)
 
 
-def _refuse(out: io.BufferedWriter | Any, what: str, cure: str) -> None:
-    out.write(json.dumps({"refused": {"what": what, "cure": cure}}, ensure_ascii=False).encode() + b"\n")
+def _read(request: dict[str, Any], out: Any) -> None:
+    layout, batches = _open(request)
+    out.write(json.dumps(layout, ensure_ascii=False).encode() + b"\n")
+    out.flush()
+    _stream(out, len(layout["headers"]), batches)
+    out.flush()
 
 
-def _stream(out: Any, width: int, batches: Iterator[tuple[list[list[str | None]] | Any, list[int], list[str | None]]]) -> None:
+def _refuse(report: int, what: str, cure: str) -> None:
+    os.write(report, json.dumps({"what": what, "cure": cure}, ensure_ascii=False).encode())
+    os._exit(REFUSED)
+
+
+def _stream(out: Any, width: int, batches: Iterator[tuple[Any, Any, Any]]) -> None:
     import pyarrow as pa
 
     names = [f"c{i}" for i in range(width)]
@@ -61,21 +80,20 @@ def _stream(out: Any, width: int, batches: Iterator[tuple[list[list[str | None]]
     with pa.ipc.new_stream(out, schema) as writer:
         for columns, numbers, ragged in batches:
             arrays = [c if isinstance(c, pa.Array) else pa.array(c, pa.string()) for c in columns]
-            writer.write_batch(
-                pa.record_batch([*arrays, pa.array(numbers, pa.int64()), pa.array(ragged, pa.string())], schema=schema)
-            )
+            marks = pa.nulls(len(numbers), pa.string()) if ragged is None else pa.array(ragged, pa.string())
+            writer.write_batch(pa.record_batch([*arrays, pa.array(numbers, pa.int64()), marks], schema=schema))
 
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    path, accepted = request["path"], set(request["accepted"])
+    path, accepted = request["path"], {_key(header) for header in request["accepted"]}
     with open(path, "rb") as source:
         head = source.read(8)
     if not head:
         raise Refusal("文件是空的", "请向提供单位索取完整文件")
     if head.startswith(b"PK\x03\x04"):
-        return _table(_xlsx_rows(path, request["limits"]), accepted, "xlsx")
+        return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, "xlsx")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return _table(_xls_rows(path), accepted, "xls")
+        return _best_sheet(_xls_sheets(path), accepted, "xls")
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         raise Refusal("不是表格文件（按内容识别为文档、图片或压缩包）", "请导出为 CSV 或 XLSX 后重发")
     return _text(path, accepted)
@@ -84,7 +102,7 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 # ---- spreadsheets ----------------------------------------------------------------------------
 
 
-def _xlsx_rows(path: str, limits: dict[str, Any]) -> Iterator[list[str | None]]:
+def _xlsx_sheets(path: str, limits: dict[str, Any]) -> Iterator[tuple[str, Iterator[Cells]]]:
     _check_zip(path, limits)
     import defusedxml  # noqa: F401  openpyxl parses with it when present
     import openpyxl
@@ -92,27 +110,43 @@ def _xlsx_rows(path: str, limits: dict[str, Any]) -> Iterator[list[str | None]]:
 
     if not DEFUSEDXML:
         raise Refusal("缺少安全的 XML 解析器", "请联系系统管理员重新安装")
-    try:
+    with _mended("XLSX"):
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheet = book.worksheets[0]
+        sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    for sheet in sheets:
         sheet.reset_dimensions()
-        cells = sheet.iter_rows(max_col=limits["columns"], values_only=True)
-        empty = 0
-        for row in cells:
-            if any(v is not None for v in row):
-                yield from ([] for _ in range(min(empty, limits["gap"])))
-                if empty > limits["gap"]:
-                    raise Refusal(f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）", "请删除空行后另存重发")
-                empty = 0
-                yield [_cell(v) for v in row]
-            else:
+        yield sheet.title, _xlsx_rows(sheet, limits)
+
+
+def _xlsx_rows(sheet: Any, limits: dict[str, Any]) -> Iterator[Cells]:
+    empty = 0
+    with _mended("XLSX"):
+        for row in sheet.iter_rows(values_only=True):
+            if all(v is None for v in row):
                 empty += 1
-    except Refusal:
-        raise
-    except MemoryError:
+                continue
+            if empty > limits["gap"]:
+                raise Refusal(f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）", "请删除空行后另存重发")
+            if len(row) > limits["columns"] and any(v is not None for v in row[limits["columns"] :]):
+                raise Refusal(
+                    f"有 {len(row)} 列，超过 {limits['columns']} 列（可能有远处的杂散单元格）", "请删除多余的列后另存重发"
+                )
+            yield from ([] for _ in range(empty))
+            empty = 0
+            yield [_cell(v) for v in row[: limits["columns"]]]
+
+
+@contextlib.contextmanager
+def _mended(kind: str) -> Iterator[None]:
+    """Any failure of a third-party reader is a refusal that tells the sender what to do."""
+    try:
+        yield
+    except (Refusal, MemoryError):
         raise
     except Exception as error:
-        raise Refusal(f"不是完好的 XLSX 文件（{type(error).__name__}）", "请用 Excel 或 WPS 打开后另存为 XLSX 重发") from error
+        raise Refusal(
+            f"不是完好的 {kind} 文件，或已加密（{type(error).__name__}）", "请取消密码，用 Excel 或 WPS 另存为 XLSX 后重发"
+        ) from error
 
 
 def _check_zip(path: str, limits: dict[str, Any]) -> None:
@@ -137,16 +171,36 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
         raise Refusal(f"展开后 {total >> 20} MB，超过上限 {limits['unpacked'] >> 20} MB", "请拆分文件或改用 CSV")
 
 
-def _xls_rows(path: str) -> Iterator[list[str | None]]:
-    from python_calamine import CalamineWorkbook
+def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells]]]:
+    from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
-    try:
+    with _mended("XLS"):
         book = CalamineWorkbook.from_path(path)
-        rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
-    except Exception as error:
-        raise Refusal(f"不是完好的 XLS 文件，或已加密（{type(error).__name__}）", "请取消密码、另存为 XLSX 后重发") from error
-    for row in rows:
-        yield [_cell(v if v != "" else None) for v in row]
+        names = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
+    for name in names:
+        with _mended("XLS"):
+            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        yield name, ([_cell(v if v != "" else None) for v in row] for row in rows)
+
+
+def _best_sheet(
+    sheets: Iterator[tuple[str, Iterator[Cells]]], accepted: set[str], kind: str
+) -> tuple[dict[str, Any], Any]:
+    """The visible sheet whose header fits best. Two that fit as well are refused: one would be lost in silence."""
+    found: list[tuple[int, str, list[Cells], Iterator[Cells]]] = []
+    for title, rows in itertools.islice(sheets, 64):
+        head = list(itertools.islice(rows, _HEAD_ROWS))
+        if any(any(row) for row in head):
+            found.append((_find_header(head, accepted)[0], title, head, rows))
+    if not found:
+        raise Refusal("工作表是空的", "请确认数据在可见的工作表中")
+    best = max(hits for hits, *_ in found)
+    fitting = [entry for entry in found if entry[0] == best]
+    if best >= 2 and len(fitting) > 1:
+        names = "、".join(title for _, title, *_ in fitting)
+        raise Refusal(f"有 {len(fitting)} 张表头相同的工作表（{names}）", "请合并到一张工作表，或每张另存为一个文件")
+    _, title, head, rows = fitting[0]
+    return _table(head, rows, accepted, kind, title)
 
 
 def _cell(value: Any) -> str | None:
@@ -164,18 +218,11 @@ def _cell(value: Any) -> str | None:
     return str(value).lstrip("\x01\x02")
 
 
-def _table(rows: Iterator[list[str | None]], accepted: set[str], kind: str) -> tuple[dict[str, Any], Any]:
-    head: list[list[str | None]] = []
-    for row in rows:
-        while row and row[-1] is None:
-            row.pop()
-        head.append(row)
-        if len(head) >= _HEAD_ROWS:
-            break
-    if not any(any(c for c in row) for row in head):
-        raise Refusal("工作表是空的", "请确认数据在第一张工作表")
-    first, depth, headers = _find_header(head, accepted)
-    layout = {"headers": headers, "header_row": first + depth, "encoding": kind}
+def _table(
+    head: list[Cells], rows: Iterator[Cells], accepted: set[str], kind: str, title: str
+) -> tuple[dict[str, Any], Any]:
+    _, first, depth, headers = _find_header(head, accepted)
+    layout = {"headers": headers, "header_row": first + depth, "encoding": kind, "sheet": title}
     return layout, _rows_to_batches(head[first + depth :], rows, len(headers), first + depth)
 
 
@@ -202,36 +249,50 @@ def _rows_to_batches(
     yield columns, numbers, ragged
 
 
-def _find_header(head: list[list[str | None]], accepted: set[str]) -> tuple[int, int, list[str]]:
-    """(row index, number of header rows, headers): the best of the first rows, one or two rows deep."""
-    best: tuple[int, int, int, list[str]] = (-1, 0, 9, [])
+def _find_header(head: list[Cells], accepted: set[str]) -> tuple[int, int, int, list[str]]:
+    """(hits, row index, number of header rows, headers): the best of the first rows, one or two rows deep."""
+    best: tuple[int, int, int, list[str]] = (0, 0, 0, [])
     for index, row in enumerate(head):
         single = [_label(c) for c in row]
         options = [(1, single)]
         if index + 1 < len(head):
-            filled, last = [], ""
-            for cell in single:
-                last = cell or last
-                filled.append(last)
-            below = [_label(c) for c in head[index + 1]] + [""] * (len(single) - len(head[index + 1]))
-            options.append((2, [b if b in accepted else (s or f) for s, f, b in zip(single, filled, below, strict=False)]))
+            options.append((2, _two_rows(single, [_label(c) for c in head[index + 1]], accepted)))
         for depth, labels in options:
-            hits = len({x for x in labels if x in accepted})
-            if (hits, -depth) > (best[0], -best[2]):
+            hits = len({_key(label) for label in labels} & accepted)
+            if hits > best[0] and (depth == 1 or hits > best[0] + 1):
                 best = (hits, index, depth, labels)
     hits, index, depth, labels = best
-    if hits <= 0:
+    if not hits:
         # Nothing known: the first row with at least two cells is what the sender calls a header.
-        index = next((i for i, row in enumerate(head) if sum(1 for c in row if c) >= 2), 0)
+        index = next((i for i, row in enumerate(head) if sum(1 for c in row if c) >= 2), None)
+        if index is None:
+            index = next((i for i, row in enumerate(head) if any(row)), 0)
         depth, labels = 1, [_label(c) for c in head[index]]
     while labels and not labels[-1]:
         labels.pop()
-    return index, depth, _distinct(labels)
+    return hits, index, depth, _distinct(labels)
+
+
+def _two_rows(above: list[str], below: list[str], accepted: set[str]) -> list[str]:
+    """Merged headers: the lower cell where it is a known header, else the upper one, filled to the right."""
+    width = max(len(above), len(below))
+    above, below = above + [""] * (width - len(above)), below + [""] * (width - len(below))
+    filled, last = [], ""
+    for cell in above:
+        last = cell or last
+        filled.append(last)
+    return [
+        b if _key(b) in accepted else (a if _key(a) in accepted or not b else b or f)
+        for a, f, b in zip(above, filled, below, strict=True)
+    ]
+
+
+def _key(label: str) -> str:
+    """What counts when headers are compared: width, blanks and case do not."""
+    return "".join(unicodedata.normalize("NFKC", label).split()).casefold()
 
 
 def _label(cell: str | None) -> str:
-    import unicodedata
-
     text = unicodedata.normalize("NFKC", (cell or "").lstrip("\x01\x02"))
     text = "".join(c for c in text if not unicodedata.category(c).startswith("C") and not c.isspace())
     # NFKC turns （元） into (元); headers in feed files use the full-width brackets.
@@ -259,6 +320,8 @@ def _text(path: str, accepted: set[str]) -> tuple[dict[str, Any], Any]:
     stripped = start.lstrip()
     if stripped[:1] == b"{":
         return _json_lines(utf8, encoding)
+    if stripped[:1] == b"[":
+        raise Refusal("是一个 JSON 数组", "请导出为每行一个对象的 JSON Lines，或 CSV")
     if stripped[:1] == b"<":
         raise Refusal("是网页或 XML 文件（有的系统把网页存成 .xls）", "请用 Excel 打开后另存为 XLSX 重发")
     if start.count(b"\x00") > len(start) // 100 + 1:
@@ -312,84 +375,101 @@ def _transcoded(path: str, encoding: str, skip: int) -> str:
 
 
 def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[dict[str, Any], Any]:
-    import csv
-
-    sample = start.decode("utf-8", "ignore")
-    delimiter = max(",\t;|", key=lambda d: (sum(d in line for line in sample.splitlines()[:_HEAD_ROWS]), sample.count(d)))
-    csv.field_size_limit(1 << 22)
-    head: list[list[str | None]] = []
+    lines = start.decode("utf-8", "ignore").splitlines()[:_HEAD_ROWS]
+    delimiter = max(",\t;|", key=lambda d: (sum(d in line for line in lines), sum(line.count(d) for line in lines)))
+    csv.field_size_limit(_LONGEST_ROW)
+    head: list[Cells] = []
     with open(path, encoding="utf-8", newline="") as source:
-        reader = csv.reader(source, delimiter=delimiter)
         try:
-            for row in reader:
+            for row in itertools.islice(csv.reader(source, delimiter=delimiter), _HEAD_ROWS):
                 head.append([c or None for c in row])
-                if len(head) >= _HEAD_ROWS:
-                    break
         except csv.Error as error:
             raise Refusal(f"第 {len(head) + 1} 行无法按 CSV 解析（{error}）", "请检查引号是否成对后重新导出") from error
-    if not head or not any(head):
+    if not any(any(row) for row in head):
         raise Refusal("文件里没有内容", "请向提供单位索取完整文件")
-    first, depth, headers = _find_header(head, accepted)
-    layout = {"headers": headers, "header_row": first + depth, "encoding": encoding}
-    # A trailing comma makes one empty header more than labels.
-    width = max(len(headers), len(head[first]))
-    while len(headers) < width:
-        headers.append(f"第{len(headers) + 1}列")
-    return layout, _csv_batches(path, delimiter, first + depth, width)
+    _check_quotes(path, delimiter)
+    _, first, depth, headers = _find_header(head, accepted)
+    # Rows may end in empty cells that the header does not have; a width that fits most of them is the table's.
+    for row in head[first:]:
+        if len(row) > len(headers) and not any(row[len(headers) :]):
+            headers += [f"第{i + 1}列" for i in range(len(headers), len(row))]
+    layout = {"headers": headers, "header_row": first + depth, "encoding": encoding, "sheet": ""}
+    return layout, _csv_batches(path, delimiter, first + depth, len(headers))
 
 
-def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[tuple[Any, list[int], list[str | None]]]:
+def _check_quotes(path: str, delimiter: str) -> None:
+    """A quotation mark that is never closed swallows all rows after it: say where it begins."""
+    quotes = 0
+    with open(path, "rb") as source:
+        while block := source.read(1 << 22):
+            quotes += block.count(b'"')
+    if quotes % 2 == 0:
+        return
+    with open(path, encoding="utf-8", newline="") as lines:
+        number, last = 0, []
+        try:
+            for number, last in enumerate(csv.reader(itertools.chain(lines, ["\n", _END]), delimiter=delimiter), 1):  # noqa: B007
+                pass
+        except csv.Error:
+            last = []
+    if last != [_END]:
+        raise Refusal(f"第 {number} 行的引号没有闭合，其后各行无法分开", "请补全该行的引号后重新导出")
+
+
+def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[tuple[Any, Any, Any]]:
     import numpy as np
     import pyarrow as pa
-    from pyarrow import csv as pcsv
+    from pyarrow import csv as arrow_csv
 
-    ragged: list[tuple[int, str]] = []
+    uneven: list[tuple[int, str]] = []
 
     def keep(row: Any) -> str:
-        ragged.append((row.number, row.text))
+        uneven.append((row.number, row.text))
         return "skip"
 
     names = [f"c{i}" for i in range(width)]
+    number = seen = 0  # records so far, uneven ones among them; uneven records placed
     try:
-        stream = pcsv.open_csv(
+        stream = arrow_csv.open_csv(
             path,
-            read_options=pcsv.ReadOptions(
-                use_threads=False, block_size=8 << 20, skip_rows_after_names=0, skip_rows=0, column_names=names
-            ),
-            parse_options=pcsv.ParseOptions(
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_LONGEST_ROW, column_names=names),
+            parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep
             ),
-            convert_options=pcsv.ConvertOptions(
+            convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
             ),
         )
-        number = 0  # physical records seen so far, valid or not
         for batch in stream:
-            count = batch.num_rows
-            skipped = sorted(n for n, _ in ragged if n > number)
-            numbers = np.arange(number + 1, number + 1 + count, dtype=np.int64)
-            for gone in skipped:
-                if gone > numbers[-1] if count else True:
-                    break
-                numbers[numbers >= gone] += 1
-            number = int(numbers[-1]) if count else number
-            body = numbers > skip
-            for at in range(0, count, _CHUNK):
+            # Arrow reads a block ahead: uneven records beyond this batch belong to later ones.
+            gone = np.array([n for n, _ in uneven[seen:]], dtype=np.int64)
+            span = np.arange(number + 1, number + 1 + batch.num_rows + len(gone), dtype=np.int64)
+            numbers = np.setdiff1d(span, gone, assume_unique=True)[: batch.num_rows]
+            number = int(numbers[-1]) if len(numbers) else number
+            seen += int((gone < number).sum())
+            start = int((numbers <= skip).sum())
+            for at in range(start, batch.num_rows, _CHUNK):
                 part = batch.slice(at, _CHUNK)
-                wanted = pa.array(body[at : at + _CHUNK])
-                part = part.filter(wanted)
-                own = numbers[at : at + _CHUNK][body[at : at + _CHUNK]]
-                yield list(part.columns), own.tolist(), [None] * len(own)
+                yield part.columns, numbers[at : at + _CHUNK], None
     except pa.ArrowInvalid as error:
-        raise Refusal(f"CSV 结构有误（{str(error)[:120]}）", "请检查引号是否成对、单元格是否过长后重新导出") from error
-    lost = [(n, t) for n, t in ragged if n > skip]
-    for at in range(0, len(lost), _CHUNK):
-        part = lost[at : at + _CHUNK]
-        yield (
-            [[None] * len(part) for _ in range(width)],
-            [n for n, _ in part],
-            [t for _, t in part],
-        )
+        raise Refusal(
+            f"第 {number + 1} 行之后无法按 CSV 解析（单行超过 {_LONGEST_ROW >> 20} MB，或引号不成对）",
+            "请检查引号是否成对、单元格是否过长后重新导出",
+        ) from error
+    rows = [_fitted(text, delimiter, width) for n, text in uneven if n > skip]
+    places = [n for n, _ in uneven if n > skip]
+    for at in range(0, len(rows), _CHUNK):
+        part = rows[at : at + _CHUNK]
+        columns = [[cells[i] for cells, _ in part] for i in range(width)]
+        yield columns, places[at : at + _CHUNK], [text for _, text in part]
+
+
+def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
+    """Cells of a record that has too many or too few; the raw text beside them unless only blanks are at stake."""
+    cells: Cells = [c or None for c in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])]
+    if not any(cells[width:]) and (len(cells) >= width or not any(cells)):
+        return (cells + [None] * width)[:width], None
+    return [None] * width, text[:_LONGEST_REPORT]
 
 
 def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
@@ -419,7 +499,7 @@ def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
             bad = [raw[at + i] if r is None else None for i, r in enumerate(part)]
             yield columns, list(range(at + 1, at + 1 + len(part))), bad
 
-    return {"headers": names, "header_row": 0, "encoding": encoding}, batches()
+    return {"headers": names, "header_row": 0, "encoding": encoding, "sheet": ""}, batches()
 
 
 def _json_cell(value: Any) -> str | None:

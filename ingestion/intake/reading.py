@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Limits:
 
     memory: int = 3 << 30
     cpu_seconds: int = 600
-    wall_seconds: int = 900
+    wall_seconds: int = 1800
     unpacked: int = 2 << 30
     ratio: int = 200
     members: int = 2000
@@ -44,15 +45,18 @@ class Refused(Exception):
 
 @dataclass
 class Table:
-    """An opened file. ``header_row`` counts from 1, 0 when there is none (JSON lines)."""
+    """An opened file. ``header_row`` counts from 1, 0 when there is none (JSON lines).
+
+    ``encoding``: of a text file, else ``xlsx`` or ``xls``; ``sheet``: its title, empty for text.
+    """
 
     headers: list[str]
     header_row: int
     encoding: str
+    sheet: str
     _process: subprocess.Popen[bytes]
     _timer: threading.Timer
     _place: str
-    blank: int = field(default=0)
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Frames of at most 50,000 rows: one text column per header, ``row_no``, ``ragged`` (text or null)."""
@@ -62,21 +66,16 @@ class Table:
                     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
                     yield frame.rename({f"c{i}": header for i, header in enumerate(self.headers)})
         except (pa.ArrowInvalid, OSError) as error:
-            raise _broken(self._process, self._place) from error
+            self.close()
+            raise _refusal(self._process, self._place) from error
         finally:
             self.close()
         if self._process.returncode:
-            raise _broken(self._process, self._place)
+            raise _refusal(self._process, self._place)
 
     def close(self) -> None:
-        self._timer.cancel()
-        if self._process.stdout:
-            self._process.stdout.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """End the child; safe to call again, and needed when ``chunks`` is not read to its end."""
+        _stop(self._process, self._timer)
 
 
 def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str | None = None) -> Table:
@@ -90,7 +89,7 @@ def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str |
         [sys.executable, "-I", str(_READER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"},
     )
     timer = threading.Timer(limits.wall_seconds, process.kill)
@@ -107,19 +106,38 @@ def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str |
     try:
         answer: dict[str, Any] = json.loads(first)
     except ValueError:
-        timer.cancel()
-        process.stdout.close()
-        process.wait()
-        raise _broken(process, place) from None
-    if "refused" in answer:
-        timer.cancel()
-        process.stdout.close()
-        process.wait()
-        raise Refused(Problem(place, answer["refused"]["what"], answer["refused"]["cure"]))
-    return Table(answer["headers"], answer["header_row"], answer["encoding"], process, timer, place)
+        _stop(process, timer)
+        raise _refusal(process, place) from None
+    return Table(
+        answer["headers"], answer["header_row"], answer["encoding"], answer["sheet"], process, timer, place
+    )
 
 
-def _broken(process: subprocess.Popen[bytes], place: str) -> Refused:
-    code = process.poll()
-    why = {-9: "超过时间或内存上限", -24: "超过计算时间上限", -6: "读取程序被文件内容击溃"}.get(code or 0, "读取中断")
+def _stop(process: subprocess.Popen[bytes], timer: threading.Timer) -> None:
+    if process.stdout:
+        process.stdout.close()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    timer.cancel()
+
+
+def _refusal(process: subprocess.Popen[bytes], place: str) -> Refused:
+    """What the child said before it ended, or what its end means."""
+    said = b""
+    if process.stderr:
+        with process.stderr as report:
+            said = report.read(1 << 16)
+    try:
+        answer = json.loads(said)
+        return Refused(Problem(place, answer["what"], answer["cure"]))
+    except (ValueError, KeyError, TypeError):
+        why = {
+            -signal.SIGKILL: "超过时间上限",
+            -signal.SIGXCPU: "超过计算时间上限",
+            -signal.SIGABRT: "超过内存上限，或读取程序被文件内容击溃",
+            -signal.SIGSEGV: "读取程序被文件内容击溃",
+        }.get(process.returncode, "读取中断")
     return Refused(Problem(place, f"文件无法读完（{why}）", "请另存为 CSV 后重发，或拆成较小的文件"))

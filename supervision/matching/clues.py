@@ -138,7 +138,7 @@ def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
         last = take_numbers("XS", year, count)
         numbers = [format_number("XS", year, last - count + n) for n in range(1, count + 1)]
         cursor.execute(
-            "with born as (insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
+            "insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
             " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
             " supported, material, conditions, evidence, source_changes, results, landing, raised_at, due_on, handler,"
             " exercise, version)"
@@ -146,11 +146,16 @@ def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
             " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level, coalesce(o.code, %(top)s), '',"
             " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, '[]',"
             " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
-            " false, 1 from run_new left join accounts_office o on o.code = county returning id)"
-            " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
-            " select id, %(at)s, %(engine)s, 'raised', '', 'raised', '',"
-            " jsonb_build_object('landing', %(landing)s::bigint) from born",
+            " false, 1 from run_new left join accounts_office o on o.code = county returning id",
             {**params, "numbers": numbers, "top": _prefecture(cursor)},
+        )
+        born = [row[0] for row in cursor.fetchall()]
+        # A statement of its own: the events' policy looks for the clue, which must be visible by then.
+        cursor.execute(
+            "insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+            " select id, %(at)s, %(engine)s, 'raised', '', 'raised', '',"
+            " jsonb_build_object('landing', %(landing)s::bigint) from unnest(%(born)s::bigint[]) id",
+            {**params, "born": born},
         )
     cursor.execute("drop table run_new")
     return count

@@ -83,7 +83,15 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
         line.withdrawn,
         line.source_changed,
     )
-    logger.info("rule %s %s at landing %s: %s raised, %s withdrawn", rule_id, result.mode, landing, *vars(line).values())
+    logger.info(
+        "rule %s %s at landing %s: %s raised, %s withdrawn, %s marked",
+        rule_id,
+        result.mode,
+        landing,
+        line.raised,
+        line.withdrawn,
+        line.source_changed,
+    )
     return result
 
 

@@ -89,7 +89,7 @@ class Clue(models.Model):
             models.Index(fields=["office", "state", "-id"], name="clue_queue"),
             models.Index(
                 fields=["office", "-id"],
-                condition=~Q(state__in=[s.value for s in CLOSED]),
+                condition=~Q(state__in=sorted(s.value for s in CLOSED)),
                 name="clue_open",
             ),
             models.Index(fields=["subject_ref"], name="clue_subject"),

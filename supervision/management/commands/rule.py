@@ -87,9 +87,9 @@ class Command(BaseCommand):
         self._say(json, {"rules": len(book), "ok": True}, [f"{len(book)} 个监督模型无误 / rules are valid"])
 
     def _sync(self, *, json: bool, **_: Any) -> None:
-        book = self._rulebook()
+        book, states = self._rulebook(), RuleState.objects.using("owner")
         for rule in book.values():
-            RuleState.objects.update_or_create(
+            states.update_or_create(
                 rule=rule.id,
                 defaults={
                     "code": rule.code,
@@ -101,7 +101,7 @@ class Command(BaseCommand):
                     "domain": rule.domain,
                 },
             )
-        RuleState.objects.exclude(rule__in=list(book)).update(status="retired")
+        states.exclude(rule__in=list(book)).update(status="retired")
         self._say(json, {"rules": len(book)}, [f"{len(book)} 个监督模型已登记 / rules registered"])
 
     def _sql(self, *, rule: str, engine: str, json: bool, **_: Any) -> None:

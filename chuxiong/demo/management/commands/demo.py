@@ -50,7 +50,7 @@ class Command(BaseCommand):
         from chuxiong.demo.seed import seed
 
         made = seed(today=timezone.localdate())
-        lines = [f"{login.kind}  {login.name:<14}{login.secret}  {login.about}" for login in made]
+        lines = [f"{login.kind}  {login.name:<18}{login.secret}  {login.about}" for login in made]
         head = ["以下登录信息只显示这一次，请记下 / shown once, write them down:"] if made else []
         self._say(json, [vars(login) for login in made], [*head, *lines])
 

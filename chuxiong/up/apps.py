@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class UpConfig(AppConfig):
+    name = "chuxiong.up"
+    label = "up"
+    verbose_name = "启动"

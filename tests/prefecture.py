@@ -1,0 +1,114 @@
+"""Small synthetic facts for tests: people, agreements, agency files. Nobody is meant."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from chuxiong.kit.citizen_id import check_digit
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=SHANGHAI)
+TODAY = NOW.date()
+
+
+def citizen(serial: int, *, division: str = "532301", born: str = "19500101") -> str:
+    """A number with a valid check digit; ``serial`` 0–999."""
+    body = f"{division}{born}{serial:03d}"
+    return body + check_digit(body)
+
+
+def agreements(*, valid_to: date | None = None) -> None:
+    """One agreement per feed agency, written as the owner of the tables."""
+    from ingestion.agreements import PURPOSE
+    from ingestion.models import Agreement
+    from ingestion.selectors import catalog
+
+    for feed in catalog().values():
+        Agreement.objects.using("owner").update_or_create(
+            number=f"T-{feed.code}",
+            defaults={
+                "agency": feed.agency.code,
+                "agency_zh": feed.agency.zh,
+                "title": feed.title.zh,
+                "signed_on": TODAY - timedelta(days=100),
+                "valid_from": TODAY - timedelta(days=100),
+                "valid_to": valid_to or TODAY + timedelta(days=1000),
+                "purposes": [PURPOSE],
+                "fields": {feed.code: ["*"]},
+                "data_class": "L4",
+                "custodian": "测试",
+            },
+        )
+
+
+def person(username: str = "tester", office: str = "532300", roles: tuple[str, ...] = ("prosecutor",)):  # type: ignore[no-untyped-def]
+    from chuxiong.accounts.models import Person
+
+    made = Person.objects.db_manager("owner").create_person(
+        username=username, password="correct horse battery", name=f"{username}演示", office_id=office, roles=list(roles)
+    )
+    return Person.objects.get(pk=made.pk)
+
+
+def sheet(feed_code: str, rows: list[dict[str, str]], *, encoding: str = "gb18030") -> io.BytesIO:
+    """A CSV of the feed with the agency's own headers; keys of ``rows`` are catalogue names."""
+    from ingestion.selectors import catalog
+
+    feed = catalog()[feed_code]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([c.headers[0] for c in feed.columns])
+    for row in rows:
+        writer.writerow([row.get(c.name, "") for c in feed.columns])
+    return io.BytesIO(out.getvalue().encode(encoding))
+
+
+def death(number: str, day: str, *, name: str = "赵样本", status: str = "死亡注销", division: str = "532301") -> dict[str, str]:
+    return {
+        "person_name": name,
+        "citizen_id": number,
+        "household_division": division,
+        "household_status": status,
+        "death_date": day,
+        "updated_at": "2026-10-01 08:00",
+    }
+
+
+def cremation(number: str, day: str, serial: int) -> dict[str, str]:
+    return {
+        "cremation_no": f"HH{serial:06d}",
+        "person_name": "赵样本",
+        "citizen_id": number,
+        "death_date": day,
+        "cremation_date": day,
+        "household_address": "云南省楚雄彝族自治州楚雄市示例镇",
+    }
+
+
+def payment(number: str, month: str, amount: str, *, status: str = "正常", recovered: str = "", division: str = "532301") -> dict[str, str]:
+    return {
+        "person_name": "赵样本",
+        "citizen_id": number,
+        "insurance_type": "170",
+        "pay_month": month,
+        "amount_cny": amount,
+        "pay_status": status,
+        "recovered_cny": recovered,
+        "division_code": division,
+    }
+
+
+def bring(feed_code: str, source: io.BytesIO, *, name: str | None = None, covers: date | None = None, snapshot: bool = False):  # type: ignore[no-untyped-def]
+    """Receive one file and take it in at once; returns the batch as it ended."""
+    from ingestion.intake.receive import receive
+    from ingestion.intake.take_in import take_in
+    from ingestion.selectors import catalog
+
+    feed = catalog()[feed_code]
+    batch, _ = receive(
+        source, feed=feed, file_name=name or f"{feed_code}.csv", by="测试", at=NOW, covers_until=covers, snapshot=snapshot
+    )
+    return take_in(batch.pk, feed, fence=batch.fence + 1, at=NOW)
