@@ -112,3 +112,37 @@ def bring(feed_code: str, source: io.BytesIO, *, name: str | None = None, covers
         source, feed=feed, file_name=name or f"{feed_code}.csv", by="测试", at=NOW, covers_until=covers, snapshot=snapshot
     )
     return take_in(batch.pk, feed, fence=batch.fence + 1, at=NOW)
+
+
+def land_rows(feed_code: str, rows: list[dict[str, str]], *, covers: date | None = None, snapshot: bool = False):  # type: ignore[no-untyped-def]
+    """Rows straight through normalise → shelter → stage → land, without file and child process."""
+    import secrets
+
+    import polars as pl
+    from django.db import connections, transaction
+
+    from chuxiong.vault import refs
+    from ingestion.intake import merge
+    from ingestion.intake.normalising import map_headers, normalise
+    from ingestion.intake.shelter import shelter
+    from ingestion.models import Batch
+    from ingestion.selectors import catalog
+
+    feed, connection = catalog()[feed_code], connections["intake"]
+    headers = [c.headers[0] for c in feed.columns]
+    cells = {c.headers[0]: [row.get(c.name) or None for row in rows] for c in feed.columns}
+    chunk = pl.DataFrame(
+        {**cells, "row_no": list(range(2, 2 + len(rows))), "ragged": [None] * len(rows)},
+        schema={**dict.fromkeys(headers, pl.String), "row_no": pl.Int64, "ragged": pl.String},
+    )
+    result = normalise(chunk, feed, map_headers(headers, feed), received_on=TODAY)
+    with transaction.atomic(using="intake"):
+        batch = Batch.objects.using("intake").create(
+            feed=feed_code, file_name="direct", digest=secrets.token_hex(32), size=0, received_at=NOW, received_by="测试",
+            covers_until=covers, snapshot=snapshot,
+        )
+        merge.create_staging(connection, feed, batch)
+        merge.stage(connection, feed, batch, shelter(result.good, feed, lambda k, v: refs.mint(connection, k, v)))
+        number, counts = merge.land(connection, feed, batch, at=NOW, covers_until=covers, remove_absent=snapshot)
+        merge.drop_staging(connection, batch)
+    return number, counts, result

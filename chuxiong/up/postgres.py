@@ -122,17 +122,21 @@ class Postgres:
         fresh.rename(self.data)
 
     def _forget_stale_pid(self) -> None:
-        """After a kill -9 the pid file stays; it blocks the start only if that pid runs this cluster."""
-        pid_file = self.data / "postmaster.pid"
-        if not pid_file.is_file():
-            return
-        pid = pid_file.read_text().split("\n", 1)[0].strip()
+        """After a kill -9 the lock files stay; they block the start only if their process runs this cluster.
+
+        PostgreSQL itself only asks whether the pid exists, and a killed child that nobody reaps still does.
+        """
+        locks = [self.data / "postmaster.pid", self.sockets / f".s.PGSQL.{PORT}.lock"]
         deadline = time.monotonic() + 10
-        while self._runs_here(pid):
-            if time.monotonic() > deadline:
-                raise ServiceFailed(f"另一个 PostgreSQL（进程 {pid}）正在使用 {self.data}；请先停止它")
-            time.sleep(0.1)
-        pid_file.unlink(missing_ok=True)
+        for lock in locks:
+            if not lock.is_file():
+                continue
+            pid = lock.read_text().split("\n", 1)[0].strip()
+            while self._runs_here(pid):
+                if time.monotonic() > deadline:
+                    raise ServiceFailed(f"另一个 PostgreSQL（进程 {pid}）正在使用 {self.data}；请先停止它")
+                time.sleep(0.1)
+            lock.unlink(missing_ok=True)
 
     def _runs_here(self, pid: str) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -22,10 +23,26 @@ class CatalogError(Exception):
         self.problems = problems
 
 
+class _Strict(yaml.SafeLoader):
+    """Safe YAML in which a key written twice is an error, not a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"键“{key}”写了两次", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
 _CURES = {
     "extra_forbidden": "删除这个键，或改成规定的键名",
     "missing": "补上这个键",
-    "string_type": "写成带引号的字符串，例如 \"0532301\"",
+    "string_type": '写成带引号的字符串，例如 "0532301"',
+    "string_pattern_mismatch": "只用小写字母、数字和下划线，以字母开头",
     "literal_error": "改成列出的取值之一",
 }
 
@@ -37,7 +54,7 @@ def load_catalog(folder: Path) -> Catalog:
     for path in sorted(folder.glob("*/*.yaml")):
         place = f"{path.parent.name}/{path.name}"
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506
             feed = FeedSpec.model_validate(_tuples(document), strict=True)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
@@ -55,7 +72,11 @@ def load_catalog(folder: Path) -> Catalog:
         else:
             if feed.code != path.stem:
                 problems.append(Problem(f"{place} → code", f"“{feed.code}”与文件名不同", f"改成 {path.stem}，或给文件改名"))
+            if feed.code in feeds:
+                problems.append(Problem(f"{place} → code", f"“{feed.code}”已有另一个文件", "一个数据源只写一个文件"))
             feeds[feed.code] = feed
+    for path in sorted(folder.rglob("*.yml")):
+        problems.append(Problem(str(path.relative_to(folder)), "扩展名是 .yml，不会被读取", "改名为 .yaml"))
     if problems:
         raise CatalogError(problems)
     return feeds

@@ -72,6 +72,9 @@ class Column(_Strict):
         unknown = sorted(set(self.variants) - set(self.codes))
         if unknown:
             raise ValueError(f"variants: 代码 {', '.join(unknown)} 不在 codes 中；先在 codes 里写明")
+        ref_type = {"person": "citizen_id", "organisation": "credit_code"}.get(self.subject or "")
+        if ref_type and self.type != ref_type:
+            raise ValueError(f"subject: {self.subject} 要求类型 {ref_type}，列 {self.name} 是 {self.type}；改类型或删除 subject")
         if self.ten_thousands and self.type != "money":
             raise ValueError(f"ten_thousands: 列 {self.name} 不是 money；删除这个键")
         return self

@@ -180,7 +180,7 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
     filled = pl.DataFrame([frames[c.name]["filled"].alias(c.name) for c in present])
     count = filled.sum_horizontal() if present else pl.Series([0] * chunk.height)
     blank = whole & (count == 0)
-    footer = whole & ~blank & _footers(chunk, [header_of[c.name] for c in present], count)
+    footer = whole & ~blank & _footers(chunk, len(present), count)
     kept = ~(blank | footer)
     faults = [(c, _with_missing(c, frames[c.name], whole)) for c in present]
     spoiled = ~whole
@@ -200,15 +200,15 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
     )
 
 
-def _footers(chunk: pl.DataFrame, headers: Sequence[str], count: pl.Series) -> pl.Series:
-    """Totals and signatures: few cells filled, the first of them says so."""
+def _footers(chunk: pl.DataFrame, width: int, count: pl.Series) -> pl.Series:
+    """Totals and signatures: few cells filled, and the row's first cell (mapped or not) says so."""
     found = pl.Series([False]).new_from_index(0, chunk.height)
-    rows = ((count > 0) & (count <= max(2, len(headers) // 3))).arg_true()
+    rows = ((count > 0) & (count <= max(2, width // 3))).arg_true()
     if not len(rows):
         return found
-    few = chunk.select(headers)[rows].with_columns(pl.all().str.strip_chars_start(_NUMBER + _MOMENT))
-    cleaned = pl.DataFrame([text.cleaned(few[h]) for h in headers])
-    first = cleaned.select(pl.coalesce(pl.all())).to_series()
+    few = chunk.drop("row_no", "ragged", strict=False)[rows]
+    cells = few.with_columns(pl.all().str.strip_chars_start(_NUMBER + _MOMENT)).get_columns()
+    first = pl.DataFrame([text.cleaned(cell) for cell in cells]).select(pl.coalesce(pl.all())).to_series()
     totals = first.str.replace_all(" ", "").str.contains(_FOOTER).fill_null(False)
     return found.scatter(rows, totals)
 

@@ -16,6 +16,7 @@ import json
 import os
 import resource
 import sys
+import types
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ REFUSED = 3
 _CHUNK = 50_000
 _HEAD_ROWS = 15
 _LONGEST_ROW = 8 << 20
+_LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
 _LONGEST_REPORT = 4_000
 _END = "\x03end"
 
@@ -48,6 +50,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries may say what they like on standard error; only refusals reach the parent.
     report = os.dup(2)
+    # pyarrow imports pandas at the first array: not needed here, and slow. An empty one of no version stops it.
+    sys.modules["pandas"] = types.ModuleType("pandas")
+    sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         _read(request, sys.stdout.buffer)
@@ -55,6 +60,8 @@ def main() -> None:
         _refuse(report, refusal.what, refusal.cure)
     except MemoryError:
         _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
+    except Exception as error:  # a fault of ours must still end in words
+        _refuse(report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员")
     # Skip interpreter teardown: nothing here needs it, and readers of hostile files may hang in it.
     os._exit(0)
 
@@ -111,7 +118,8 @@ def _xlsx_sheets(path: str, limits: dict[str, Any]) -> Iterator[tuple[str, Itera
     if not DEFUSEDXML:
         raise Refusal("缺少安全的 XML 解析器", "请联系系统管理员重新安装")
     with _mended("XLSX"):
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        # By handle: openpyxl judges a path by its ending, we have judged the content.
+        book = openpyxl.load_workbook(open(path, "rb"), read_only=True, data_only=True)  # noqa: SIM115
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     for sheet in sheets:
         sheet.reset_dimensions()
@@ -377,24 +385,28 @@ def _transcoded(path: str, encoding: str, skip: int) -> str:
 def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[dict[str, Any], Any]:
     lines = start.decode("utf-8", "ignore").splitlines()[:_HEAD_ROWS]
     delimiter = max(",\t;|", key=lambda d: (sum(d in line for line in lines), sum(line.count(d) for line in lines)))
-    csv.field_size_limit(_LONGEST_ROW)
+    csv.field_size_limit(_LONGEST_CELL)
     head: list[Cells] = []
     with open(path, encoding="utf-8", newline="") as source:
         try:
             for row in itertools.islice(csv.reader(source, delimiter=delimiter), _HEAD_ROWS):
                 head.append([c or None for c in row])
         except csv.Error as error:
-            raise Refusal(f"第 {len(head) + 1} 行无法按 CSV 解析（{error}）", "请检查引号是否成对后重新导出") from error
+            why = "单元格过长" if "field larger" in str(error) else str(error)
+            raise Refusal(f"第 {len(head) + 1} 行无法按 CSV 解析（{why}）", "请检查引号是否成对后重新导出") from error
     if not any(any(row) for row in head):
         raise Refusal("文件里没有内容", "请向提供单位索取完整文件")
     _check_quotes(path, delimiter)
     _, first, depth, headers = _find_header(head, accepted)
-    # Rows may end in empty cells that the header does not have; a width that fits most of them is the table's.
-    for row in head[first:]:
-        if len(row) > len(headers) and not any(row[len(headers) :]):
-            headers += [f"第{i + 1}列" for i in range(len(headers), len(row))]
+    headers += [f"第{i + 1}列" for i in range(len(headers), _usual_width(head[first + depth :], len(headers)))]
     layout = {"headers": headers, "header_row": first + depth, "encoding": encoding, "sheet": ""}
     return layout, _csv_batches(path, delimiter, first + depth, len(headers))
+
+
+def _usual_width(rows: list[Cells], width: int) -> int:
+    """Rows may end in empty cells that the header does not have; what most rows do is the table's width."""
+    longer = [len(row) for row in rows if len(row) > width and not any(row[width:])]
+    return max(longer, key=longer.count) if len(longer) * 2 > sum(1 for row in rows if row) else width
 
 
 def _check_quotes(path: str, delimiter: str) -> None:

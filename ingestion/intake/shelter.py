@@ -8,6 +8,8 @@ from uuid import UUID
 
 import polars as pl
 
+from chuxiong.kit.citizen_id import to_eighteen
+from chuxiong.kit.credit_code import is_valid
 from ingestion.catalog.spec import FeedSpec
 
 #: kind, values → refs
@@ -19,10 +21,11 @@ _TEXT_TYPES = frozenset({"text", "code", "person_name", "org_name", "address", "
 _CITIZEN = r"[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
 _OLD_CITIZEN = r"[1-9]\d{5}\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}"
 _PHONE = r"1[3-9]\d{9}"
+_FIRM = r"[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}"
 # The regex crate behind polars has no look-around: it only finds candidates, Python's re decides.
-_CANDIDATE = rf"{_CITIZEN}|{_OLD_CITIZEN}|{_PHONE}"
+_CANDIDATE = rf"{_CITIZEN}|{_OLD_CITIZEN}|{_PHONE}|{_FIRM}"
 _IN_TEXT = re.compile(
-    rf"(?<![0-9A-Za-z])(?:(?P<citizen_id>{_CITIZEN})|(?P<old>{_OLD_CITIZEN})|(?P<phone>{_PHONE}))(?![0-9A-Za-z])"
+    rf"(?<![0-9A-Za-z])(?:(?P<citizen_id>{_CITIZEN})|(?P<old>{_OLD_CITIZEN})|(?P<phone>{_PHONE})|(?P<firm>{_FIRM}))(?![0-9A-Za-z])"
 )
 
 
@@ -57,26 +60,24 @@ def _text(good: pl.DataFrame, name: str, mint: Mint) -> pl.DataFrame:
     for text in texts:
         for match in _IN_TEXT.finditer(text):
             kind, value = _kind(match)
-            found.setdefault(kind, set()).add(value)
+            if kind:
+                found.setdefault(kind, set()).add(value)
     refs = {kind: mint(kind, sorted(values)) for kind, values in found.items()}
 
     def replace(match: re.Match[str]) -> str:
         kind, value = _kind(match)
-        return f"〔{kind}:{refs[kind][value]}〕"
+        return f"〔{kind}:{refs[kind][value]}〕" if kind else match[0]
 
     cleaned = [_IN_TEXT.sub(replace, text) for text in texts]
     return good.with_columns(good[name].replace(texts, cleaned).alias(name))
 
 
 def _kind(match: re.Match[str]) -> tuple[str, str]:
+    """(kind, canonical value); an empty kind where the digits only look like an identifier."""
     if match["phone"]:
         return "phone", match["phone"]
     if match["citizen_id"]:
         return "citizen_id", match["citizen_id"].upper()
-    return "citizen_id", _to_18(match["old"])
-
-
-def _to_18(old: str) -> str:
-    body = f"{old[:6]}19{old[6:]}"
-    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
+    if match["old"]:
+        return "citizen_id", to_eighteen(match["old"])
+    return ("credit_code", match["firm"]) if is_valid(match["firm"]) else ("", "")

@@ -1,0 +1,251 @@
+"""The faults that agencies' files have, put into chosen rows. Codes as in the feed catalogue's dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import cn2an
+import numpy as np
+
+from chuxiong.demo import identifiers, names
+
+Row = dict[str, Any]
+_FULL_WIDTH = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
+_EXCEL_EPOCH = date(1899, 12, 30)
+BAD_CHECKSUM = "BAD_CHECKSUM"
+#: gaps and clocks of monitoring devices are planted where the readings are made
+BY_WRITER = frozenset({"D24", "D25"})
+
+
+@dataclass(frozen=True)
+class Places:
+    """Headers of a feed in which a kind of fault may occur."""
+
+    ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    months: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+    money: tuple[str, ...] = ()
+    divisions: tuple[str, ...] = ()
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``at``: row index in the list returned by ``plant``."""
+
+    at: int
+    code: str
+    expected: str
+
+
+def plant(
+    rows: list[Row],
+    free: list[int],
+    wanted: Mapping[str, int],
+    places: Places,
+    draw: np.random.Generator,
+) -> tuple[list[Row], list[Fault]]:
+    """Put the wanted faults into rows whose index is in ``free``; copies go to the end. ``rows`` is changed."""
+    order = draw.permutation(np.array(sorted(free), dtype=int)).tolist()
+    faults: list[Fault] = []
+    for code, count in wanted.items():
+        if code in BY_WRITER:
+            continue
+        for _ in range(count):
+            faults.append(_first_fit(rows, order, code, places, draw))
+    return rows, faults
+
+
+def _first_fit(
+    rows: list[Row], order: list[int], code: str, places: Places, draw: np.random.Generator
+) -> Fault:
+    """Spoil the first row of ``order`` that suits; it is taken off the list."""
+    for position, at in enumerate(order):
+        expected, copy = _spoil(rows[at], code, places, draw)
+        if not expected:
+            continue
+        order.pop(position)
+        if copy is not None:
+            rows.append(copy)
+            at = len(rows) - 1
+        return Fault(at, code, expected)
+    raise ValueError(f"没有足够的普通行来植入 {code}：请调大 plan.yaml 中的规模")
+
+
+def _spoil(row: Row, code: str, places: Places, draw: np.random.Generator) -> tuple[str, Row | None]:
+    """(expected treatment, copy to append). An empty treatment: the row does not suit this fault."""
+    if code == "D12":
+        return "duplicate", dict(row)
+    if code == "D35":
+        return _two_persons(row, places)
+    return _FAULTS[code](row, places, draw), None
+
+
+def _two_persons(row: Row, places: Places) -> tuple[str, Row | None]:
+    """The same number under another name."""
+    name = places.names[0]
+    copy = dict(row)
+    copy[name] = "王" + str(row[name])[-1] if not str(row[name]).startswith("王") else "李" + str(row[name])[-1]
+    return "duplicate", copy
+
+
+def _chosen(row: Row, headers: tuple[str, ...], draw: np.random.Generator) -> str | None:
+    filled = [h for h in headers if isinstance(row.get(h), str) and row[h]]
+    return filled[int(draw.integers(0, len(filled)))] if filled else None
+
+
+def _fifteen(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids, draw)
+    # 996 to 999 at the end of an old number meant a birth in the 1800s.
+    if not header or len(row[header]) != 18 or row[header][6:8] != "19" or row[header][14:17] >= "996":
+        return ""
+    row[header] = identifiers.old_number(row[header])
+    return "mended"
+
+
+def _numeric_id(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    row[header] = int(row[header][:15]) * 1000
+    return "quarantined"
+
+
+def _scientific(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    row[header] = f"{row[header][0]}.{row[header][1:6]}E+17"
+    return "quarantined"
+
+
+def _full_width(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids or places.names, draw)
+    if not header:
+        return ""
+    row[header] = row[header].translate(_FULL_WIDTH)
+    return "mended"
+
+
+def _invisible(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids + places.names, draw)
+    if not header or len(row[header]) < 2:
+        return ""
+    value = row[header]
+    forms = (f"\u3000{value}", f"{value}\u00a0", f"{value[:2]}\u200b{value[2:]}", f"\ufeff{value} ")
+    row[header] = forms[int(draw.integers(0, len(forms)))]
+    return "mended"
+
+
+def _rare(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.names, draw)
+    if not header:
+        return ""
+    row[header] = row[header][:-1] + names.RARE[int(draw.integers(0, len(names.RARE)))]
+    return "mended"
+
+
+def _dots(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.names, draw)
+    if not header:
+        return ""
+    if "·" not in row[header]:
+        return _rare(row, places, draw)
+    row[header] = row[header].replace("·", ("•", "・", "．")[int(draw.integers(0, 3))])
+    return "mended"
+
+
+def _serial(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.dates, draw)
+    if not header:
+        return ""
+    row[header] = (date.fromisoformat(row[header]) - _EXCEL_EPOCH).days
+    return "mended"
+
+
+def _date_forms(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.dates + places.months + places.moments, draw)
+    if not header:
+        return ""
+    value = row[header]
+    if header in places.months:
+        row[header] = (f"{value[:4]}-{value[4:]}", f"{value[:4]}年{int(value[4:])}月")[int(draw.integers(0, 2))]
+        return "mended"
+    day, clock = date.fromisoformat(value[:10]), value[10:]
+    forms = [
+        f"{day.year}.{day.month}.{day.day}",
+        f"{day.year}/{day.month}/{day.day}",
+        f"{day.year}年{day.month}月{day.day}日",
+    ]
+    if not clock:
+        forms.append(f"{day:%Y%m%d}")
+    if day.year >= 2000 and not clock:
+        forms.append(f"{day.year % 100:02d}-{day.month}-{day.day}")
+    row[header] = forms[int(draw.integers(0, len(forms)))] + clock
+    return "mended"
+
+
+def _amounts(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.money, draw)
+    if not header or float(row[header]) <= 0:
+        return ""
+    yuan = float(row[header])
+    forms = [f"{yuan:,.2f}", f"{yuan:.2f}元"]
+    if yuan == int(yuan):
+        forms += [cn2an.an2cn(int(yuan), "rmb"), f"{yuan / 10_000:.4f}万元"]
+    row[header] = forms[int(draw.integers(0, len(forms)))]
+    return "mended"
+
+
+def _labels(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, tuple(places.codes), draw)
+    if not header:
+        return ""
+    codes = places.codes[header]
+    code = row[header] if row[header] in codes else {v: k for k, v in codes.items()}[row[header]]
+    forms = [f for f in (code, codes[code], f"{code}-{codes[code]}") if f != row[header]]
+    row[header] = forms[int(draw.integers(0, len(forms)))]
+    return "mended"
+
+
+def _old_division(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.divisions, draw)
+    if not header:
+        return ""
+    if row[header] in ("532302", "禄丰市"):
+        row[header] = ("532331", "禄丰县")[int(draw.integers(0, 2))]
+    elif row[header] in ("532301", "楚雄市"):
+        row[header] = ("532321", "楚雄县")[int(draw.integers(0, 2))]
+    else:
+        return ""
+    return "mended"
+
+
+def _bad_checksum(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    row[header] = identifiers.broken(row[header])
+    return "quarantined"
+
+
+_FAULTS: dict[str, Callable[[Row, Places, np.random.Generator], str]] = {
+    "D01": _fifteen,
+    "D02": _numeric_id,
+    "D03": _scientific,
+    "D05": _full_width,
+    "D06": _invisible,
+    "D07": _rare,
+    "D08": _serial,
+    "D09": _date_forms,
+    "D14": _amounts,
+    "D16": _labels,
+    "D17": _old_division,
+    "D34": _dots,
+    BAD_CHECKSUM: _bad_checksum,
+}

@@ -1,0 +1,286 @@
+"""Files as agencies write them, the folder they lie in, and the manifest of their order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Font
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+from chuxiong.demo.defects import Fault, Places, Row, plant
+from chuxiong.demo.plan import Plan
+from chuxiong.demo.truth import Truth
+
+_SLICE = 50_000
+_FIXED_TIME = (2020, 1, 1, 0, 0, 0)
+#: first part of the feed's code → agency folder; agreements are numbered in the order of the folders' names
+AGENCIES = {
+    "ps": "ps_bureau", "ca": "ca_bureau", "hr": "hr_bureau", "ct": "ct_court", "ja": "ja_bureau", "pr": "pr_office",
+    "wr": "wr_bureau", "ee": "ee_bureau", "net": "net_public",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Layout of a spreadsheet: a title row, groups of headers (name, count) over the header row, footers."""
+
+    title: str
+    groups: tuple[tuple[str, int], ...] = ()
+    footer: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def header_rows(self) -> int:
+        return 1 + bool(self.title) + bool(self.groups)
+
+
+@dataclass
+class Deliveries:
+    """Writes files below ``out`` and keeps the manifest; ``rows`` by feed counts data rows."""
+
+    plan: Plan
+    out: Path
+    today: date
+    truth: Truth
+    rows: dict[str, int] = field(default_factory=dict)
+    _manifest: list[dict[str, Any]] = field(default_factory=list)
+    _sequence: dict[int, int] = field(default_factory=dict)
+
+    # ---- whole files -------------------------------------------------------------------------
+
+    def csv_frame(
+        self, feed: str, frame: pl.DataFrame, *, day: int, period: str, covers: date, encoding: str, free: Sequence[int] = (),
+        faults: bool = False, places: Places | None = None, snapshot: bool = False, unfit: Sequence[str] = (),
+    ) -> Path:  # fmt: skip
+        """A CSV of a frame of text columns under the agency's headers; ``free``: rows that may carry faults."""
+        path = self._place(feed, day, period, "csv")
+        planted: list[Fault] = []
+        if faults and places:
+            frame, planted = self._spoil_frame(feed, frame, free, places, unfit, day)
+        with path.open("wb") as sink:
+            for start in range(0, max(frame.height, 1), _SLICE):
+                text = frame.slice(start, _SLICE).write_csv(include_header=start == 0, line_terminator="\r\n")
+                sink.write(text.encode(encoding))
+        self._note(feed, path, planted, header_rows=1)
+        self._enter(feed, path, day, period, covers, frame.height, snapshot)
+        return path
+
+    def csv_rows(
+        self, feed: str, rows: list[Row], *, day: int, period: str, covers: date, encoding: str,
+        free: list[int] | None = None, places: Places | None = None, snapshot: bool = False,
+    ) -> Path:  # fmt: skip
+        path = self._place(feed, day, period, "csv")
+        rows, planted = self._spoil_rows(feed, rows, free, places, day)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path.write_bytes(text.getvalue().encode(encoding))
+        self._note(feed, path, planted, header_rows=1)
+        self._enter(feed, path, day, period, covers, len(rows), snapshot)
+        return path
+
+    def json_lines(
+        self, feed: str, rows: list[Row], *, day: int, period: str, covers: date,
+        free: list[int] | None = None, places: Places | None = None,
+    ) -> Path:  # fmt: skip
+        path = self._place(feed, day, period, "jsonl")
+        rows, planted = self._spoil_rows(feed, rows, free, places, day)
+        with path.open("w", encoding="utf-8", newline="\n") as sink:
+            for row in rows:
+                sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._note(feed, path, planted, header_rows=0)
+        self._enter(feed, path, day, period, covers, len(rows), snapshot=False)
+        return path
+
+    def workbook(
+        self, feed: str, rows: list[Row], sheet: Sheet, *, day: int, period: str, covers: date,
+        free: list[int] | None = None, places: Places | None = None, snapshot: bool = False,
+    ) -> Path:  # fmt: skip
+        """An XLSX with text cells, apart from values that are numbers already (planted faults)."""
+        path = self._place(feed, day, period, "xlsx")
+        rows, planted = self._spoil_rows(feed, rows, free, places, day)
+        _write_workbook(path, list(rows[0]), [list(row.values()) for row in rows], sheet)
+        self._note(feed, path, planted, header_rows=sheet.header_rows)
+        name = self._name(path)
+        if sheet.title or sheet.groups:
+            self.truth.defect(feed, name, sheet.header_rows, "D10", "mended")
+        for number in range(len(sheet.footer)):
+            self.truth.defect(feed, name, sheet.header_rows + len(rows) + 1 + number, "D11", "mended")
+        self._enter(feed, path, day, period, covers, len(rows), snapshot)
+        return path
+
+    def html_as_xls(self, feed: str, rows: list[Row], *, day: int, period: str, covers: date) -> Path:
+        """A web page named .xls (D28): refused as a whole, so its rows are not counted."""
+        path = self._place(feed, day, period, "xls")
+        body = "".join("<tr>" + "".join(f"<td>{v}</td>" for v in row.values()) + "</tr>" for row in rows)
+        head = "".join(f"<th>{h}</th>" for h in rows[0])
+        path.write_text(f"<html><body><table><tr>{head}</tr>{body}</table></body></html>", encoding="utf-8")
+        self.truth.defect(feed, self._name(path), 0, "D28", "refused")
+        self._enter(feed, path, day, period, covers, 0, snapshot=False)
+        return path
+
+    def write_manifest(self) -> int:
+        """``manifest.jsonl`` in the order of delivery; returns the number of files."""
+        self._manifest.sort(key=lambda line: (line["day"], line["seq"]))
+        with (self.out / "manifest.jsonl").open("w", encoding="utf-8", newline="\n") as sink:
+            for order, line in enumerate(self._manifest, start=1):
+                sink.write(json.dumps({"order": order, **line}, ensure_ascii=False) + "\n")
+        return len(self._manifest)
+
+    @property
+    def last_file(self) -> str:
+        """The name of the file written last, as in the manifest."""
+        return str(self._manifest[-1]["file"])
+
+    # ---- parts -------------------------------------------------------------------------------
+
+    def _place(self, feed: str, day: int, period: str, extension: str) -> Path:
+        agency = AGENCIES[feed.split("_")[0]]
+        self._sequence[day] = self._sequence.get(day, 0) + 1
+        folder = f"{self.today + timedelta(days=day):%Y%m%d}_{self._sequence[day]:03d}"
+        path = self.out / folder / agency / f"{feed}_{period}.{extension}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.out).as_posix()
+
+    def _enter(self, feed: str, path: Path, day: int, period: str, covers: date, rows: int, snapshot: bool) -> None:
+        number = sorted(AGENCIES.values()).index(AGENCIES[feed.split("_")[0]]) + 1
+        self.rows[feed] = self.rows.get(feed, 0) + rows
+        self._manifest.append(
+            {
+                "day": day,
+                "seq": self._sequence[day],
+                "feed": feed,
+                "file": self._name(path),
+                "period": period,
+                "covers_until": covers.isoformat(),
+                "snapshot": snapshot,
+                "rows": rows,
+                "agreement": f"演示协议-{number:03d}",
+            }
+        )
+
+    def _note(self, feed: str, path: Path, faults: Iterable[Fault], *, header_rows: int) -> None:
+        for fault in faults:
+            self.truth.defect(feed, self._name(path), fault.at + 1 + header_rows, fault.code, fault.expected)
+
+    def _wanted(self, feed: str, day: int) -> tuple[dict[str, int], Any]:
+        return self.plan.defects(feed), self.plan.draw(f"defects {feed} {day} {self._sequence[day]}")
+
+    def _spoil_rows(
+        self, feed: str, rows: list[Row], free: list[int] | None, places: Places | None, day: int
+    ) -> tuple[list[Row], list[Fault]]:
+        if not rows:
+            raise ValueError(f"{feed}: 没有可写的行")
+        if not free or not places:
+            return rows, []
+        wanted, draw = self._wanted(feed, day)
+        return plant(rows, free, wanted, places, draw)
+
+    def _spoil_frame(
+        self, feed: str, frame: pl.DataFrame, free: Sequence[int], places: Places, unfit: Sequence[str], day: int
+    ) -> tuple[pl.DataFrame, list[Fault]]:
+        """The same for a frame: a sample of free rows is spoiled and put back, copies are appended."""
+        wanted, draw = self._wanted(feed, day)
+        wanted = {code: count for code, count in wanted.items() if code not in unfit}
+        size = min(len(free), 40 * sum(wanted.values()))
+        sample = sorted(draw.choice(list(free), size, replace=False).tolist())
+        before = frame[sample].rows(named=True)
+        rows, faults = plant([dict(r) for r in before], list(range(size)), wanted, places, draw)
+        for column in frame.columns:
+            changed = [i for i in range(size) if rows[i][column] != before[i][column]]
+            if changed:
+                values = frame[column].scatter([sample[i] for i in changed], [rows[i][column] for i in changed])
+                frame = frame.with_columns(values.alias(column))
+        height = frame.height
+        if len(rows) > size:
+            frame = pl.concat([frame, pl.DataFrame(rows[size:], schema=frame.schema)])
+        moved = [
+            Fault(sample[f.at] if f.at < size else height + f.at - size, f.code, f.expected) for f in faults
+        ]
+        return frame, moved
+
+
+def _write_workbook(path: Path, headers: list[str], rows: list[list[Any]], sheet: Sheet) -> None:
+    book = Workbook(write_only=True)
+    page = book.create_sheet("Sheet1")
+    at = 1
+    if sheet.title:
+        page.append([_styled(page, sheet.title)])
+        page.merged_cells.add(f"A1:{_letter(len(headers))}1")
+        at = 2
+    if sheet.groups:
+        page.append(_group_row(page, headers, sheet, at))
+        page.append(_under_groups(headers, sheet))
+    else:
+        page.append(headers)
+    for row in rows:
+        page.append([None if v in (None, "") else v for v in row])
+    for footer in sheet.footer:
+        page.append(list(footer))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    path.write_bytes(_without_clock(buffer.getvalue()))
+
+
+def _styled(page: WriteOnlyWorksheet, text: str) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(page, value=text)
+    cell.font, cell.alignment = Font(bold=True, size=14), Alignment(horizontal="center")
+    return cell
+
+
+def _group_row(page: WriteOnlyWorksheet, headers: list[str], sheet: Sheet, at: int) -> list[str | None]:
+    """Group names over their columns; single headers are merged downwards over both rows."""
+    cells: list[str | None] = []
+    for name, count in sheet.groups:
+        start = len(cells) + 1
+        if count == 1 and not name:
+            cells.append(headers[start - 1])
+            page.merged_cells.add(f"{_letter(start)}{at}:{_letter(start)}{at + 1}")
+        else:
+            cells += [name] + [None] * (count - 1)
+            page.merged_cells.add(f"{_letter(start)}{at}:{_letter(start + count - 1)}{at}")
+    return cells
+
+
+def _under_groups(headers: list[str], sheet: Sheet) -> list[str | None]:
+    cells: list[str | None] = []
+    for name, count in sheet.groups:
+        start = len(cells)
+        cells += [None] if count == 1 and not name else list(headers[start : start + count])
+    return cells
+
+
+def _letter(column: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return str(get_column_letter(column))
+
+
+def _without_clock(workbook: bytes) -> bytes:
+    """The same workbook with fixed times, so that the same seed gives the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as sink:
+        for member in source.infolist():
+            content = source.read(member)
+            if member.filename == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2020-01-01T00:00:00Z", content)
+            fixed = zipfile.ZipInfo(member.filename, _FIXED_TIME)
+            fixed.compress_type = zipfile.ZIP_DEFLATED
+            sink.writestr(fixed, content)
+    return out.getvalue()

@@ -1,0 +1,219 @@
+"""The register of prisoners and community-correction subjects, some of whom draw a pension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from chuxiong.demo import identifiers, places
+from chuxiong.demo.calendar import between, day_in, days_ago, month_first, month_last
+from chuxiong.demo.defects import Places, Row
+from chuxiong.demo.files import Deliveries, Sheet
+from chuxiong.demo.pension import GENDERS, LATE_COUNTY, Part, Payment, Register
+from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
+
+RULE = "pension_while_serving"
+_COMMUNITY = ("缓刑", "管制", "假释", "暂予监外执行")
+_CHARGES = ("盗窃罪", "诈骗罪", "危险驾驶罪", "故意伤害罪", "交通肇事罪", "开设赌场罪", "滥伐林木罪", "非法持有枪支罪")
+_PRISONS = ("云南省楚雄监狱（演示）", "云南省元谋监狱（演示）")
+_PLACES = Places(
+    ids=("身份证号",), names=("姓名",), dates=("判决日期", "矫正（刑期）起始日期", "矫正（刑期）终止日期"),
+    divisions=("执行地县市",), codes={"性别": GENDERS},
+)  # fmt: skip
+_SHEET = Sheet(
+    title="楚雄州司法局社区矫正与服刑人员名册",
+    groups=(
+        ("", 1), ("", 1), ("", 1), ("", 1), ("原判情况", 5), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1),
+        ("请假外出", 7), ("处分", 2), ("", 1), ("", 1), ("", 1), ("", 1),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence being served. ``start`` None: not delivered."""
+
+    category: str
+    text: str
+    start: date | None
+    end: date
+    status: str
+
+
+def cast_serving(register: Register) -> tuple[list[Row], list[Row]]:
+    """Plant the rule's cases; returns (rows of the register, rows of the correction)."""
+    rows: list[Row] = []
+    corrected: list[Row] = []
+    for kind in (
+        "serving", "released", "partly_recovered", "community", "admission_and_release", "suspended", "recovered",
+        "namesake", "category_corrected", "no_pay_status", "no_start_date",
+    ):  # fmt: skip
+        for number in range(register.plan.cases(RULE, kind)):
+            _case(register, kind, number, rows, corrected)
+    return rows, corrected
+
+
+def _case(register: Register, kind: str, number: int, rows: list[Row], corrected: list[Row]) -> None:
+    draw, last = register.draw, register.plan.months
+    person = register.people.take("pensioners", not_in=LATE_COUNTY)
+    sentence, first, final = _sentence(register, kind, number)
+    inside = range(max(first + 1, 0), min(final, last + 1))
+    changed = {
+        "partly_recovered": Payment(recovered_share=0.5),
+        "recovered": Payment(recovered_share=1.0),
+        "suspended": Payment(amount=0, status="暂停", reason="服刑"),
+        "no_pay_status": Payment(status=""),
+    }.get(kind, Payment())
+    payments = {k: changed if k in inside else Payment() for k in range(last + 1)}
+    if kind == "no_pay_status":
+        held = Payment(amount=0, status="暂停", reason="服刑")
+        payments |= {k: held for k in list(inside)[1:]}
+    register.add(Part(person, payments))
+    subject = person
+    if kind == "namesake":
+        other = identifiers.other_number(draw, person.citizen_id, register.people.ids)
+        subject = Person(**{**vars(person), "citizen_id": other})
+    row = _row(draw, subject, sentence, len(rows))
+    rows.append(row)
+    if kind == "category_corrected":
+        corrected.append(row | {"人员类别": "缓刑", "原判刑期": "有期徒刑一年，缓刑二年", "服刑监狱": "", "现状态": "在矫"})
+    cls, why = _WHY[kind]
+    months = [register.months[k].strftime("%Y-%m") for k in inside] if cls == "hit" else []
+    register.truth.expect(
+        RULE, kind, cls, "person", person.citizen_id, why,
+        {"category": sentence.category, "start": sentence.start.isoformat() if sentence.start else None,
+         "end": sentence.end.isoformat(), "months": months},
+    )  # fmt: skip
+
+
+_WHY: dict[str, tuple[Class, str]] = {
+    "serving": ("hit", "在监狱服刑，整月在刑期内仍正常发放"),
+    "released": ("hit", "已刑满释放，刑期内的整月曾正常发放"),
+    "partly_recovered": ("hit", "刑期内整月发放，只追回一半"),
+    "community": ("near_miss", "缓刑、管制、假释、暂予监外执行：按原标准发放，未参加调整"),
+    "admission_and_release": ("near_miss", "只在入监当月和释放当月发放"),
+    "suspended": ("near_miss", "刑期内已暂停发放"),
+    "recovered": ("innocent", "刑期内发放的已全额追回"),
+    "namesake": ("innocent", "同名同生日的另一人在服刑"),
+    "category_corrected": ("innocent", "更正文件：实为缓刑"),
+    "no_pay_status": ("undecided", "刑期内有一个月发放状态为空"),
+    "no_start_date": ("quarantined", "缺刑期起始日期，该行不能入库"),
+}
+
+
+def _sentence(register: Register, kind: str, number: int) -> tuple[Sentence, int, int]:
+    """(sentence, month index of admission, month index of release)."""
+    draw, last = register.draw, register.plan.months
+    if kind == "released":
+        first, final = -between(draw, 2, 6), last - between(draw, 2, 3)
+    elif kind == "admission_and_release":
+        first = between(draw, 1, last - 4)
+        final = first + 1
+    elif kind == "community":
+        first, final = -between(draw, 1, 5), last + between(draw, 6, 12)
+    else:
+        first, final = between(draw, 0, 2), last + between(draw, 4, 30)
+    start = day_in(draw, month_first(register.today, first - last))
+    end = day_in(draw, month_first(register.today, final - last))
+    if kind == "community":
+        category = _COMMUNITY[number % len(_COMMUNITY)]
+        texts = {"缓刑": "有期徒刑一年六个月，缓刑二年", "管制": "管制一年六个月", "假释": "有期徒刑三年"}
+        return Sentence(category, texts.get(category, "有期徒刑二年"), start, end, "在矫"), first, final
+    months = (end.year - start.year) * 12 + end.month - start.month
+    text = f"拘役{_months(max(months, 1))}" if months <= 5 else f"有期徒刑{_months(months)}"
+    status = "释放" if final < last else "在押"
+    return Sentence("监狱服刑", text, None if kind == "no_start_date" else start, end, status), first, final
+
+
+def _months(count: int) -> str:
+    digits = "零一二三四五六七八九十"
+    years, rest = divmod(count, 12)
+    tail = ("十一个月" if rest == 11 else f"{digits[rest]}个月") if rest else ""
+    return (f"{digits[years]}年" if years else "") + tail
+
+
+def _row(draw: np.random.Generator, person: Person, sentence: Sentence, number: int) -> Row:
+    judged = (sentence.start or sentence.end) - timedelta(days=between(draw, 20, 60))
+    prison = _PRISONS[number % 2] if sentence.category == "监狱服刑" else ""
+    return {
+        "姓名": person.name,
+        "身份证号": person.citizen_id,
+        "性别": "1" if person.male else "2",
+        "人员类别": sentence.category,
+        "罪名": str(draw.choice(_CHARGES)),
+        "判决机关": places.courts(person.county),
+        "判决文书号": f"（{judged.year}）{places.court_code(person.county)}刑初{5000 + number}号",
+        "判决日期": judged.isoformat(),
+        "原判刑期": sentence.text,
+        "矫正（刑期）起始日期": sentence.start.isoformat() if sentence.start else "",
+        "矫正（刑期）终止日期": sentence.end.isoformat(),
+        "执行地司法所": f"{person.town}司法所",
+        "执行地县市": person.county,
+        "服刑监狱": prison,
+        "是否未成年": "否",
+        "禁止令内容": "",
+        "请假审批表编号": "",
+        "请假种类": "",
+        "请假起始日期": "",
+        "请假截止日期": "",
+        "外出目的地": "",
+        "批准机关": "",
+        "销假日期": "",
+        "最近处分种类": "",
+        "最近处分日期": "",
+        "未履行财产性判项金额（元）": "",
+        "狱内账户余额（元）": "",
+        "现状态": sentence.status,
+        "备注": "",
+    }
+
+
+def _background(register: Register, count: int, start: int) -> list[Row]:
+    """Offenders of working age without a pension; some with leaves, one row each."""
+    draw, today = register.plan.draw("offenders"), register.today
+    rows: list[Row] = []
+    while len(rows) < count:
+        person = register.people.take("others")
+        prison = draw.random() < 0.45
+        begun, ends = days_ago(draw, today, 40, 900), today + timedelta(days=between(draw, 30, 900))
+        category = "监狱服刑" if prison else str(draw.choice(_COMMUNITY))
+        text = "有期徒刑二年" if prison else "有期徒刑一年，缓刑二年"
+        sentence = Sentence(category, text, begun, ends, "在押" if prison else "在矫")
+        row = _row(draw, person, sentence, start + len(rows))
+        leaves = 0 if prison else int(draw.choice([0, 1, 2], p=[0.6, 0.25, 0.15]))
+        for leave in range(max(leaves, 1)):
+            rows.append(row | (_leave(draw, person, today, len(rows) + leave) if leaves else {}))
+    return rows
+
+
+def _leave(draw: np.random.Generator, person: Person, today: date, number: int) -> Row:
+    begun = days_ago(draw, today, 12, 120)
+    until = begun + timedelta(days=between(draw, 2, 7))
+    return {
+        "请假审批表编号": f"{person.county}{begun:%Y%m}{number:05d}",
+        "请假种类": "单次外出",
+        "请假起始日期": begun.isoformat(),
+        "请假截止日期": until.isoformat(),
+        "外出目的地": "昆明市",
+        "批准机关": f"{places.COUNTIES[person.county]}司法局",
+        "销假日期": until.isoformat(),
+    }
+
+
+def write_serving(register: Register, files: Deliveries, rows: list[Row], corrected: list[Row]) -> None:
+    """Day 0: the register, then a correction."""
+    feed = "ja_penalty_execution"
+    planted = len(rows)
+    rows = rows + _background(register, register.plan.size["offenders"], planted)
+    last = month_first(register.today, -1)
+    missing = [at for at, row in enumerate(rows) if not row["矫正（刑期）起始日期"]]
+    files.workbook(
+        feed, rows, _SHEET, day=0, period=f"{last:%Y%m}", covers=month_last(last),
+        free=list(range(planted, len(rows))), places=_PLACES,
+    )  # fmt: skip
+    for at in missing:
+        register.truth.defect(feed, files.last_file, at + 1 + _SHEET.header_rows, "MISSING", "quarantined")
+    files.workbook(feed, corrected, _SHEET, day=0, period=f"{last:%Y%m}_更正", covers=month_last(last))

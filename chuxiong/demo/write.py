@@ -1,0 +1,71 @@
+"""Writes the demo prefecture: agencies' files, the order of their delivery, and the planted truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from chuxiong.demo.files import Deliveries
+from chuxiong.demo.outfalls import Outlets, cast_outfalls, write_outfalls
+from chuxiong.demo.pension import Register, cast_deaths, write_funeral, write_payments, write_police
+from chuxiong.demo.people import Population
+from chuxiong.demo.plan import load_plan
+from chuxiong.demo.recovery import Docket, cast_recovery, write_recovery
+from chuxiong.demo.river import Patrols, cast_river, write_river
+from chuxiong.demo.serving import cast_serving, write_serving
+from chuxiong.demo.truth import Truth
+from chuxiong.demo.wages import Market, cast_wages, write_wages
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written. ``rows``: data rows in all files (page files that cannot be read count none)."""
+
+    scale: str
+    seed: int
+    today: date
+    rows: int
+    files: int
+    by_feed: dict[str, int] = field(default_factory=dict)
+    truth: dict[str, dict[str, int]] = field(default_factory=dict)
+    defects: dict[str, int] = field(default_factory=dict)
+
+
+def write(scale: str, seed: int, out: Path, today: date) -> Summary:
+    """Write the files of three days (0: all until now, 1 and 2: what follows) below ``out``.
+
+    The same (scale, seed, today) gives the same bytes. Raises ``ValueError`` for an unknown scale and
+    ``FileExistsError`` when ``out`` holds anything already.
+    """
+    plan = load_plan(scale, seed)
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out}: 目录不是空的；请换一个目录，或先清空它")
+    out.mkdir(parents=True, exist_ok=True)
+    truth = Truth()
+    files = Deliveries(plan, out, today, truth)
+    people = Population(plan, today)
+    register = Register(plan, people, today, truth)
+    cast_deaths(register)
+    serving, corrected = cast_serving(register)
+    market = Market(plan, people, today, truth)
+    cast_wages(market)
+    docket = Docket(plan, people, today, truth)
+    cast_recovery(docket)
+    write_police(register, files)
+    write_funeral(register, files)
+    write_payments(register, files)
+    write_serving(register, files, serving, corrected)
+    write_wages(market, files)
+    write_recovery(docket, files)
+    patrols = Patrols(plan, today, truth)
+    cast_river(patrols)
+    write_river(patrols, files)
+    outlets = Outlets(plan, today, truth)
+    cast_outfalls(outlets)
+    write_outfalls(outlets, files)
+    count = files.write_manifest()
+    truth.write(out)
+    return Summary(
+        scale, seed, today, sum(files.rows.values()), count, dict(files.rows), truth.classes(), truth.defect_counts()
+    )

@@ -1,0 +1,91 @@
+"""The feed files themselves, and what the catalogue says about wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestion.catalog.load import CatalogError, load_catalog
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = """
+code: xx_sample
+title: {zh: 样例, en: Sample}
+agency: {code: xx_bureau, zh: 样例局, en: Sample Bureau}
+network: 政务外网
+transport: sftp_drop
+status: live
+cadence: monthly
+max_lag_days: 10
+load_mode: append
+natural_key: [item_no]
+columns:
+  - {name: item_no, headers: [编号], type: code, required: true, sensitivity: L2, zh: 编号, en: Number}
+  - {name: kind, headers: [类别], type: enum, sensitivity: L1, codes: {"01": 甲}, zh: 类别, en: Kind}
+"""
+
+
+def load(tmp_path: Path, text: str, name: str = "xx_sample.yaml") -> str:
+    (tmp_path / "xx").mkdir(exist_ok=True)
+    (tmp_path / "xx" / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(tmp_path)
+    return str(caught.value)
+
+
+def test_all_feeds_load_and_lie_in_their_agencys_folder() -> None:
+    catalog = load_catalog(ROOT / "ingestion" / "feeds")
+    assert {"ps_population_death", "ca_funeral", "hr_pension_payment"} <= set(catalog)
+    for code in catalog:
+        assert (ROOT / "ingestion" / "feeds" / code.split("_")[0] / f"{code}.yaml").is_file()
+
+
+def test_every_identifier_column_is_of_the_highest_classes() -> None:
+    for feed in load_catalog(ROOT / "ingestion" / "feeds").values():
+        for column in feed.columns:
+            if column.type in ("citizen_id", "bank_account"):
+                assert column.sensitivity == "L4", f"{feed.code}.{column.name}"
+            assert column.pool_type == "uuid" or column.type not in ("citizen_id", "phone", "credit_code")
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    (tmp_path / "xx").mkdir()
+    (tmp_path / "xx" / "xx_sample.yaml").write_text(GOOD, encoding="utf-8")
+    feed = load_catalog(tmp_path)["xx_sample"]
+    assert feed.column("kind").codes == {"01": "甲"}
+    assert feed.columns[0].pool_type == "text"
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "says"),
+    [
+        ("cadence: monthly", "cadence: monthly\ncolour: red", "colour"),
+        ('"01": 甲', "01: 甲", "codes"),
+        ("type: code", "type: colour", "columns.0.type"),
+        ("natural_key: [item_no]", "natural_key: [no_such]", "no_such"),
+        ("code: xx_sample", "code: xx_other", "xx_sample"),
+        ("status: live", "status: live\nstatus: reserve", "写了两次"),
+        ("headers: [类别]", "headers: [编号]", "同时属于"),
+        ("name: kind", "name: item_no", "出现两次"),
+        ("sensitivity: L1", "sensitivity: L9", "columns.1.sensitivity"),
+        ("type: code, required", "type: code, subject: person, required", "citizen_id"),
+        ("type: enum", "type: text", "codes"),
+        ("max_lag_days: 10", "max_lag_days: '10'", "max_lag_days"),
+        ("title: {zh", "title: [zh", "YAML"),
+    ],
+)
+def test_a_wrong_file_is_named_with_key_and_cure(tmp_path: Path, change: str, by: str, says: str) -> None:
+    assert change in GOOD
+    message = load(tmp_path, GOOD.replace(change, by, 1))
+    assert "xx/xx_sample.yaml" in message
+    assert says in message
+    assert message.count("。") >= 1, "no cure"
+
+
+def test_an_empty_file_and_a_wrong_ending(tmp_path: Path) -> None:
+    assert "xx_sample.yaml" in load(tmp_path, "")
+    (tmp_path / "xx" / "xx_sample.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "xx" / "xx_two.yml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(CatalogError, match="改名为"):
+        load_catalog(tmp_path)

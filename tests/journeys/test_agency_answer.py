@@ -1,0 +1,157 @@
+"""A confirmed clue is fed back; the agency signs for it and answers by signed requests."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from chuxiong.accounts.scope import all_offices, scope
+from supervision.api.signing import new_client, sign, string_to_sign
+from supervision.clues import actions
+from supervision.models import AgencyClient, Clue
+from tests.conftest import acting_as
+from tests.prefecture import NOW, person
+
+
+class Agency:
+    """A client machine that signs as the interface describes."""
+
+    def __init__(self, key: str, secret: str) -> None:
+        self.key, self.secret, self.http = key, bytes.fromhex(secret), Client()
+
+    def send(self, method: str, path: str, body: object = None, *, nonce: str | None = None, when: float | None = None, **headers: str):  # type: ignore[no-untyped-def]
+        data = json.dumps(body).encode() if body is not None else b""
+        stamp, nonce = str(int((when or time.time()) * 1000)), nonce or secrets.token_hex(12)
+        algorithm = headers.pop("algorithm", "HMAC-SM3")
+        signature = sign(self.secret, string_to_sign(method, path, data, stamp, nonce), algorithm)
+        signed = {
+            "X-App-Key": self.key,
+            "X-Timestamp": stamp,
+            "X-Nonce": nonce,
+            "X-Signature": signature,
+            "X-Signature-Alg": algorithm,
+        }
+        return self.http.generic(method, path, data, content_type="application/json", headers=signed | headers)
+
+
+@pytest.fixture
+def agency(database) -> Agency:
+    with acting_as("owner"):
+        client, secret = new_client(agency="hr_bureau", agency_zh="人社局")
+    return Agency(client.key, secret)
+
+
+@pytest.fixture
+def letter(agency):
+    zhou = person("zhou")
+    clue = actions.enter(
+        by=zhou, at=NOW, title="河道垃圾", office="532301", township="示例镇", occurred_on=NOW.date(),
+        level="important", text="桥下堆放垃圾约两立方米",
+    )  # fmt: skip
+    number = clue.number
+    actions.accept(clue_number=number, by=zhou, at=NOW)
+    actions.dispatch(clue_number=number, by=zhou, at=NOW, office="532301", department="public_interest")
+    actions.receive(clue_number=number, by=zhou, at=NOW)
+    actions.conclude(clue_number=number, by=zhou, at=NOW, finding="confirmed", note="现场查看属实")
+    return actions.feed_back(
+        clue_number=number, by=zhou, at=timezone.now(), agency="hr_bureau", agency_zh="人社局",
+        subject="反馈管理漏洞", text="请核实并整改",
+    )  # fmt: skip
+
+
+def _path(letter, verb: str = "") -> str:
+    return f"/api/v1/letters/{quote(letter.number)}{'/' + verb if verb else ''}"
+
+
+def test_the_letter_is_listed_signed_for_and_answered_once(agency, letter):
+    listed = agency.send("GET", "/api/v1/letters")
+    assert listed.status_code == 200, listed.content
+    assert [item["number"] for item in listed.json()["items"]] == [letter.number]
+    read = agency.send("GET", _path(letter))
+    tag = read.headers["ETag"]
+    signed = agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": tag})
+    assert signed.status_code == 200, signed.content
+    again = agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": tag})
+    assert again.json()["version"] == signed.json()["version"]
+    answer = {"answer": "corrected", "text": "已清理完毕"}
+    first = agency.send("POST", _path(letter, "answer"), answer, **{"If-Match": signed.headers["ETag"]})
+    assert first.status_code == 200, first.content
+    replay = agency.send("POST", _path(letter, "answer"), answer, **{"If-Match": signed.headers["ETag"]})
+    assert (replay.status_code, replay.json()["version"]) == (200, first.json()["version"])
+    with scope(offices=all_offices()):
+        kinds = [e.kind for e in Clue.objects.get(number__startswith="XS").events.all()]
+    assert kinds[-2:] == ["acknowledged", "answered"]
+
+
+def test_a_stale_answer_is_told_so(agency, letter):
+    agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": '"1"'})
+    late = agency.send("POST", _path(letter, "answer"), {"answer": "objection"}, **{"If-Match": '"1"'})
+    assert late.status_code == 412
+    assert late.headers["Content-Type"] == "application/problem+json"
+    missing = agency.send("POST", _path(letter, "answer"), {"answer": "objection"})
+    assert missing.status_code == 428
+
+
+def test_another_agency_sees_nothing(agency, letter):
+    with acting_as("owner"):
+        other, secret = new_client(agency="ee_bureau", agency_zh="生态环境局")
+    stranger = Agency(other.key, secret)
+    assert stranger.send("GET", "/api/v1/letters").json()["items"] == []
+    assert stranger.send("GET", _path(letter)).status_code == 404
+    assert stranger.send("POST", _path(letter, "answer"), {"answer": "corrected"}, **{"If-Match": '"1"'}).status_code == 404
+
+
+@pytest.mark.parametrize("algorithm", ["HMAC-SM3", "HMAC-SHA256"])
+def test_only_a_fresh_true_signature_opens(agency, letter, algorithm):
+    assert agency.send("GET", "/api/v1/letters", algorithm=algorithm).status_code == 200
+    nonce = secrets.token_hex(12)
+    assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 200
+    assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 401
+    assert agency.send("GET", "/api/v1/letters", when=time.time() - 900, algorithm=algorithm).status_code == 401
+    agency.secret = bytes(32)
+    assert agency.send("GET", "/api/v1/letters", algorithm=algorithm).status_code == 401
+    assert Client().get("/api/v1/letters").status_code == 401
+
+
+def test_a_closed_client_is_shut_out(agency, letter):
+    AgencyClient.objects.using("owner").filter(key=agency.key).update(active=False)
+    assert agency.send("GET", "/api/v1/letters").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body", [{"answer": "maybe"}, {"antwort": "corrected"}, [], {"answer": "corrected", "text": "a\x00b"}, "x"]
+)
+def test_bad_bodies_are_named_and_change_nothing(agency, letter, body):
+    answer = agency.send("POST", _path(letter, "answer"), body, **{"If-Match": '"1"'})
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["errors"]
+    assert agency.send("GET", _path(letter)).headers["ETag"] == '"1"'
+
+
+def test_the_schema_is_served_and_names_every_door():
+    schema = Client().get("/api/v1/openapi.json").json()
+    assert set(schema["paths"]) == {
+        "/api/v1/letters",
+        "/api/v1/letters/{number}",
+        "/api/v1/letters/{number}/acknowledge",
+        "/api/v1/letters/{number}/answer",
+    }
+
+
+def test_answers_move_the_clue_to_its_end(agency, letter):
+    zhou = person("wu")
+    with scope(offices=all_offices()):
+        number = Clue.objects.get().number
+    actions.settle(clue_number=number, by=zhou, at=NOW + timedelta(days=3), outcome="improved", note="单位已整改")
+    from dashboard.indicators.funnel import funnel
+
+    counts = funnel()
+    assert (counts.found, counts.checked, counts.confirmed, counts.improved) == (1, 1, 1, 1)
+    assert counts.confirmed == counts.corrected + counts.improved + counts.in_progress
