@@ -78,7 +78,9 @@ def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
             by_hand = f'alter table {table} alter column "{name}" type {wanted} using "{name}"::{wanted}'
             changes.append(Change(feed.code, by_hand, refused=True))
     gone = set(existing) - set(columns) - {name for name, _ in SYSTEM_COLUMNS}
-    changes += [Change(feed.code, f'alter table {table} drop column "{n}"', refused=True) for n in sorted(gone)]
+    changes += [
+        Change(feed.code, f'alter table {table} drop column "{n}"', refused=True) for n in sorted(gone)
+    ]
     return changes
 
 

@@ -6,7 +6,7 @@ TABLES = {
     "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
     "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
-    "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
+    "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
 }
 STATEMENTS = [
     "create schema if not exists pool",

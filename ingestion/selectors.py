@@ -90,7 +90,9 @@ def feed_states(*, on: date | None = None) -> list[FeedState]:
         landed = {row[0]: row[1:] for row in cursor.fetchall()}
         cursor.execute("select feed, count(*) from ingestion_feedissue where open group by feed")
         issues = dict(cursor.fetchall())
-    states = [_state(feed, landed.get(feed.code), issues.get(feed.code, 0), today) for feed in catalog().values()]
+    states = [
+        _state(feed, landed.get(feed.code), issues.get(feed.code, 0), today) for feed in catalog().values()
+    ]
     return sorted(states, key=lambda s: _WORST_FIRST[s.state])
 
 

@@ -110,7 +110,7 @@ def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
         total = found.count()
         pages = max(1, -(-total // PAGE))
         page = min(max(1, page), pages)
-        ordered = found.extra(  # noqa: S610  fixed text, no input
+        ordered = found.extra(
             select={"rank": "array_position(array['urgent','important','ordinary']::varchar[], level)"},
             order_by=["rank", "due_on", "-id"],
         )
@@ -346,7 +346,14 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         clue = Clue.objects.filter(number=number).first()
         if clue is None:
             return None
-        record(at=at, actor=person.username, office=person.office_id, action="clue.read", object_kind="clue", object_ref=number)
+        record(
+            at=at,
+            actor=person.username,
+            office=person.office_id,
+            action="clue.read",
+            object_kind="clue",
+            object_ref=number,
+        )
         rule = rulebook().get(clue.rule) if clue.rule else None
         offices = _offices()
         likes = _verdicts({clue.rule} if clue.rule else set())
@@ -372,7 +379,9 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
         checking_points_en=[p.en for p in rule.checking_points] if rule else [],
         events=events,
-        moves=[Possible(m.name, m.words.zh, m.words.en, m.needs) for m in lifecycle.possible(State(clue.state))],
+        moves=[
+            Possible(m.name, m.words.zh, m.words.en, m.needs) for m in lifecycle.possible(State(clue.state))
+        ],
         letters=letters,
         source_changes=clue.source_changes,
         material=clue.material,
@@ -386,7 +395,9 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
 
 def _event(event: Any) -> Event:
     move = lifecycle.MOVES.get(event.kind)
-    zh, en = (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
+    zh, en = (
+        (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
+    )
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
@@ -426,7 +437,9 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         cells = {}
         for column in feed.columns:
             value = found.get(column.name)
-            if value is None or not (column.name in read[item["feed"]] or column.type in ("person_name", "org_name")):
+            if value is None or not (
+                column.name in read[item["feed"]] or column.type in ("person_name", "org_name")
+            ):
                 continue
             facts.setdefault(column.zh, Fact(column.zh, column.zh, column.en))
             decisive = [1] if column.name in read[item["feed"]] else []
@@ -451,7 +464,9 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
 # ---- agencies --------------------------------------------------------------------------------
 
 
-def letters_of(agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50) -> list[Letter]:
+def letters_of(
+    agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50
+) -> list[Letter]:
     """Letters to one agency in order of their id; the caller has set the agency's scope."""
     found = Letter.objects.filter(agency=agency, pk__gt=after)
     if updated_since:

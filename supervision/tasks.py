@@ -30,6 +30,8 @@ def match(claim: Claim) -> None:
     run_rule(
         claim.payload["rule"],
         at=now,
-        as_of=date.fromisoformat(claim.payload["as_of"]) if "as_of" in claim.payload else timezone.localdate(),
+        as_of=date.fromisoformat(claim.payload["as_of"])
+        if "as_of" in claim.payload
+        else timezone.localdate(),
         full=claim.payload.get("full", False),
     )

@@ -114,9 +114,7 @@ def _empty() -> None:
 
     keys.cache_clear()
     with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "select schemaname, tablename from pg_tables where schemaname in ('public', 'pool')"
-        )
+        cursor.execute("select schemaname, tablename from pg_tables where schemaname in ('public', 'pool')")
         tables = [f'{s}."{t}"' for s, t in cursor.fetchall() if t not in _KEEP]
         cursor.execute("truncate " + ", ".join(tables) + " restart identity cascade")
     shutil.rmtree(Path(_services.var) / "batches", ignore_errors=True)

@@ -48,7 +48,11 @@ def person(username: str = "tester", office: str = "532300", roles: tuple[str, .
     from chuxiong.accounts.models import Person
 
     made = Person.objects.db_manager("owner").create_person(
-        username=username, password="correct horse battery", name=f"{username}演示", office_id=office, roles=list(roles)
+        username=username,
+        password="correct horse battery",
+        name=f"{username}演示",
+        office_id=office,
+        roles=list(roles),
     )
     return Person.objects.get(pk=made.pk)
 
@@ -66,7 +70,9 @@ def sheet(feed_code: str, rows: list[dict[str, str]], *, encoding: str = "gb1803
     return io.BytesIO(out.getvalue().encode(encoding))
 
 
-def death(number: str, day: str, *, name: str = "赵样本", status: str = "死亡注销", division: str = "532301") -> dict[str, str]:
+def death(
+    number: str, day: str, *, name: str = "赵样本", status: str = "死亡注销", division: str = "532301"
+) -> dict[str, str]:
     return {
         "person_name": name,
         "citizen_id": number,
@@ -88,7 +94,15 @@ def cremation(number: str, day: str, serial: int) -> dict[str, str]:
     }
 
 
-def payment(number: str, month: str, amount: str, *, status: str = "正常", recovered: str = "", division: str = "532301") -> dict[str, str]:
+def payment(
+    number: str,
+    month: str,
+    amount: str,
+    *,
+    status: str = "正常",
+    recovered: str = "",
+    division: str = "532301",
+) -> dict[str, str]:
     return {
         "person_name": "赵样本",
         "citizen_id": number,
@@ -101,7 +115,14 @@ def payment(number: str, month: str, amount: str, *, status: str = "正常", rec
     }
 
 
-def bring(feed_code: str, source: io.BytesIO, *, name: str | None = None, covers: date | None = None, snapshot: bool = False):  # type: ignore[no-untyped-def]
+def bring(
+    feed_code: str,
+    source: io.BytesIO,
+    *,
+    name: str | None = None,
+    covers: date | None = None,
+    snapshot: bool = False,
+):  # type: ignore[no-untyped-def]
     """Receive one file and take it in at once; returns the batch as it ended."""
     from ingestion.intake.receive import receive
     from ingestion.intake.take_in import take_in
@@ -109,12 +130,20 @@ def bring(feed_code: str, source: io.BytesIO, *, name: str | None = None, covers
 
     feed = catalog()[feed_code]
     batch, _ = receive(
-        source, feed=feed, file_name=name or f"{feed_code}.csv", by="测试", at=NOW, covers_until=covers, snapshot=snapshot
+        source,
+        feed=feed,
+        file_name=name or f"{feed_code}.csv",
+        by="测试",
+        at=NOW,
+        covers_until=covers,
+        snapshot=snapshot,
     )
     return take_in(batch.pk, feed, fence=batch.fence + 1, at=NOW)
 
 
-def land_rows(feed_code: str, rows: list[dict[str, str]], *, covers: date | None = None, snapshot: bool = False):  # type: ignore[no-untyped-def]
+def land_rows(
+    feed_code: str, rows: list[dict[str, str]], *, covers: date | None = None, snapshot: bool = False
+):  # type: ignore[no-untyped-def]
     """Rows straight through normalise → shelter → stage → land, without file and child process."""
     import secrets
 
@@ -138,11 +167,21 @@ def land_rows(feed_code: str, rows: list[dict[str, str]], *, covers: date | None
     result = normalise(chunk, feed, map_headers(headers, feed), received_on=TODAY)
     with transaction.atomic(using="intake"):
         batch = Batch.objects.using("intake").create(
-            feed=feed_code, file_name="direct", digest=secrets.token_hex(32), size=0, received_at=NOW, received_by="测试",
-            covers_until=covers, snapshot=snapshot,
+            feed=feed_code,
+            file_name="direct",
+            digest=secrets.token_hex(32),
+            size=0,
+            received_at=NOW,
+            received_by="测试",
+            covers_until=covers,
+            snapshot=snapshot,
         )
         merge.create_staging(connection, feed, batch)
-        merge.stage(connection, feed, batch, shelter(result.good, feed, lambda k, v: refs.mint(connection, k, v)))
-        number, counts = merge.land(connection, feed, batch, at=NOW, covers_until=covers, remove_absent=snapshot)
+        merge.stage(
+            connection, feed, batch, shelter(result.good, feed, lambda k, v: refs.mint(connection, k, v))
+        )
+        number, counts = merge.land(
+            connection, feed, batch, at=NOW, covers_until=covers, remove_absent=snapshot
+        )
         merge.drop_staging(connection, batch)
     return number, counts, result

@@ -91,7 +91,10 @@ class Person(AbstractBaseUser):
     def office_codes(self) -> list[str]:
         """Codes of the offices whose clues the person's office looks on."""
         if self.office.is_prefecture:
-            return [self.office_id, *Office.objects.filter(parent_id=self.office_id).values_list("code", flat=True)]
+            return [
+                self.office_id,
+                *Office.objects.filter(parent_id=self.office_id).values_list("code", flat=True),
+            ]
         return [self.office_id]
 
     def has_role(self, *codes: str) -> bool:

@@ -45,9 +45,11 @@ def apply(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         for role in ROLES:
             cursor.execute(
-                sql.SQL("revoke all on all tables in schema public from {r}; grant usage on schema public to {r}").format(
-                    r=sql.Identifier(f"cx_{role}")
-                ).as_string(connection.connection)
+                sql.SQL(
+                    "revoke all on all tables in schema public from {r}; grant usage on schema public to {r}"
+                )
+                .format(r=sql.Identifier(f"cx_{role}"))
+                .as_string(connection.connection)
             )
         for module in _modules():
             for statement in getattr(module, "STATEMENTS", ()):

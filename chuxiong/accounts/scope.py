@@ -56,7 +56,9 @@ def _apply(cursor, values) -> None:  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def person_scope(person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision") -> Iterator[Scope]:
+def person_scope(
+    person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision"
+) -> Iterator[Scope]:
     """The reach of one signed-in person."""
     with scope(offices=person.office_codes, feeds=feeds, purpose=purpose, person=person.username) as reach:
         yield reach

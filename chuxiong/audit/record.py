@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import connections
-
-import json
 
 
 def record(

@@ -90,7 +90,9 @@ def _two_persons(row: Row, places: Places) -> tuple[str, Row | None]:
     """The same number under another name."""
     name = places.names[0]
     copy = dict(row)
-    copy[name] = "王" + str(row[name])[-1] if not str(row[name]).startswith("王") else "李" + str(row[name])[-1]
+    copy[name] = (
+        "王" + str(row[name])[-1] if not str(row[name]).startswith("王") else "李" + str(row[name])[-1]
+    )
     return "duplicate", copy
 
 
@@ -174,7 +176,9 @@ def _date_forms(row: Row, places: Places, draw: np.random.Generator) -> str:
         return ""
     value = row[header]
     if header in places.months:
-        row[header] = (f"{value[:4]}-{value[4:]}", f"{value[:4]}年{int(value[4:])}月")[int(draw.integers(0, 2))]
+        row[header] = (f"{value[:4]}-{value[4:]}", f"{value[:4]}年{int(value[4:])}月")[
+            int(draw.integers(0, 2))
+        ]
         return "mended"
     day, clock = date.fromisoformat(value[:10]), value[10:]
     forms = [

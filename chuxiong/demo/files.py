@@ -26,9 +26,16 @@ _SLICE = 50_000
 _FIXED_TIME = (2020, 1, 1, 0, 0, 0)
 #: first part of the feed's code → agency folder; agreements are numbered in the order of the folders' names
 AGENCIES = {
-    "ps": "ps_bureau", "ca": "ca_bureau", "hr": "hr_bureau", "ct": "ct_court", "ja": "ja_bureau", "pr": "pr_office",
-    "wr": "wr_bureau", "ee": "ee_bureau", "net": "net_public",
-}  # fmt: skip
+    "ps": "ps_bureau",
+    "ca": "ca_bureau",
+    "hr": "hr_bureau",
+    "ct": "ct_court",
+    "ja": "ja_bureau",
+    "pr": "pr_office",
+    "wr": "wr_bureau",
+    "ee": "ee_bureau",
+    "net": "net_public",
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,20 @@ class Deliveries:
     # ---- whole files -------------------------------------------------------------------------
 
     def csv_frame(
-        self, feed: str, frame: pl.DataFrame, *, day: int, period: str, covers: date, encoding: str, free: Sequence[int] = (),
-        faults: bool = False, places: Places | None = None, snapshot: bool = False, unfit: Sequence[str] = (),
-    ) -> Path:  # fmt: skip
+        self,
+        feed: str,
+        frame: pl.DataFrame,
+        *,
+        day: int,
+        period: str,
+        covers: date,
+        encoding: str,
+        free: Sequence[int] = (),
+        faults: bool = False,
+        places: Places | None = None,
+        snapshot: bool = False,
+        unfit: Sequence[str] = (),
+    ) -> Path:
         """A CSV of a frame of text columns under the agency's headers; ``free``: rows that may carry faults."""
         path = self._place(feed, day, period, "csv")
         planted: list[Fault] = []
@@ -76,9 +94,18 @@ class Deliveries:
         return path
 
     def csv_rows(
-        self, feed: str, rows: list[Row], *, day: int, period: str, covers: date, encoding: str,
-        free: list[int] | None = None, places: Places | None = None, snapshot: bool = False,
-    ) -> Path:  # fmt: skip
+        self,
+        feed: str,
+        rows: list[Row],
+        *,
+        day: int,
+        period: str,
+        covers: date,
+        encoding: str,
+        free: list[int] | None = None,
+        places: Places | None = None,
+        snapshot: bool = False,
+    ) -> Path:
         path = self._place(feed, day, period, "csv")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
         text = io.StringIO(newline="")
@@ -91,9 +118,16 @@ class Deliveries:
         return path
 
     def json_lines(
-        self, feed: str, rows: list[Row], *, day: int, period: str, covers: date,
-        free: list[int] | None = None, places: Places | None = None,
-    ) -> Path:  # fmt: skip
+        self,
+        feed: str,
+        rows: list[Row],
+        *,
+        day: int,
+        period: str,
+        covers: date,
+        free: list[int] | None = None,
+        places: Places | None = None,
+    ) -> Path:
         path = self._place(feed, day, period, "jsonl")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
         with path.open("w", encoding="utf-8", newline="\n") as sink:
@@ -104,9 +138,18 @@ class Deliveries:
         return path
 
     def workbook(
-        self, feed: str, rows: list[Row], sheet: Sheet, *, day: int, period: str, covers: date,
-        free: list[int] | None = None, places: Places | None = None, snapshot: bool = False,
-    ) -> Path:  # fmt: skip
+        self,
+        feed: str,
+        rows: list[Row],
+        sheet: Sheet,
+        *,
+        day: int,
+        period: str,
+        covers: date,
+        free: list[int] | None = None,
+        places: Places | None = None,
+        snapshot: bool = False,
+    ) -> Path:
         """An XLSX with text cells, apart from values that are numbers already (planted faults)."""
         path = self._place(feed, day, period, "xlsx")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
@@ -156,7 +199,9 @@ class Deliveries:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.out).as_posix()
 
-    def _enter(self, feed: str, path: Path, day: int, period: str, covers: date, rows: int, snapshot: bool) -> None:
+    def _enter(
+        self, feed: str, path: Path, day: int, period: str, covers: date, rows: int, snapshot: bool
+    ) -> None:
         number = sorted(AGENCIES.values()).index(AGENCIES[feed.split("_")[0]]) + 1
         self.rows[feed] = self.rows.get(feed, 0) + rows
         self._manifest.append(
@@ -191,7 +236,13 @@ class Deliveries:
         return plant(rows, free, wanted, places, draw)
 
     def _spoil_frame(
-        self, feed: str, frame: pl.DataFrame, free: Sequence[int], places: Places, unfit: Sequence[str], day: int
+        self,
+        feed: str,
+        frame: pl.DataFrame,
+        free: Sequence[int],
+        places: Places,
+        unfit: Sequence[str],
+        day: int,
     ) -> tuple[pl.DataFrame, list[Fault]]:
         """The same for a frame: a sample of free rows is spoiled and put back, copies are appended."""
         wanted, draw = self._wanted(feed, day)
@@ -203,7 +254,9 @@ class Deliveries:
         for column in frame.columns:
             changed = [i for i in range(size) if rows[i][column] != before[i][column]]
             if changed:
-                values = frame[column].scatter([sample[i] for i in changed], [rows[i][column] for i in changed])
+                values = frame[column].scatter(
+                    [sample[i] for i in changed], [rows[i][column] for i in changed]
+                )
                 frame = frame.with_columns(values.alias(column))
         height = frame.height
         if len(rows) > size:
@@ -275,7 +328,10 @@ def _letter(column: int) -> str:
 def _without_clock(workbook: bytes) -> bytes:
     """The same workbook with fixed times, so that the same seed gives the same bytes."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as sink:
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook)) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as sink,
+    ):
         for member in source.infolist():
             content = source.read(member)
             if member.filename == "docProps/core.xml":

@@ -17,7 +17,16 @@ _TRADES = {
     "农业": ("农业开发", "畜牧", "食用菌", "花卉"),
     "服务业": ("物业管理", "餐饮管理", "物流", "环卫服务"),
 }
-_PROJECTS = ("安置房", "标准厂房", "农村公路改扩建", "人饮工程", "污水管网", "中学教学楼", "冷链物流园", "高标准农田")
+_PROJECTS = (
+    "安置房",
+    "标准厂房",
+    "农村公路改扩建",
+    "人饮工程",
+    "污水管网",
+    "中学教学楼",
+    "冷链物流园",
+    "高标准农田",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,9 @@ def projects(plan: Plan, contractors: list[Firm], count: int) -> list[Project]:
     made = []
     for number in range(count):
         firm = contractors[int(draw.integers(0, len(contractors)))]
-        town = places.villages_of(firm.county)[int(draw.integers(0, len(places.villages_of(firm.county))))].town
+        town = places.villages_of(firm.county)[
+            int(draw.integers(0, len(places.villages_of(firm.county))))
+        ].town
         name = f"{places.COUNTIES[firm.county]}{town}{draw.choice(list(_PROJECTS))}项目"
         made.append(Project(name, f"{firm.county}{plan.seed % 100:02d}{number:06d}", firm.county, firm))
     return made

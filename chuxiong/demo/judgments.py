@@ -39,17 +39,27 @@ def judgment(
     record, facts, basis, ruling = (
         _record(case, court, accused, judged),
         _facts(draw, case, charge, accused, victim, loss, recovered, county),
-        f"依照《中华人民共和国刑法》第五十二条、第五十三条、第六十四条，《中华人民共和国刑事诉讼法》第二百条第一项之规定，判决如下：",
+        "依照《中华人民共和国刑法》第五十二条、第五十三条、第六十四条，《中华人民共和国刑事诉讼法》第二百条第一项之规定，判决如下：",
         f"一、被告人{accused}犯{charge}，判处{term}，并处罚金人民币{cn2an.an2cn(fine, 'low')}元（限判决生效后十日内缴纳）。"
         + "".join(f"{'二三四五'[i]}、{s}" for i, s in enumerate(sentences)),
     )
     judges = f"审判员　{names.single(draw)[0]}某　书记员　{names.single(draw)[0]}某"
     title = f"{accused}{charge}一审刑事判决书"
     full = "\n".join(
-        (court, "刑 事 判 决 书", case_no, record, "经审理查明：" + facts, _opinion(accused, charge, recovered, loss), basis,
-         ruling, "如不服本判决，可在接到判决书的第二日起十日内，通过本院或者直接向云南省楚雄彝族自治州中级人民法院提出上诉。",
-         judges, f"{judged.year}年{judged.month}月{judged.day}日")
-    )  # fmt: skip
+        (
+            court,
+            "刑 事 判 决 书",
+            case_no,
+            record,
+            "经审理查明：" + facts,
+            _opinion(accused, charge, recovered, loss),
+            basis,
+            ruling,
+            "如不服本判决，可在接到判决书的第二日起十日内，通过本院或者直接向云南省楚雄彝族自治州中级人民法院提出上诉。",
+            judges,
+            f"{judged.year}年{judged.month}月{judged.day}日",
+        )
+    )
     doc_id = hashlib.blake2b(f"{case_no}{number}".encode(), digest_size=12).hexdigest()
     published = judged + timedelta(days=between(draw, 10, 18))
     text = {
@@ -73,7 +83,12 @@ def judgment(
         "全文": full,
         "来源链接": f"https://example.invalid/wenshu/{doc_id}",
     }
-    measures = {"loss_fen": loss * 100, "recovered_fen": recovered * 100, "fine_fen": fine * 100, "orders": orders}
+    measures = {
+        "loss_fen": loss * 100,
+        "recovered_fen": recovered * 100,
+        "fine_fen": fine * 100,
+        "orders": orders,
+    }
     return text, measures
 
 
@@ -116,8 +131,15 @@ def _record(case: Row, court: str, accused: str, judged: date) -> str:
 
 
 def _facts(
-    draw: np.random.Generator, case: Row, charge: str, accused: str, victim: str, loss: int, recovered: int, county: str
-) -> str:  # fmt: skip
+    draw: np.random.Generator,
+    case: Row,
+    charge: str,
+    accused: str,
+    victim: str,
+    loss: int,
+    recovered: int,
+    county: str,
+) -> str:
     day = date.fromisoformat(case["案发时间"][:10])
     back = f"案发后追回赃款人民币{_written(draw, recovered)}。" if recovered else "案发后赃款赃物未追回。"
     return (

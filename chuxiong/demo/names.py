@@ -15,7 +15,15 @@ _FEMALE = "丽秀美琼芬芳英兰珍玉凤翠花仙琴霞燕红梅莲菊桂香
 #: characters outside GBK that a GB18030 file carries in four bytes
 RARE = ("䶮", "㛃", "𬭩", "㭎", "䲟")
 
-ETHNIC = (("汉族", 0.655), ("彝族", 0.275), ("苗族", 0.02), ("傈僳族", 0.02), ("白族", 0.01), ("傣族", 0.01), ("回族", 0.01))
+ETHNIC = (
+    ("汉族", 0.655),
+    ("彝族", 0.275),
+    ("苗族", 0.02),
+    ("傈僳族", 0.02),
+    ("白族", 0.01),
+    ("傣族", 0.01),
+    ("回族", 0.01),
+)
 
 
 def ethnicities(draw: np.random.Generator, count: int) -> np.ndarray:

@@ -84,15 +84,24 @@ def _case(outlets: Outlets, kind: str, number: int) -> None:
     if kind == "corrected":
         moments = {_stamp(outlets.today - timedelta(days=d)) for d in high}
         outlets.resent += [
-            row | {"平均值": f"{FACTORS[factor] * 0.6:.3f}", "最大值": f"{FACTORS[factor] * 0.8:.3f}", "是否超标": "否"}
+            row
+            | {
+                "平均值": f"{FACTORS[factor] * 0.6:.3f}",
+                "最大值": f"{FACTORS[factor] * 0.8:.3f}",
+                "是否超标": "否",
+            }
             for row in rows
             if row["因子编码"] == factor and row["数据时间"] in moments
         ]
     cls, why = _WHY[kind]
     measures = {
-        "factor": factor, "exceed_days": len(high), "max_multiple": max(high.values()), "mark": mark,
-        "credit_code": firm.credit_code, "outlet_no": "DW001",
-    }  # fmt: skip
+        "factor": factor,
+        "exceed_days": len(high),
+        "max_multiple": max(high.values()),
+        "mark": mark,
+        "credit_code": firm.credit_code,
+        "outlet_no": "DW001",
+    }
     outlets.truth.expect(RULE, kind, cls, "outfall", mn, why, measures)
 
 
@@ -100,7 +109,9 @@ def _stamp(day: date) -> str:
     return f"{day:%Y-%m-%d} 00:00:00"
 
 
-def _means(outlets: Outlets, mn: str, firm: Firm, high: dict[int, float], mark: str, *, limit: bool) -> list[Row]:
+def _means(
+    outlets: Outlets, mn: str, firm: Firm, high: dict[int, float], mark: str, *, limit: bool
+) -> list[Row]:
     draw, rows = outlets.draw, []
     for place, (factor, bound) in enumerate(FACTORS.items()):
         for ago in range(outlets.days, 0, -1):
@@ -134,14 +145,25 @@ def _means(outlets: Outlets, mn: str, firm: Firm, high: dict[int, float], mark: 
 
 def _hours(outlets: Outlets) -> list[Row]:
     """Hour means of the last day of clean outlets, well below the limits."""
-    last = [outlets.rows[i] for i in outlets.free if outlets.rows[i]["数据时间"] == _stamp(outlets.today - timedelta(days=1))]
+    last = [
+        outlets.rows[i]
+        for i in outlets.free
+        if outlets.rows[i]["数据时间"] == _stamp(outlets.today - timedelta(days=1))
+    ]
     rows = []
     for row in last:
         start = datetime.fromisoformat(row["数据时间"])
         for hour in range(24):
             moment = start + timedelta(hours=hour)
             received = moment + timedelta(hours=1, minutes=2)
-            rows.append(row | {"命令编码CN": HOUR_MEAN, "数据时间": moment.isoformat(sep=" "), "报文接收时间": received.isoformat(sep=" ")})
+            rows.append(
+                row
+                | {
+                    "命令编码CN": HOUR_MEAN,
+                    "数据时间": moment.isoformat(sep=" "),
+                    "报文接收时间": received.isoformat(sep=" "),
+                }
+            )
     return rows
 
 
@@ -159,7 +181,14 @@ def write_outfalls(outlets: Outlets, files: Deliveries) -> None:
     marked = [at for at, row in enumerate(rows) if id(row) in skewed_ids]
     wanted_places = _MONITOR
     files.csv_rows(
-        feed, rows, day=0, period=f"{yesterday:%Y%m%d}", covers=yesterday, encoding="utf-8", free=free, places=wanted_places
+        feed,
+        rows,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=yesterday,
+        encoding="utf-8",
+        free=free,
+        places=wanted_places,
     )
     for at in marked:
         outlets.truth.defect(feed, files.last_file, at + 2, "D25", "mended")
@@ -167,8 +196,11 @@ def write_outfalls(outlets: Outlets, files: Deliveries) -> None:
     files.csv_rows(feed, resent, day=0, period=f"{today:%Y%m%d}_补传", covers=yesterday, encoding="utf-8")
     for at in range(len(outlets.resent), len(resent)):
         outlets.truth.defect(feed, files.last_file, at + 2, "D24", "mended")
-    newest = [row | {"数据时间": _stamp(today), "报文接收时间": f"{today + timedelta(days=1):%Y-%m-%d} 00:05:10"}
-              for row in rows if row["数据时间"] == _stamp(yesterday) and row["命令编码CN"] == DAY_MEAN]  # fmt: skip
+    newest = [
+        row | {"数据时间": _stamp(today), "报文接收时间": f"{today + timedelta(days=1):%Y-%m-%d} 00:05:10"}
+        for row in rows
+        if row["数据时间"] == _stamp(yesterday) and row["命令编码CN"] == DAY_MEAN
+    ]
     files.csv_rows(feed, newest, day=1, period=f"{today:%Y%m%d}", covers=today, encoding="utf-8")
 
 

@@ -23,14 +23,25 @@ LATE_COUNTY = "532326"
 INSURANCE = {"110": "企业职工", "120": "机关事业", "170": "城乡居民"}
 GENDERS = {"1": "男", "2": "女"}
 _POLICE = Places(
-    ids=("公民身份号码",), names=("姓名",), dates=("出生日期",), moments=("数据更新时间",),
-    divisions=("户籍地行政区划",), codes={"性别": GENDERS},
-)  # fmt: skip
-_FUNERAL = Places(ids=("逝者身份证号",), names=("逝者姓名",), dates=("火化日期", "死亡日期"), codes={"性别": GENDERS})
+    ids=("公民身份号码",),
+    names=("姓名",),
+    dates=("出生日期",),
+    moments=("数据更新时间",),
+    divisions=("户籍地行政区划",),
+    codes={"性别": GENDERS},
+)
+_FUNERAL = Places(
+    ids=("逝者身份证号",), names=("逝者姓名",), dates=("火化日期", "死亡日期"), codes={"性别": GENDERS}
+)
 _PAYMENT = Places(
-    ids=("社会保障号码",), names=("姓名",), dates=("离退休日期",), months=("发放年月",), money=("发放金额（元）",),
-    divisions=("参保地",), codes={"险种类型": INSURANCE},
-)  # fmt: skip
+    ids=("社会保障号码",),
+    names=("姓名",),
+    dates=("离退休日期",),
+    months=("发放年月",),
+    money=("发放金额（元）",),
+    divisions=("参保地",),
+    codes={"险种类型": INSURANCE},
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,9 @@ class Register:
         self.parts[part.person.index] = part
         return part
 
-    def police_row(self, person: Person, status: str, death: date | None, cancelled: date | None, updated: date) -> Row:
+    def police_row(
+        self, person: Person, status: str, death: date | None, cancelled: date | None, updated: date
+    ) -> Row:
         return {
             "姓名": person.name,
             "公民身份号码": person.citizen_id,
@@ -131,12 +144,22 @@ def _pensions(draw: np.random.Generator, count: int) -> tuple[np.ndarray, np.nda
 def cast_deaths(register: Register) -> None:
     """Plant every kind of case of the rule."""
     for kind, make in (
-        ("both_registers", _paid_on), ("police_only", _paid_on), ("cremation_only", _paid_on),
-        ("back_payment", _paid_on), ("partly_recovered", _paid_on), ("recovered", _paid_on),
-        ("recovered_on_day_1", _paid_on), ("new_on_day_1", _paid_on), ("stopped_states", _paid_on),
-        ("zero_amount", _paid_on), ("settlement_months", _paid_on), ("cancelled_in_error", _restored),
-        ("restored_on_day_1", _restored), ("namesake", _namesake), ("no_death_date", _no_date),
-    ):  # fmt: skip
+        ("both_registers", _paid_on),
+        ("police_only", _paid_on),
+        ("cremation_only", _paid_on),
+        ("back_payment", _paid_on),
+        ("partly_recovered", _paid_on),
+        ("recovered", _paid_on),
+        ("recovered_on_day_1", _paid_on),
+        ("new_on_day_1", _paid_on),
+        ("stopped_states", _paid_on),
+        ("zero_amount", _paid_on),
+        ("settlement_months", _paid_on),
+        ("cancelled_in_error", _restored),
+        ("restored_on_day_1", _restored),
+        ("namesake", _namesake),
+        ("no_death_date", _no_date),
+    ):
         for number in range(register.plan.cases(RULE, kind)):
             make(register, kind, number)
 
@@ -146,18 +169,29 @@ def _paid_on(register: Register, kind: str, number: int) -> None:
     draw, last = register.draw, register.plan.months
     person = register.people.take("pensioners", not_in=LATE_COUNTY)
     # A third died before the first roll; nobody later than four months before the last one.
-    month = -between(draw, 6, 20) if number % 3 == 2 and kind != "settlement_months" else between(draw, 0, last - 4)
+    month = (
+        -between(draw, 6, 20)
+        if number % 3 == 2 and kind != "settlement_months"
+        else between(draw, 0, last - 4)
+    )
     death = day_in(draw, month_first(register.today, month - last))
     police = kind != "cremation_only"
     cremated = kind in ("both_registers", "cremation_only") or (kind != "police_only" and number % 2 == 0)
     part = register.add(
-        Part(person, _payments_after(kind, number, month, last), death=death, cremated=cremated and kind != "new_on_day_1")
+        Part(
+            person,
+            _payments_after(kind, number, month, last),
+            death=death,
+            cremated=cremated and kind != "new_on_day_1",
+        )
     )
     cancelled = min(death + timedelta(days=between(draw, 20, 90)), register.today - timedelta(days=2))
     if police and kind != "new_on_day_1":
         part.police_status, part.police_death, part.cancelled = "死亡注销", death, cancelled
     if kind == "new_on_day_1":
-        row = register.police_row(person, "死亡注销", death, register.today, register.today + timedelta(days=1))
+        row = register.police_row(
+            person, "死亡注销", death, register.today, register.today + timedelta(days=1)
+        )
         register.police_day_1.append(row)
     if kind == "recovered_on_day_1":
         part.corrected = {k: Payment(recovered_share=1.0) for k in range(max(month + 2, 0), last)}
@@ -215,7 +249,9 @@ def _expect(register: Register, part: Part, kind: str, month: int, *, sources: i
         }
     subject = part.person.citizen_id
     if kind == "recovered_on_day_1":
-        register.truth.expect(RULE, kind, "hit", "person", subject, "更正文件到达之前：死亡后仍发放", measures)
+        register.truth.expect(
+            RULE, kind, "hit", "person", subject, "更正文件到达之前：死亡后仍发放", measures
+        )
         register.truth.expect(RULE, kind, cls, "person", subject, why, measures, from_day=1)
     else:
         day = 1 if kind == "new_on_day_1" else 0
@@ -227,16 +263,30 @@ def _restored(register: Register, kind: str, number: int) -> None:
     draw, today = register.draw, register.today
     person = register.people.take("pensioners", not_in=LATE_COUNTY)
     death = day_in(draw, month_first(today, -between(draw, 4, 7)))
-    part = register.add(Part(person, register.normal(), death=None, police_status="死亡注销", police_death=death))
+    part = register.add(
+        Part(person, register.normal(), death=None, police_status="死亡注销", police_death=death)
+    )
     part.cancelled = death + timedelta(days=20)
     if kind == "cancelled_in_error":
         register.police_correction.append(register.police_row(person, "在籍", None, None, today))
-        register.truth.expect(RULE, kind, "innocent", "person", person.citizen_id, "误注销，更正文件已恢复在籍")
-    else:
-        register.police_day_1.append(register.police_row(person, "在籍", None, None, today + timedelta(days=1)))
-        register.truth.expect(RULE, kind, "hit", "person", person.citizen_id, "更正到达之前：户口死亡注销而仍发放")
         register.truth.expect(
-            RULE, kind, "innocent", "person", person.citizen_id, "误注销，第 1 天的更正文件恢复在籍", from_day=1
+            RULE, kind, "innocent", "person", person.citizen_id, "误注销，更正文件已恢复在籍"
+        )
+    else:
+        register.police_day_1.append(
+            register.police_row(person, "在籍", None, None, today + timedelta(days=1))
+        )
+        register.truth.expect(
+            RULE, kind, "hit", "person", person.citizen_id, "更正到达之前：户口死亡注销而仍发放"
+        )
+        register.truth.expect(
+            RULE,
+            kind,
+            "innocent",
+            "person",
+            person.citizen_id,
+            "误注销，第 1 天的更正文件恢复在籍",
+            from_day=1,
         )
 
 
@@ -275,16 +325,27 @@ def write_police(register: Register, files: Deliveries) -> None:
     frame, special = _two_numbers(register, frame, special)
     free = np.flatnonzero(~special).tolist()
     files.csv_frame(
-        "ps_population_death", frame, day=0, period=f"{month_first(today):%Y%m}_全量", covers=today - timedelta(days=1),
-        encoding="gb18030", free=free, faults=True, places=_POLICE,
-    )  # fmt: skip
+        "ps_population_death",
+        frame,
+        day=0,
+        period=f"{month_first(today):%Y%m}_全量",
+        covers=today - timedelta(days=1),
+        encoding="gb18030",
+        free=free,
+        faults=True,
+        places=_POLICE,
+    )
     if register.plan.defects("ps_population_death").get("D35"):
         _note_two_numbers(register, files, frame)
     for day, rows in ((0, register.police_correction), (1, register.police_day_1)):
         files.csv_rows(
-            "ps_population_death", rows, day=day, period=f"{today + timedelta(days=day):%Y%m%d}_更正",
-            covers=today - timedelta(days=1 - day), encoding="gb18030",
-        )  # fmt: skip
+            "ps_population_death",
+            rows,
+            day=day,
+            period=f"{today + timedelta(days=day):%Y%m%d}_更正",
+            covers=today - timedelta(days=1 - day),
+            encoding="gb18030",
+        )
 
 
 def _police_frame(register: Register) -> tuple[pl.DataFrame, np.ndarray]:
@@ -334,7 +395,9 @@ def _police_frame(register: Register) -> tuple[pl.DataFrame, np.ndarray]:
     return frame, special
 
 
-def _two_numbers(register: Register, frame: pl.DataFrame, special: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+def _two_numbers(
+    register: Register, frame: pl.DataFrame, special: np.ndarray
+) -> tuple[pl.DataFrame, np.ndarray]:
     """D35: one living person stands in the register under two numbers."""
     count = register.plan.defects("ps_population_death").get("D35", 0)
     draw = register.plan.draw("two numbers")
@@ -366,9 +429,15 @@ def write_funeral(register: Register, files: Deliveries) -> None:
     title = "楚雄州殡仪馆火化登记表"
     place = {i: at for at, i in enumerate(old)}
     files.workbook(
-        feed, [rows[i] for i in old], _sheet(title), day=0, period=f"至{month_first(today, -2):%Y%m}",
-        covers=month_last(month_first(today, -2)), free=[place[i] for i in old if i in free], places=_FUNERAL,
-    )  # fmt: skip
+        feed,
+        [rows[i] for i in old],
+        _sheet(title),
+        day=0,
+        period=f"至{month_first(today, -2):%Y%m}",
+        covers=month_last(month_first(today, -2)),
+        free=[place[i] for i in old if i in free],
+        places=_FUNERAL,
+    )
     recent = [rows[i] for i in new] or [_funeral_row(draw, register, len(rows), *_stranger(draw, today))]
     period, covers = f"{month_first(today, -1):%Y%m}", month_last(month_first(today, -1))
     files.html_as_xls(feed, recent, day=0, period=period, covers=covers)
@@ -380,7 +449,17 @@ def write_funeral(register: Register, files: Deliveries) -> None:
 def _sheet(title: str) -> Sheet:
     return Sheet(
         title=title,
-        groups=(("", 1), ("逝者信息", 6), ("", 1), ("", 1), ("", 1), ("经办人", 3), ("", 1), ("", 1), ("", 1)),
+        groups=(
+            ("", 1),
+            ("逝者信息", 6),
+            ("", 1),
+            ("", 1),
+            ("", 1),
+            ("经办人", 3),
+            ("", 1),
+            ("", 1),
+            ("", 1),
+        ),
         footer=(("合计",), ("填表人：演示", "", "审核人：演示")),
     )
 
@@ -416,8 +495,15 @@ def _stranger(draw: np.random.Generator, today: date) -> tuple[str, str, str, da
 
 
 def _funeral_row(
-    draw: np.random.Generator, register: Register, number: int, name: str, citizen_id: str, sex: str, day: date, address: str
-) -> Row:  # fmt: skip
+    draw: np.random.Generator,
+    register: Register,
+    number: int,
+    name: str,
+    citizen_id: str,
+    sex: str,
+    day: date,
+    address: str,
+) -> Row:
     county = next((c for c, n in places.COUNTIES.items() if n in address), "532301")
     burned = min(day + timedelta(days=between(draw, 2, 4)), register.today)
     age = day.year - int(citizen_id[6:10]) if citizen_id else 80
@@ -450,8 +536,11 @@ def write_payments(register: Register, files: Deliveries) -> None:
         first = register.months[k]
         day = 2 if k == last else 0
         options: dict[str, Any] = {
-            "encoding": "gb18030", "faults": True, "places": _PAYMENT, "covers": month_last(first),
-        }  # fmt: skip
+            "encoding": "gb18030",
+            "faults": True,
+            "places": _PAYMENT,
+            "covers": month_last(first),
+        }
         if k == last - 1:
             late = frame["参保地"] == LATE_COUNTY
             late_frame = frame.filter(late)
@@ -459,7 +548,12 @@ def write_payments(register: Register, files: Deliveries) -> None:
             free = [int(keep[i]) for i in free if not late[i]]
             frame = frame.filter(~late)
             files.csv_frame(
-                feed, late_frame, day=1, period=f"{first:%Y%m}_大姚县补报", covers=month_last(first), encoding="gb18030"
+                feed,
+                late_frame,
+                day=1,
+                period=f"{first:%Y%m}_大姚县补报",
+                covers=month_last(first),
+                encoding="gb18030",
             )
         files.csv_frame(feed, frame, day=day, period=f"{first:%Y%m}", free=free, **options)
     _write_corrections(register, files, base)
@@ -470,7 +564,9 @@ def _payment_base(register: Register) -> pl.DataFrame:
     count, draw = register.people.pensioners, register.plan.draw("payment base")
     f = register.people.frame.head(count)
     births = f["birth"].to_numpy()
-    retired = (births + (draw.integers(55, 61, count) * 365.25).astype("timedelta64[D]")).astype("datetime64[D]")
+    retired = (births + (draw.integers(55, 61, count) * 365.25).astype("timedelta64[D]")).astype(
+        "datetime64[D]"
+    )
     county_names = {code: f"{name}社会保险中心" for code, name in places.COUNTIES.items()}
     return pl.DataFrame(
         {
@@ -500,7 +596,9 @@ def _recovered(payment: Payment, usual: int) -> int | None:
 
 
 def _yuan(fen: pl.Expr) -> pl.Expr:
-    return pl.concat_str([(fen // 100).cast(pl.String), pl.lit("."), (fen % 100).cast(pl.String).str.zfill(2)])
+    return pl.concat_str(
+        [(fen // 100).cast(pl.String), pl.lit("."), (fen % 100).cast(pl.String).str.zfill(2)]
+    )
 
 
 def _roll(register: Register, base: pl.DataFrame, k: int) -> tuple[pl.DataFrame, list[int]]:
@@ -519,7 +617,11 @@ def _roll(register: Register, base: pl.DataFrame, k: int) -> tuple[pl.DataFrame,
         listed[index] = payment is not None
         if payment:
             usual = int(register.usual[index])
-            amount[index], status[index], reason[index] = _amount(payment, usual), payment.status, payment.reason
+            amount[index], status[index], reason[index] = (
+                _amount(payment, usual),
+                payment.status,
+                payment.reason,
+            )
             stop[index] = f"{first:%Y%m}" if payment.reason else ""
             share = _recovered(payment, usual)
             recovered[index] = -1 if share is None else share
@@ -533,9 +635,14 @@ def _roll(register: Register, base: pl.DataFrame, k: int) -> tuple[pl.DataFrame,
 
 
 def _payment_rows(
-    base: pl.DataFrame, first: date, amount: np.ndarray, status: np.ndarray, stop: np.ndarray, reason: np.ndarray,
+    base: pl.DataFrame,
+    first: date,
+    amount: np.ndarray,
+    status: np.ndarray,
+    stop: np.ndarray,
+    reason: np.ndarray,
     recovered: np.ndarray,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     count = base.height
     raised = first.month == 7
     return base.with_columns(
@@ -547,14 +654,30 @@ def _payment_rows(
         pl.Series("暂停或终止原因", reason.tolist(), dtype=pl.String),
         pl.lit(f"{first.year - 1}-11-15").alias("资格认证日期"),
     ).select(
-        "姓名", "社会保障号码", "个人编号", "险种类型", "待遇类别", "离退休日期", "待遇开始年月", "发放年月",
+        "姓名",
+        "社会保障号码",
+        "个人编号",
+        "险种类型",
+        "待遇类别",
+        "离退休日期",
+        "待遇开始年月",
+        "发放年月",
         _yuan(pl.col("fen")).alias("发放金额（元）"),
         pl.lit("").alias("调整金额（元）"),
         pl.lit(f"{first:%Y%m}" if raised else "").alias("调整执行年月"),
-        "发放状态", "停发年月", "暂停或终止原因",
-        pl.when(pl.col("back") < 0).then(pl.lit("")).otherwise(_yuan(pl.col("back"))).alias("已追回金额（元）"),
-        "资格认证日期", "开户银行", "银行账号", "经办机构", "参保地",
-    )  # fmt: skip
+        "发放状态",
+        "停发年月",
+        "暂停或终止原因",
+        pl.when(pl.col("back") < 0)
+        .then(pl.lit(""))
+        .otherwise(_yuan(pl.col("back")))
+        .alias("已追回金额（元）"),
+        "资格认证日期",
+        "开户银行",
+        "银行账号",
+        "经办机构",
+        "参保地",
+    )
 
 
 def _write_corrections(register: Register, files: Deliveries, base: pl.DataFrame) -> None:
@@ -573,6 +696,10 @@ def _write_corrections(register: Register, files: Deliveries, base: pl.DataFrame
     if frames:
         day = register.today + timedelta(days=1)
         files.csv_frame(
-            "hr_pension_payment", pl.concat(frames), day=1, period=f"{day:%Y%m%d}_更正",
-            covers=month_last(register.months[-2]), encoding="gb18030",
-        )  # fmt: skip
+            "hr_pension_payment",
+            pl.concat(frames),
+            day=1,
+            period=f"{day:%Y%m%d}_更正",
+            covers=month_last(register.months[-2]),
+            encoding="gb18030",
+        )

@@ -52,7 +52,7 @@ class Population:
         """The next person of ``group`` (pensioners or others) who has no part yet."""
         for index in self._order[group]:
             person = self.person(index)
-            if person.county != not_in and "1930" <= person.citizen_id[6:10] and index not in self.cast:
+            if person.county != not_in and person.citizen_id[6:10] >= "1930" and index not in self.cast:
                 self.cast.add(index)
                 return person
         raise ValueError(f"{group} 不够植入案例：请在 plan.yaml 中调大规模或减少案例")
@@ -107,6 +107,7 @@ def _homes(draw: np.random.Generator, county: np.ndarray) -> tuple[np.ndarray, n
         groups, doors = draw.integers(1, 18, len(at)), draw.integers(1, 160, len(at))
         homes = [villages[v].address for v in range(len(villages))]
         address[at] = [
-            f"{homes[v]}{g}组{d}号" for v, g, d in zip(chosen.tolist(), groups.tolist(), doors.tolist(), strict=True)
+            f"{homes[v]}{g}组{d}号"
+            for v, g, d in zip(chosen.tolist(), groups.tolist(), doors.tolist(), strict=True)
         ]
     return town, address

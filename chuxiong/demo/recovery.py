@@ -19,9 +19,11 @@ RULE = "recovery_not_pursued"
 _PROPERTY = ("盗窃罪", "诈骗罪", "职务侵占罪", "合同诈骗罪", "挪用资金罪", "敲诈勒索罪", "信用卡诈骗罪")
 _OTHER = ("危险驾驶罪", "交通肇事罪", "故意伤害罪", "开设赌场罪", "寻衅滋事罪", "滥伐林木罪")
 _CASES = Places(
-    names=("承办检察官",), dates=("受理日期", "决定日期"), moments=("案发时间",),
+    names=("承办检察官",),
+    dates=("受理日期", "决定日期"),
+    moments=("案发时间",),
     money=("涉案金额（元）", "被害人损失金额（元）"),
-)  # fmt: skip
+)
 _TEXTS = Places(names=("案件名称", "法院名称"))
 
 
@@ -71,17 +73,27 @@ def _case(docket: Docket, kind: str, number: int) -> None:
     share = float(draw.uniform(*limits["hit_share"])) if number % 2 else 0.0
     if kind == "enough_recovered":
         share = float(draw.uniform(*limits["near_share"]))
-    row = _row(docket, docket.people.take("others"), str(draw.choice(_PROPERTY)), days_ago(draw, docket.today, 20, 240))
+    row = _row(
+        docket,
+        docket.people.take("others"),
+        str(draw.choice(_PROPERTY)),
+        days_ago(draw, docket.today, 20, 240),
+    )
     row |= _open(loss, int(loss * share)) | _signal(kind, number, loss)
     docket.rows.append(row)
     if kind in ("assets_unhandled", "plea_without_clause") and number % 3 == 0:
         # A second party: the case with its amounts stands in each row.
         second = docket.people.take("others")
-        docket.rows.append(row | {"当事人编号": "002", "当事人姓名": second.name, "当事人证件号码": second.citizen_id})
+        docket.rows.append(
+            row | {"当事人编号": "002", "当事人姓名": second.name, "当事人证件号码": second.citizen_id}
+        )
     if kind == "corrected":
         docket.corrected.append(row | {"追赃挽损金额（元）": str(loss), "查扣冻财物处置情况": "已发还"})
     cls, why = _WHY[kind]
-    measures: dict[str, Any] = {"loss_fen": None if kind == "loss_unknown" else loss * 100, "recovered_fen": int(loss * share) * 100}
+    measures: dict[str, Any] = {
+        "loss_fen": None if kind == "loss_unknown" else loss * 100,
+        "recovered_fen": int(loss * share) * 100,
+    }
     docket.truth.expect(RULE, kind, cls, "case", row["统一受案号"], why, measures)
 
 
@@ -106,17 +118,22 @@ def _signal(kind: str, number: int, loss: int) -> Row:
         "plea_without_clause": plea,
         "bail": plea | {"强制措施": "取保候审"},
         "not_prosecuted": plea | {"强制措施": "取保候审", "处理结果": "不诉", "不起诉类型": "酌定"},
-        "no_loss": unhandled | {"涉案金额（元）": str(loss), "被害人损失金额（元）": "0", "追赃挽损金额（元）": "0"},
+        "no_loss": unhandled
+        | {"涉案金额（元）": str(loss), "被害人损失金额（元）": "0", "追赃挽损金额（元）": "0"},
         "enough_recovered": plea,
         "no_signal": {},
         "pooled": unhandled | {"是否涉众型案件": "是"},
         "minor": unhandled | {"是否未成年": "是"},
         "returned": {
-            "追赃挽损金额（元）": str(loss), "查扣冻财物价值（元）": str(loss), "查扣冻财物处置情况": "已发还",
-            "强制措施": "取保候审", "是否认罪认罚": "是", "具结书是否载明退赃退赔": "是",
+            "追赃挽损金额（元）": str(loss),
+            "查扣冻财物价值（元）": str(loss),
+            "查扣冻财物处置情况": "已发还",
+            "强制措施": "取保候审",
+            "是否认罪认罚": "是",
+            "具结书是否载明退赃退赔": "是",
         },
         "loss_unknown": unhandled | {"被害人损失金额（元）": ""},
-    }  # fmt: skip
+    }
     return found.get(kind, unhandled)
 
 
@@ -191,7 +208,10 @@ def _background(docket: Docket) -> None:
         if draw.random() < 0.3:
             row = _row(docket, person, str(draw.choice(_PROPERTY)), accepted)
             loss = between(draw, 3000, 200_000)
-            row |= _open(loss, int(loss * draw.uniform(0.5, 1.0))) | {"具结书是否载明退赃退赔": "是", "是否认罪认罚": "是"}
+            row |= _open(loss, int(loss * draw.uniform(0.5, 1.0))) | {
+                "具结书是否载明退赃退赔": "是",
+                "是否认罪认罚": "是",
+            }
         else:
             row = _row(docket, person, str(draw.choice(_OTHER)), accepted)
         docket.rows.append(row)
@@ -203,16 +223,32 @@ def write_recovery(docket: Docket, files: Deliveries) -> None:
     _background(docket)
     texts = _judgments(docket)
     files.csv_rows(
-        "pr_case", docket.rows, day=0, period=f"{yesterday:%Y%m%d}", covers=yesterday, encoding="utf-8-sig",
-        free=list(range(docket.planted, len(docket.rows))), places=_CASES,
-    )  # fmt: skip
+        "pr_case",
+        docket.rows,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=yesterday,
+        encoding="utf-8-sig",
+        free=list(range(docket.planted, len(docket.rows))),
+        places=_CASES,
+    )
     files.csv_rows(
-        "pr_case", docket.corrected, day=0, period=f"{today:%Y%m%d}_更正", covers=yesterday, encoding="utf-8-sig"
+        "pr_case",
+        docket.corrected,
+        day=0,
+        period=f"{today:%Y%m%d}_更正",
+        covers=yesterday,
+        encoding="utf-8-sig",
     )
     files.json_lines(
-        "net_judgment", texts, day=0, period=f"{yesterday:%Y%m%d}", covers=today - timedelta(days=7),
-        free=list(range(len(texts))), places=_TEXTS,
-    )  # fmt: skip
+        "net_judgment",
+        texts,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=today - timedelta(days=7),
+        free=list(range(len(texts))),
+        places=_TEXTS,
+    )
     new = _row(docket, docket.people.take("others"), _OTHER[0], today)
     files.csv_rows("pr_case", [new], day=1, period=f"{today:%Y%m%d}", covers=today, encoding="utf-8-sig")
 
@@ -223,7 +259,12 @@ def _judgments(docket: Docket) -> list[Row]:
     wanted = docket.plan.size["judgments"]
     for row in docket.rows:
         old = row["当事人编号"] == "001" and row["是否未成年"] == "否" and row["处理结果"] == "起诉"
-        if len(found) >= wanted or not old or row["案由（罪名）"] not in _PROPERTY or row["被害人损失金额（元）"] in ("", "0"):
+        if (
+            len(found) >= wanted
+            or not old
+            or row["案由（罪名）"] not in _PROPERTY
+            or row["被害人损失金额（元）"] in ("", "0")
+        ):
             continue
         accepted = date.fromisoformat(row["受理日期"])
         judged = accepted + timedelta(days=between(draw, 45, 90))

@@ -66,7 +66,9 @@ def _case(patrols: Patrols, kind: str, number: int) -> None:
     draw, limits = patrols.draw, patrols.limits
     river, lon, lat = patrols.stop()
     age = between(draw, *limits["young_open_days" if kind == "young" else "hit_open_days"])
-    first = datetime.combine(patrols.today - timedelta(days=age), datetime.min.time()) + timedelta(hours=between(draw, 8, 11))
+    first = datetime.combine(patrols.today - timedelta(days=age), datetime.min.time()) + timedelta(
+        hours=between(draw, 8, 11)
+    )
     sightings = 3 if kind == "open_long" and number % 3 == 0 else 2
     sort = "河长牌" if kind == "other_class" else ("河岸垃圾", "河面漂浮物")[number % 2]
     found: list[Row] = []
@@ -87,9 +89,13 @@ def _case(patrols: Patrols, kind: str, number: int) -> None:
         found.append(row)
     cls, why = _WHY[kind]
     measures: dict[str, Any] = {
-        "river_code": river[1], "problem_ids": [r["问题编号"] for r in found], "problem_type": sort,
-        "first_found": first.isoformat(sep=" "), "lon": found[0]["经度"], "lat": found[0]["纬度"],
-    }  # fmt: skip
+        "river_code": river[1],
+        "problem_ids": [r["问题编号"] for r in found],
+        "problem_type": sort,
+        "first_found": first.isoformat(sep=" "),
+        "lon": found[0]["经度"],
+        "lat": found[0]["纬度"],
+    }
     patrols.truth.expect(RULE, kind, cls, "place", found[0]["问题编号"], why, measures)
 
 
@@ -125,7 +131,11 @@ def _row(patrols: Patrols, river: tuple[str, str, str, float, float], moment: da
 def _problem(
     row: Row, river: tuple[str, str, str, float, float], sort: str, moment: datetime, lon: float, lat: float
 ) -> Row:
-    text = {"河岸垃圾": "河岸堆放生活垃圾约2方", "河面漂浮物": "河面有塑料袋、枯枝等漂浮物", "河长牌": "河长公示牌破损"}
+    text = {
+        "河岸垃圾": "河岸堆放生活垃圾约2方",
+        "河面漂浮物": "河面有塑料袋、枯枝等漂浮物",
+        "河长牌": "河长公示牌破损",
+    }
     return {
         "问题编号": f"WT{row['巡河记录编号'][2:]}",
         "问题类型": sort,
@@ -165,10 +175,18 @@ def write_river(patrols: Patrols, files: Deliveries) -> None:
     feed, today, yesterday = "wr_river_patrol", patrols.today, patrols.today - timedelta(days=1)
     _background(patrols)
     files.csv_rows(
-        feed, patrols.rows, day=0, period=f"{yesterday:%Y%m%d}", covers=yesterday, encoding="utf-8-sig",
-        free=list(range(patrols.planted, len(patrols.rows))), places=_PATROLS,
-    )  # fmt: skip
-    files.csv_rows(feed, patrols.resolved, day=0, period=f"{today:%Y%m%d}_更正", covers=yesterday, encoding="utf-8-sig")
+        feed,
+        patrols.rows,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=yesterday,
+        encoding="utf-8-sig",
+        free=list(range(patrols.planted, len(patrols.rows))),
+        places=_PATROLS,
+    )
+    files.csv_rows(
+        feed, patrols.resolved, day=0, period=f"{today:%Y%m%d}_更正", covers=yesterday, encoding="utf-8-sig"
+    )
     noon = datetime.combine(today, datetime.min.time()) + timedelta(hours=9)
     fresh = [_row(patrols, places.RIVERS[n], noon, len(patrols.rows) + n) for n in range(4)]
     files.csv_rows(feed, fresh, day=2, period=f"{today:%Y%m%d}", covers=today, encoding="utf-8-sig")

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.db import connection, connections
 
 from chuxiong.vault import refs
+from supervision.selectors import live_rules
 
 _VAULT_KIND = {"person": refs.PERSON, "organisation": refs.ORGANISATION}
 
@@ -48,13 +49,14 @@ class RuleScore:
 
 
 def score(truth: Path) -> list[RuleScore]:
-    """Compare stored hits with the truth file. Subjects appear in results as refs, never in the clear."""
+    """Compare stored hits of the live rules with the truth file. Subjects appear as refs, never in the clear."""
     planted: dict[str, dict[tuple[str, str], dict[str, object]]] = defaultdict(dict)
     for line in truth.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if "rule" in row:
             planted[row["rule"]][_ref(row["subject_kind"], row["subject"]), row.get("bucket", "")] = row
-    return [_score(rule, rows) for rule, rows in sorted(planted.items())]
+    live = set(live_rules())
+    return [_score(rule, rows) for rule, rows in sorted(planted.items()) if rule in live]
 
 
 def _ref(kind: str, subject: str) -> str:

@@ -17,19 +17,47 @@ from chuxiong.demo.truth import Class
 
 RULE = "pension_while_serving"
 _COMMUNITY = ("缓刑", "管制", "假释", "暂予监外执行")
-_CHARGES = ("盗窃罪", "诈骗罪", "危险驾驶罪", "故意伤害罪", "交通肇事罪", "开设赌场罪", "滥伐林木罪", "非法持有枪支罪")
+_CHARGES = (
+    "盗窃罪",
+    "诈骗罪",
+    "危险驾驶罪",
+    "故意伤害罪",
+    "交通肇事罪",
+    "开设赌场罪",
+    "滥伐林木罪",
+    "非法持有枪支罪",
+)
 _PRISONS = ("云南省楚雄监狱（演示）", "云南省元谋监狱（演示）")
 _PLACES = Places(
-    ids=("身份证号",), names=("姓名",), dates=("判决日期", "矫正（刑期）起始日期", "矫正（刑期）终止日期"),
-    divisions=("执行地县市",), codes={"性别": GENDERS},
-)  # fmt: skip
+    ids=("身份证号",),
+    names=("姓名",),
+    dates=("判决日期", "矫正（刑期）起始日期", "矫正（刑期）终止日期"),
+    divisions=("执行地县市",),
+    codes={"性别": GENDERS},
+)
 _SHEET = Sheet(
     title="楚雄州司法局社区矫正与服刑人员名册",
     groups=(
-        ("", 1), ("", 1), ("", 1), ("", 1), ("原判情况", 5), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1), ("", 1),
-        ("请假外出", 7), ("处分", 2), ("", 1), ("", 1), ("", 1), ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("原判情况", 5),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("请假外出", 7),
+        ("处分", 2),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +76,18 @@ def cast_serving(register: Register) -> tuple[list[Row], list[Row]]:
     rows: list[Row] = []
     corrected: list[Row] = []
     for kind in (
-        "serving", "released", "partly_recovered", "community", "admission_and_release", "suspended", "recovered",
-        "namesake", "category_corrected", "no_pay_status", "no_start_date",
-    ):  # fmt: skip
+        "serving",
+        "released",
+        "partly_recovered",
+        "community",
+        "admission_and_release",
+        "suspended",
+        "recovered",
+        "namesake",
+        "category_corrected",
+        "no_pay_status",
+        "no_start_date",
+    ):
         for number in range(register.plan.cases(RULE, kind)):
             _case(register, kind, number, rows, corrected)
     return rows, corrected
@@ -79,14 +116,25 @@ def _case(register: Register, kind: str, number: int, rows: list[Row], corrected
     row = _row(draw, subject, sentence, len(rows))
     rows.append(row)
     if kind == "category_corrected":
-        corrected.append(row | {"人员类别": "缓刑", "原判刑期": "有期徒刑一年，缓刑二年", "服刑监狱": "", "现状态": "在矫"})
+        corrected.append(
+            row | {"人员类别": "缓刑", "原判刑期": "有期徒刑一年，缓刑二年", "服刑监狱": "", "现状态": "在矫"}
+        )
     cls, why = _WHY[kind]
     months = [register.months[k].strftime("%Y-%m") for k in inside] if cls == "hit" else []
     register.truth.expect(
-        RULE, kind, cls, "person", person.citizen_id, why,
-        {"category": sentence.category, "start": sentence.start.isoformat() if sentence.start else None,
-         "end": sentence.end.isoformat(), "months": months},
-    )  # fmt: skip
+        RULE,
+        kind,
+        cls,
+        "person",
+        person.citizen_id,
+        why,
+        {
+            "category": sentence.category,
+            "start": sentence.start.isoformat() if sentence.start else None,
+            "end": sentence.end.isoformat(),
+            "months": months,
+        },
+    )
 
 
 _WHY: dict[str, tuple[Class, str]] = {
@@ -211,9 +259,15 @@ def write_serving(register: Register, files: Deliveries, rows: list[Row], correc
     last = month_first(register.today, -1)
     missing = [at for at, row in enumerate(rows) if not row["矫正（刑期）起始日期"]]
     files.workbook(
-        feed, rows, _SHEET, day=0, period=f"{last:%Y%m}", covers=month_last(last),
-        free=list(range(planted, len(rows))), places=_PLACES,
-    )  # fmt: skip
+        feed,
+        rows,
+        _SHEET,
+        day=0,
+        period=f"{last:%Y%m}",
+        covers=month_last(last),
+        free=list(range(planted, len(rows))),
+        places=_PLACES,
+    )
     for at in missing:
         register.truth.defect(feed, files.last_file, at + 1 + _SHEET.header_rows, "MISSING", "quarantined")
     files.workbook(feed, corrected, _SHEET, day=0, period=f"{last:%Y%m}_更正", covers=month_last(last))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-
 from chuxiong.demo import identifiers, names, places
 from chuxiong.demo.calendar import between, days_ago, month_first
 from chuxiong.demo.defects import Places, Row
@@ -17,19 +16,33 @@ from chuxiong.demo.truth import Class, Truth
 
 RULE = "wage_support_suit"
 _WAGES = Places(
-    ids=("反映人身份证号",), names=("反映人姓名",), dates=("登记日期", "离岗（完工）日期"), money=("欠薪金额（元）",),
+    ids=("反映人身份证号",),
+    names=("反映人姓名",),
+    dates=("登记日期", "离岗（完工）日期"),
+    money=("欠薪金额（元）",),
     divisions=("属地",),
-)  # fmt: skip
+)
 _ARBITRATION = Places(names=("申请人",), dates=("受理日期", "申请日期"), money=("请求金额（元）",))
 _TRIAL = Places(names=("承办法官",), dates=("立案日期",))
 _WAGE_SHEET = Sheet(
     title="楚雄州欠薪线索台账",
     groups=(
-        ("", 1), ("", 1), ("", 1), ("反映人", 3), ("被反映单位情况", 8), ("欠薪情况", 8), ("", 1), ("", 1), ("", 1), ("", 1),
-        ("", 1), ("", 1), ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("反映人", 3),
+        ("被反映单位情况", 8),
+        ("欠薪情况", 8),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
     ),
     footer=(("合计",), ("填表人：演示",)),
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -58,9 +71,16 @@ class Market:
 
 def cast_wages(market: Market) -> None:
     for kind in (
-        "unpaid", "namesake_filed", "arbitration_filed", "suit_filed", "settled", "small_amount", "too_young",
-        "paid_by_correction", "not_yet_covered",
-    ):  # fmt: skip
+        "unpaid",
+        "namesake_filed",
+        "arbitration_filed",
+        "suit_filed",
+        "settled",
+        "small_amount",
+        "too_young",
+        "paid_by_correction",
+        "not_yet_covered",
+    ):
         for number in range(market.plan.cases(RULE, kind)):
             _case(market, kind, number)
 
@@ -273,10 +293,19 @@ def _background(market: Market) -> None:
 def _suit(market: Market, filed: date) -> Row:
     draw = market.draw
     county = str(draw.choice(list(places.COUNTIES), p=places.SHARES / places.SHARES.sum()))
-    cause = str(draw.choice(["民间借贷纠纷", "离婚纠纷", "买卖合同纠纷", "机动车交通事故责任纠纷", "物业服务合同纠纷"]))
+    cause = str(
+        draw.choice(
+            ["民间借贷纠纷", "离婚纠纷", "买卖合同纠纷", "机动车交通事故责任纠纷", "物业服务合同纠纷"]
+        )
+    )
     row = _trial_row(market, county, filed, len(market.trials), cause, between(draw, 2000, 300_000))
     one, two = (market.people.person(int(draw.integers(0, market.people.frame.height))) for _ in range(2))
-    row |= {"原告（申请人）": one.name, "原告证件号码": one.citizen_id, "被告（被申请人）": two.name, "被告证件号码": two.citizen_id}
+    row |= {
+        "原告（申请人）": one.name,
+        "原告证件号码": one.citizen_id,
+        "被告（被申请人）": two.name,
+        "被告证件号码": two.citizen_id,
+    }
     return row
 
 
@@ -286,26 +315,55 @@ def write_wages(market: Market, files: Deliveries) -> None:
     _background(market)
     yesterday = today - timedelta(days=1)
     files.workbook(
-        "hr_wage_arrears", market.wages, _WAGE_SHEET, day=0, period=f"{yesterday:%Y%m%d}", covers=yesterday,
-        free=list(range(planted[0], len(market.wages))), places=_WAGES,
-    )  # fmt: skip
+        "hr_wage_arrears",
+        market.wages,
+        _WAGE_SHEET,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=yesterday,
+        free=list(range(planted[0], len(market.wages))),
+        places=_WAGES,
+    )
     _write_arbitrations(market, files, planted[1])
     files.csv_rows(
-        "ct_trial_case", market.trials, day=0, period=f"{yesterday:%Y%m%d}", covers=yesterday, encoding="utf-8-sig",
-        free=list(range(planted[2], len(market.trials))), places=_TRIAL,
-    )  # fmt: skip
-    files.workbook("hr_wage_arrears", market.paid_later, _WAGE_SHEET, day=0, period=f"{today:%Y%m%d}_更正", covers=today)
-    reached = today - timedelta(days=market.limits["late_arbitration_gap_days"])
-    late = _arbitration_row(market, market.people.take("others"), market.wages[-1], reached, len(market.arbitrations))
+        "ct_trial_case",
+        market.trials,
+        day=0,
+        period=f"{yesterday:%Y%m%d}",
+        covers=yesterday,
+        encoding="utf-8-sig",
+        free=list(range(planted[2], len(market.trials))),
+        places=_TRIAL,
+    )
     files.workbook(
-        "hr_labour_arbitration", [late], _county_sheet(0), day=1, period=f"{month_first(today):%Y%m}_补报", covers=reached
+        "hr_wage_arrears", market.paid_later, _WAGE_SHEET, day=0, period=f"{today:%Y%m%d}_更正", covers=today
+    )
+    reached = today - timedelta(days=market.limits["late_arbitration_gap_days"])
+    late = _arbitration_row(
+        market, market.people.take("others"), market.wages[-1], reached, len(market.arbitrations)
+    )
+    files.workbook(
+        "hr_labour_arbitration",
+        [late],
+        _county_sheet(0),
+        day=1,
+        period=f"{month_first(today):%Y%m}_补报",
+        covers=reached,
     )
     market.trials.append(_suit(market, today))
     day_1 = today + timedelta(days=1)
     files.csv_rows(
-        "ct_trial_case", [market.trials[-1]], day=1, period=f"{day_1:%Y%m%d}", covers=today, encoding="utf-8-sig"
+        "ct_trial_case",
+        [market.trials[-1]],
+        day=1,
+        period=f"{day_1:%Y%m%d}",
+        covers=today,
+        encoding="utf-8-sig",
     )
-    fresh = [_wage_row(market, market.people.take("others"), today, 12_000 + n, len(market.wages) + n) for n in range(3)]
+    fresh = [
+        _wage_row(market, market.people.take("others"), today, 12_000 + n, len(market.wages) + n)
+        for n in range(3)
+    ]
     files.workbook("hr_wage_arrears", fresh, _WAGE_SHEET, day=2, period=f"{today:%Y%m%d}", covers=day_1)
 
 
@@ -319,14 +377,21 @@ def _write_arbitrations(market: Market, files: Deliveries, planted: int) -> None
         if not rows:
             continue
         files.workbook(
-            "hr_labour_arbitration", rows, _county_sheet(layout), day=0,
-            period=f"{market.arbitration_covers:%Y%m}_{short}", covers=market.arbitration_covers, free=free,
+            "hr_labour_arbitration",
+            rows,
+            _county_sheet(layout),
+            day=0,
+            period=f"{market.arbitration_covers:%Y%m}_{short}",
+            covers=market.arbitration_covers,
+            free=free,
             places=_ARBITRATION,
-        )  # fmt: skip
+        )
 
 
 def _county_sheet(layout: int) -> Sheet:
-    return Sheet(title="劳动人事争议案件登记表", footer=(("填表人：演示",),)) if layout == 0 else Sheet(title="")
+    return (
+        Sheet(title="劳动人事争议案件登记表", footer=(("填表人：演示",),)) if layout == 0 else Sheet(title="")
+    )
 
 
 def _laid_out(row: Row, layout: int) -> Row:
@@ -334,5 +399,3 @@ def _laid_out(row: Row, layout: int) -> Row:
         return row
     first = ("仲裁案号", "受理日期", "申请人", "申请人证件号码", "被申请人")
     return {h: row[h] for h in (*first, *(h for h in row if h not in first))}
-
-

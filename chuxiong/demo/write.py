@@ -67,5 +67,12 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     count = files.write_manifest()
     truth.write(out)
     return Summary(
-        scale, seed, today, sum(files.rows.values()), count, dict(files.rows), truth.classes(), truth.defect_counts()
+        scale,
+        seed,
+        today,
+        sum(files.rows.values()),
+        count,
+        dict(files.rows),
+        truth.classes(),
+        truth.defect_counts(),
     )

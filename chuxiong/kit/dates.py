@@ -29,7 +29,9 @@ def dates(values: pl.Series, numeric: pl.Series | None = None, *, on: date) -> p
     rest = values.gather(rows)
     slow = _written(rest, on)
     if numeric is not None:
-        slow = slow.zip_with(~numeric.gather(rows), slow.to_frame().select(pl.coalesce(_serial(rest), slow)).to_series())
+        slow = slow.zip_with(
+            ~numeric.gather(rows), slow.to_frame().select(pl.coalesce(_serial(rest), slow)).to_series()
+        )
     return found.scatter(rows, slow)
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +28,9 @@ T = TypeVar("T")
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="manage.py up", description="启动检察业务大数据中心 / start the centre")
+    parser = argparse.ArgumentParser(
+        prog="manage.py up", description="启动检察业务大数据中心 / start the centre"
+    )
     parser.add_argument("--demo", action="store_true", help="with the demo prefecture's people and files")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
@@ -52,7 +55,9 @@ class Up:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            self._fail(f"中心已在运行（进程 {lock.read().strip() or '?'}）；请先停止它，或用 --var 指定另一个数据目录")
+            self._fail(
+                f"中心已在运行（进程 {lock.read().strip() or '?'}）；请先停止它，或用 --var 指定另一个数据目录"
+            )
             return 1
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -75,7 +80,7 @@ class Up:
                 ("监督模型 / rules", ["rule", "sync"]),
                 ("静态文件 / assets", ["collectstatic", "--noinput", "-v", "0"]),
             ):
-                self._step(words, lambda a=arguments: self._manage(a, owner))
+                self._step(words, partial(self._manage, arguments, owner))
             if self.options.demo:
                 self._demo(owner)
             for child in self._children(running):
@@ -107,10 +112,16 @@ class Up:
 
     def _manage(self, arguments: list[str], environment: dict[str, str]) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
-            raise ServiceFailed(f"manage.py {' '.join(arguments)} 未成功：\n{(done.stderr or done.stdout)[-2000:]}")
+            raise ServiceFailed(
+                f"manage.py {' '.join(arguments)} 未成功：\n{(done.stderr or done.stdout)[-2000:]}"
+            )
         return done.stdout
 
     def _demo(self, owner: dict[str, str]) -> None:
@@ -123,12 +134,16 @@ class Up:
 
     def _deliver(self, worker: dict[str, str]) -> None:
         """Days 0 and 1 of the demo prefecture, through the real intake; the workers take them in meanwhile."""
-        self._manage(["demo", "deliver", str(self.var / "demo"), "--day", "0", "--day", "1", "--no-wait"], worker)
+        self._manage(
+            ["demo", "deliver", str(self.var / "demo"), "--day", "0", "--day", "1", "--no-wait"], worker
+        )
 
     def _children(self, running: services.Services) -> list[Child]:
         log, python = self.var / "log", sys.executable
         celery = [python, "-m", "celery", "-A", "chuxiong.celery_app"]
-        web = running.of_duty("web") | {"CHUXIONG_HOSTS": os.environ.get("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]")}
+        web = running.of_duty("web") | {
+            "CHUXIONG_HOSTS": os.environ.get("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]")
+        }
         children = [
             Child(
                 "web",
@@ -138,9 +153,35 @@ class Up:
             )
         ]  # fmt: skip
         for index in range(self.options.workers):
-            arguments = ["worker", "--pool", "solo", "--loglevel", "info", "-n", f"w{index}@%h", "--without-gossip", "--without-mingle"]
-            children.append(Child(f"worker{index}", celery + arguments, running.of_duty("worker"), log / f"worker{index}.log", ROOT))
-        beat = ["beat", "--loglevel", "warning", "--schedule", str(self.var / "run" / "beat"), "--pidfile", ""]
+            arguments = [
+                "worker",
+                "--pool",
+                "solo",
+                "--loglevel",
+                "info",
+                "-n",
+                f"w{index}@%h",
+                "--without-gossip",
+                "--without-mingle",
+            ]
+            children.append(
+                Child(
+                    f"worker{index}",
+                    celery + arguments,
+                    running.of_duty("worker"),
+                    log / f"worker{index}.log",
+                    ROOT,
+                )
+            )
+        beat = [
+            "beat",
+            "--loglevel",
+            "warning",
+            "--schedule",
+            str(self.var / "run" / "beat"),
+            "--pidfile",
+            "",
+        ]
         children.append(Child("beat", celery + beat, running.of_duty("beat"), log / "beat.log", ROOT))
         return children
 
@@ -158,7 +199,9 @@ class Up:
                         return
                 except OSError:
                     time.sleep(0.1)
-            raise ServiceFailed(f"页面没有打开，日志 {self.var / 'log' / 'web.log'}：\n{tail(self.var / 'log' / 'web.log')}")
+            raise ServiceFailed(
+                f"页面没有打开，日志 {self.var / 'log' / 'web.log'}：\n{tail(self.var / 'log' / 'web.log')}"
+            )
 
         self._step("页面 / page", look)
 
@@ -167,7 +210,9 @@ class Up:
         if self.options.json:
             print(json.dumps({"ready": address, "var": str(self.var)}), flush=True)  # noqa: T201
             return
-        self.console.print(f"\n  工作台 / desk   {address}/\n  大屏 / wall     {address}/wall/\n  日志 / logs     {self.var / 'log'}")
+        self.console.print(
+            f"\n  工作台 / desk   {address}/\n  大屏 / wall     {address}/wall/\n  日志 / logs     {self.var / 'log'}"
+        )
         self.console.print("  Ctrl-C 停止 / stops\n")
 
     def _say(self, words: str) -> None:

@@ -31,7 +31,9 @@ def prepare(server: Postgres, passwords: dict[str, str]) -> None:
                 )
             cursor.execute("select 1 from pg_database where datname = %s", [DATABASE])
             if cursor.fetchone() is None:
-                cursor.execute(f"create database {DATABASE} owner cx_owner template template0 encoding 'UTF8'")
+                cursor.execute(
+                    f"create database {DATABASE} owner cx_owner template template0 encoding 'UTF8'"
+                )
             cursor.execute(f"revoke all on database {DATABASE} from public")
             grantees = ", ".join(f"cx_{r}" for r in ROLES)
             cursor.execute(f"grant connect, temporary on database {DATABASE} to {grantees}")

@@ -35,7 +35,12 @@ _SETTINGS = {
     "log_error_verbosity": "terse",
     "unix_socket_permissions": "0700",
 }
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
+_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "256MB",
+}
 
 
 def binaries() -> Path:
@@ -60,7 +65,11 @@ class Postgres:
         if not (self.data / "PG_VERSION").is_file():
             self._create()
         self._forget_stale_pid()
-        settings = _SETTINGS | ({} if self.durable else _NOT_DURABLE) | {"unix_socket_directories": str(self.sockets)}
+        settings = (
+            _SETTINGS
+            | ({} if self.durable else _NOT_DURABLE)
+            | {"unix_socket_directories": str(self.sockets)}
+        )
         command = [str(binaries() / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -72,7 +81,9 @@ class Postgres:
                 return
             except psycopg2.OperationalError as error:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise ServiceFailed(f"PostgreSQL 未能启动，日志 {self.log}：\n{tail(self.log)}\n{error}") from error
+                    raise ServiceFailed(
+                        f"PostgreSQL 未能启动，日志 {self.log}：\n{tail(self.log)}\n{error}"
+                    ) from error
                 time.sleep(0.05)
 
     def stop(self) -> None:

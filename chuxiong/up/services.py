@@ -75,7 +75,9 @@ def start(var: Path, *, durable: bool = True) -> Services:
     sockets = socket_folder(var)
     postgres = Postgres(var / "postgres", sockets, var / "log" / "postgres.log", kept["postgres"], durable)
     postgres.start()
-    valkey = Valkey(sockets / "valkey.sock", var / "run" / "valkey", var / "log" / "valkey.log", kept["valkey"])
+    valkey = Valkey(
+        sockets / "valkey.sock", var / "run" / "valkey", var / "log" / "valkey.log", kept["valkey"]
+    )
     try:
         database.prepare(postgres, kept)
         valkey.start()
@@ -98,7 +100,9 @@ def start(var: Path, *, durable: bool = True) -> Services:
 def _secrets(path: Path) -> dict[str, str]:
     if not path.is_file():
         names = ("postgres", "valkey", "django", *database.ROLES)
-        _write_private(path, {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in names})
+        _write_private(
+            path, {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in names}
+        )
     kept: dict[str, str] = json.loads(path.read_text())
     return kept
 

@@ -74,9 +74,13 @@ class Supervisor:
             child.process, child.deaths = None, child.deaths + 1
             if child.name == "web" and child.deaths >= 3 and now - child.started_at < 10:
                 raise ServiceFailed(f"{child.name} 反复退出，日志 {child.log}：\n{tail(child.log)}")
-            child.pause = 0.5 if now - child.started_at > _SETTLED_SECONDS else min(child.pause * 2, _LONGEST_PAUSE)
+            child.pause = (
+                0.5 if now - child.started_at > _SETTLED_SECONDS else min(child.pause * 2, _LONGEST_PAUSE)
+            )
             child.start_after = now + child.pause
-            self.say(f"{child.name} 退出（{_why(code)}），{child.pause:.0f} 秒后重启 / restarting；日志 {child.log}")
+            self.say(
+                f"{child.name} 退出（{_why(code)}），{child.pause:.0f} 秒后重启 / restarting；日志 {child.log}"
+            )
 
     def watch(self) -> None:
         while True:

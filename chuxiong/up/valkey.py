@@ -29,7 +29,7 @@ class Valkey:
         config = self.folder / "valkey.conf"
         config.touch(mode=0o600)
         config.write_text(
-            f"port 0\nunixsocket {self.socket}\nunixsocketperm 700\nsave \"\"\nappendonly no\ndir {self.folder}\n"
+            f'port 0\nunixsocket {self.socket}\nunixsocketperm 700\nsave ""\nappendonly no\ndir {self.folder}\n'
             f"requirepass {self.password}\nmaxmemory 256mb\nmaxmemory-policy noeviction\ndaemonize no\n"
             # Nobody needs these; kombu and channels work without.
             'rename-command FLUSHALL ""\nrename-command DEBUG ""\nrename-command SHUTDOWN ""\nrename-command CONFIG ""\n'

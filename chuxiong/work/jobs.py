@@ -50,7 +50,9 @@ class _Handler:
 _handlers: dict[str, _Handler] = {}
 
 
-def handler(kind: str, *, leased: bool = False) -> Callable[[Callable[[Claim], None]], Callable[[Claim], None]]:
+def handler(
+    kind: str, *, leased: bool = False
+) -> Callable[[Callable[[Claim], None]], Callable[[Claim], None]]:
     """Register the function that does jobs of ``kind``."""
 
     def register(run: Callable[[Claim], None]) -> Callable[[Claim], None]:
@@ -191,7 +193,9 @@ def _keep_lease(claim: Claim, stop: threading.Event) -> None:
 def _record_failure(claim: Claim, error: Exception) -> None:
     """Later again with doubling pauses; after ``MAX_ATTEMPTS`` it stands as failed for a person to see."""
     # The message may quote data of a record; only its type goes to the log.
-    logger.error("job %s %s failed at attempt %s: %s", claim.id, claim.kind, claim.attempts, type(error).__name__)
+    logger.error(
+        "job %s %s failed at attempt %s: %s", claim.id, claim.kind, claim.attempts, type(error).__name__
+    )
     logger.debug("trace of job %s", claim.id, exc_info=error)
     final = claim.attempts >= MAX_ATTEMPTS
     for _ in range(30):

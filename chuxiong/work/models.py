@@ -31,7 +31,9 @@ class Job(models.Model):
     class Meta:
         constraints = [
             # The same work is never queued twice; while one runs, one more may wait.
-            models.UniqueConstraint(fields=["kind", "key"], condition=Q(state="queued"), name="job_queued_once"),
+            models.UniqueConstraint(
+                fields=["kind", "key"], condition=Q(state="queued"), name="job_queued_once"
+            ),
         ]
         indexes = [models.Index(fields=["priority", "id"], condition=Q(state="queued"), name="job_next")]
 

@@ -31,9 +31,7 @@ class _Strict(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"键“{key}”写了两次", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"键“{key}”写了两次", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -59,7 +57,13 @@ def load_catalog(folder: Path) -> Catalog:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{place} 第 {mark.line + 1} 行" if mark else place
-            problems.append(Problem(where, "不是有效的 YAML", f"检查缩进、引号和冒号后的空格（{getattr(error, 'problem', '')}）"))
+            problems.append(
+                Problem(
+                    where,
+                    "不是有效的 YAML",
+                    f"检查缩进、引号和冒号后的空格（{getattr(error, 'problem', '')}）",
+                )
+            )
         except ValidationError as error:
             problems += [
                 Problem(
@@ -71,9 +75,15 @@ def load_catalog(folder: Path) -> Catalog:
             ]
         else:
             if feed.code != path.stem:
-                problems.append(Problem(f"{place} → code", f"“{feed.code}”与文件名不同", f"改成 {path.stem}，或给文件改名"))
+                problems.append(
+                    Problem(
+                        f"{place} → code", f"“{feed.code}”与文件名不同", f"改成 {path.stem}，或给文件改名"
+                    )
+                )
             if feed.code in feeds:
-                problems.append(Problem(f"{place} → code", f"“{feed.code}”已有另一个文件", "一个数据源只写一个文件"))
+                problems.append(
+                    Problem(f"{place} → code", f"“{feed.code}”已有另一个文件", "一个数据源只写一个文件")
+                )
             feeds[feed.code] = feed
     for path in sorted(folder.rglob("*.yml")):
         problems.append(Problem(str(path.relative_to(folder)), "扩展名是 .yml，不会被读取", "改名为 .yaml"))

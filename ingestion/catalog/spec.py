@@ -74,7 +74,9 @@ class Column(_Strict):
             raise ValueError(f"variants: 代码 {', '.join(unknown)} 不在 codes 中；先在 codes 里写明")
         ref_type = {"person": "citizen_id", "organisation": "credit_code"}.get(self.subject or "")
         if ref_type and self.type != ref_type:
-            raise ValueError(f"subject: {self.subject} 要求类型 {ref_type}，列 {self.name} 是 {self.type}；改类型或删除 subject")
+            raise ValueError(
+                f"subject: {self.subject} 要求类型 {ref_type}，列 {self.name} 是 {self.type}；改类型或删除 subject"
+            )
         if self.ten_thousands and self.type != "money":
             raise ValueError(f"ten_thousands: 列 {self.name} 不是 money；删除这个键")
         return self
@@ -146,5 +148,7 @@ class FeedSpec(_Strict):
         for column in self.columns:
             for header in column.headers:
                 if owner.setdefault(header, column.name) != column.name:
-                    raise ValueError(f"headers: 表头“{header}”同时属于 {owner[header]} 和 {column.name}；只能留一处")
+                    raise ValueError(
+                        f"headers: 表头“{header}”同时属于 {owner[header]} 和 {column.name}；只能留一处"
+                    )
         return self

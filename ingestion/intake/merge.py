@@ -112,7 +112,9 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
         f" from (select distinct on (natural_hash) * from {staged} order by natural_hash, row_no desc) d"
         f" left join {table} c on c.natural_hash = d.natural_hash and c.to_landing is null"
     )
-    cursor.execute(f"select (select count(*) from {staged}), count(*), count(*) filter (where same) from incoming")
+    cursor.execute(
+        f"select (select count(*) from {staged}), count(*), count(*) filter (where same) from incoming"
+    )
     staged_rows, distinct_rows, unchanged = cursor.fetchone()
     cursor.execute(
         f"update {table} t set to_landing = %s from incoming i where i.replaces = t.record_id and not i.same",

@@ -30,15 +30,31 @@ class Reason(Enum):
     MISSING = ("必填项为空", "required value is empty", "补填后重新报送")
     RAGGED = ("本行单元格数与表头不符", "cells do not fit the header", "检查多余的分隔符或缺失的引号")
     CONTROL = ("含有不可见的控制字符", "holds control characters", "从源系统重新导出，不要经过二次转换")
-    NUMERIC_ID = ("号码存成了数值，末几位已丢失", "identifier stored as a number, digits are lost", "把该列设为文本格式，从源系统重新导出")
-    SCIENTIFIC_ID = ("号码成了科学计数，无法还原", "identifier in scientific notation", "把该列设为文本格式，从源系统重新导出")
+    NUMERIC_ID = (
+        "号码存成了数值，末几位已丢失",
+        "identifier stored as a number, digits are lost",
+        "把该列设为文本格式，从源系统重新导出",
+    )
+    SCIENTIFIC_ID = (
+        "号码成了科学计数，无法还原",
+        "identifier in scientific notation",
+        "把该列设为文本格式，从源系统重新导出",
+    )
     BAD_CHECKSUM = ("证件号校验位不符", "check digit does not fit", "与原始证件核对后更正")
-    BAD_BIRTH_DATE = ("证件号中的出生日期无效", "birth date within the number is invalid", "与原始证件核对后更正")
+    BAD_BIRTH_DATE = (
+        "证件号中的出生日期无效",
+        "birth date within the number is invalid",
+        "与原始证件核对后更正",
+    )
     NOT_AN_ID = ("不是有效的证件号", "not an identity number", "与原始证件核对后更正")
     MASKED_KEY = ("必填的号码被遮掩", "a required number is masked", "按协议报送完整号码")
     BAD_CREDIT_CODE = ("统一社会信用代码校验不符", "credit code does not check", "与登记信息核对后更正")
     BAD_PHONE = ("电话号码无法识别", "telephone number not understood", "填写 11 位手机号或带区号的固定电话")
-    BAD_DATE = ("日期无法识别或不完整", "date not understood or not complete", "写到日，如 2026-11-05；月份列写成 2026-11")
+    BAD_DATE = (
+        "日期无法识别或不完整",
+        "date not understood or not complete",
+        "写到日，如 2026-11-05；月份列写成 2026-11",
+    )
     BAD_AMOUNT = ("金额无法识别", "amount not understood", "写成以元为单位的数字")
     BAD_NUMBER = ("数字无法识别", "number not understood", "写成阿拉伯数字")
     BAD_CODE = ("取值不在约定的代码表内", "value outside the agreed codes", "按模板下拉项填写")
@@ -188,7 +204,9 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
         if fault.null_count() != len(fault):
             spoiled = spoiled | fault.is_not_null()
     bad = _reported(chunk, header_of, faults, kept & whole)
-    torn = chunk.filter(~whole).select("row_no", column=pl.lit(""), reason=pl.lit(Reason.RAGGED.code), raw="ragged")
+    torn = chunk.filter(~whole).select(
+        "row_no", column=pl.lit(""), reason=pl.lit(Reason.RAGGED.code), raw="ragged"
+    )
     good = _assembled(chunk["row_no"], feed, present, frames).filter(kept & ~spoiled)
     notes = _reported(chunk, header_of, [(c, frames[c.name]["note"]) for c in present], kept & ~spoiled)
     return Normalised(
@@ -245,7 +263,9 @@ def _reported(
                 schema=_FAULT_SCHEMA,
             )
         )
-    return pl.concat(parts).sort("row_no", maintain_order=True) if parts else pl.DataFrame(schema=_FAULT_SCHEMA)
+    return (
+        pl.concat(parts).sort("row_no", maintain_order=True) if parts else pl.DataFrame(schema=_FAULT_SCHEMA)
+    )
 
 
 def _assembled(
@@ -360,7 +380,9 @@ def _account(cells: _Cells) -> _Typed:
 
 def _phone(cells: _Cells) -> _Typed:
     """A number nobody can ring is left out and noted; the row stays unless the number is required."""
-    bare = text.without_blanks(cells.text).str.replace_all(r"[-()]", "").str.replace(r"^(\+?86|0086)(1)", "${2}")
+    bare = (
+        text.without_blanks(cells.text).str.replace_all(r"[-()]", "").str.replace(r"^(\+?86|0086)(1)", "${2}")
+    )
     value = bare.str.extract(r"^(1[3-9][0-9]{9}|0[0-9]{9,11}|[2-9][0-9]{6,7})(?:[/,、;；转].*)?$", 1)
     unread = [(cells.unread(value), Reason.BAD_PHONE)]
     return _Typed(value, unread if cells.column.required else (), () if cells.column.required else unread)
@@ -391,7 +413,9 @@ def _money(cells: _Cells) -> _Typed:
 
 
 def _number(cells: _Cells) -> _Typed:
-    plain = cells.text.str.replace_all(r"[,\s]", "").str.replace(r"(周?岁|人|天|个|次|件|米|公里|km|吨|L|mg/L)$", "")
+    plain = cells.text.str.replace_all(r"[,\s]", "").str.replace(
+        r"(周?岁|人|天|个|次|件|米|公里|km|吨|L|mg/L)$", ""
+    )
     shaped = plain.str.contains(r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$")
     value = _where(shaped, plain).cast(pl.Float64, strict=False)
     value = _where(value.is_finite(), value)
@@ -426,7 +450,9 @@ def _accepted(column: Column) -> dict[str, str]:
     known: dict[str, str] = {}
     for code, label in column.codes.items():
         for word in (label, *column.variants.get(code, ())):
-            known |= dict.fromkeys((word, f"{code}{word}", f"{code}-{word}", f"{code} {word}", f"{code}、{word}"), code)
+            known |= dict.fromkeys(
+                (word, f"{code}{word}", f"{code}-{word}", f"{code} {word}", f"{code}、{word}"), code
+            )
         known[code] = code
     for code in column.codes:
         if code.isdigit():

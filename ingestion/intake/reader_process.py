@@ -61,7 +61,9 @@ def main() -> None:
     except MemoryError:
         _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
     except Exception as error:  # a fault of ours must still end in words
-        _refuse(report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员")
+        _refuse(
+            report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员"
+        )
     # Skip interpreter teardown: nothing here needs it, and readers of hostile files may hang in it.
     os._exit(0)
 
@@ -88,7 +90,9 @@ def _stream(out: Any, width: int, batches: Iterator[tuple[Any, Any, Any]]) -> No
         for columns, numbers, ragged in batches:
             arrays = [c if isinstance(c, pa.Array) else pa.array(c, pa.string()) for c in columns]
             marks = pa.nulls(len(numbers), pa.string()) if ragged is None else pa.array(ragged, pa.string())
-            writer.write_batch(pa.record_batch([*arrays, pa.array(numbers, pa.int64()), marks], schema=schema))
+            writer.write_batch(
+                pa.record_batch([*arrays, pa.array(numbers, pa.int64()), marks], schema=schema)
+            )
 
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -134,10 +138,13 @@ def _xlsx_rows(sheet: Any, limits: dict[str, Any]) -> Iterator[Cells]:
                 empty += 1
                 continue
             if empty > limits["gap"]:
-                raise Refusal(f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）", "请删除空行后另存重发")
+                raise Refusal(
+                    f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）", "请删除空行后另存重发"
+                )
             if len(row) > limits["columns"] and any(v is not None for v in row[limits["columns"] :]):
                 raise Refusal(
-                    f"有 {len(row)} 列，超过 {limits['columns']} 列（可能有远处的杂散单元格）", "请删除多余的列后另存重发"
+                    f"有 {len(row)} 列，超过 {limits['columns']} 列（可能有远处的杂散单元格）",
+                    "请删除多余的列后另存重发",
                 )
             yield from ([] for _ in range(empty))
             empty = 0
@@ -153,7 +160,8 @@ def _mended(kind: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise Refusal(
-            f"不是完好的 {kind} 文件，或已加密（{type(error).__name__}）", "请取消密码，用 Excel 或 WPS 另存为 XLSX 后重发"
+            f"不是完好的 {kind} 文件，或已加密（{type(error).__name__}）",
+            "请取消密码，用 Excel 或 WPS 另存为 XLSX 后重发",
         ) from error
 
 
@@ -174,9 +182,13 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
     for member in members:
         total += member.file_size
         if member.file_size > 1 << 20 and member.file_size > limits["ratio"] * max(1, member.compress_size):
-            raise Refusal(f"部件 {member.filename} 压缩比异常（疑似压缩炸弹）", "请重新导出；若内容确需如此请改用 CSV")
+            raise Refusal(
+                f"部件 {member.filename} 压缩比异常（疑似压缩炸弹）", "请重新导出；若内容确需如此请改用 CSV"
+            )
     if total > limits["unpacked"]:
-        raise Refusal(f"展开后 {total >> 20} MB，超过上限 {limits['unpacked'] >> 20} MB", "请拆分文件或改用 CSV")
+        raise Refusal(
+            f"展开后 {total >> 20} MB，超过上限 {limits['unpacked'] >> 20} MB", "请拆分文件或改用 CSV"
+        )
 
 
 def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells]]]:
@@ -206,7 +218,9 @@ def _best_sheet(
     fitting = [entry for entry in found if entry[0] == best]
     if best >= 2 and len(fitting) > 1:
         names = "、".join(title for _, title, *_ in fitting)
-        raise Refusal(f"有 {len(fitting)} 张表头相同的工作表（{names}）", "请合并到一张工作表，或每张另存为一个文件")
+        raise Refusal(
+            f"有 {len(fitting)} 张表头相同的工作表（{names}）", "请合并到一张工作表，或每张另存为一个文件"
+        )
     _, title, head, rows = fitting[0]
     return _table(head, rows, accepted, kind, title)
 
@@ -341,7 +355,11 @@ def _encoding(path: str) -> tuple[str, int]:
     """(encoding, bytes of BOM). BOM, then strict UTF-8, then strict GB18030; never a guess."""
     with open(path, "rb") as source:
         head = source.read(4)
-    for bom, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+    for bom, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
         if head.startswith(bom):
             return name, len(bom)
     for name in ("utf-8", "gb18030"):
@@ -349,7 +367,8 @@ def _encoding(path: str) -> tuple[str, int]:
         if place is None:
             return name, 0
     raise Refusal(
-        f"编码既不是 UTF-8 也不是 GB18030（第 {place} 字节处无法解码）", "请用“另存为 → CSV UTF-8”重新导出，不要手工改编码"
+        f"编码既不是 UTF-8 也不是 GB18030（第 {place} 字节处无法解码）",
+        "请用“另存为 → CSV UTF-8”重新导出，不要手工改编码",
     )
 
 
@@ -384,7 +403,9 @@ def _transcoded(path: str, encoding: str, skip: int) -> str:
 
 def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[dict[str, Any], Any]:
     lines = start.decode("utf-8", "ignore").splitlines()[:_HEAD_ROWS]
-    delimiter = max(",\t;|", key=lambda d: (sum(d in line for line in lines), sum(line.count(d) for line in lines)))
+    delimiter = max(
+        ",\t;|", key=lambda d: (sum(d in line for line in lines), sum(line.count(d) for line in lines))
+    )
     csv.field_size_limit(_LONGEST_CELL)
     head: list[Cells] = []
     with open(path, encoding="utf-8", newline="") as source:
@@ -393,12 +414,16 @@ def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[di
                 head.append([c or None for c in row])
         except csv.Error as error:
             why = "单元格过长" if "field larger" in str(error) else str(error)
-            raise Refusal(f"第 {len(head) + 1} 行无法按 CSV 解析（{why}）", "请检查引号是否成对后重新导出") from error
+            raise Refusal(
+                f"第 {len(head) + 1} 行无法按 CSV 解析（{why}）", "请检查引号是否成对后重新导出"
+            ) from error
     if not any(any(row) for row in head):
         raise Refusal("文件里没有内容", "请向提供单位索取完整文件")
     _check_quotes(path, delimiter)
     _, first, depth, headers = _find_header(head, accepted)
-    headers += [f"第{i + 1}列" for i in range(len(headers), _usual_width(head[first + depth :], len(headers)))]
+    headers += [
+        f"第{i + 1}列" for i in range(len(headers), _usual_width(head[first + depth :], len(headers)))
+    ]
     layout = {"headers": headers, "header_row": first + depth, "encoding": encoding, "sheet": ""}
     return layout, _csv_batches(path, delimiter, first + depth, len(headers))
 
@@ -420,7 +445,9 @@ def _check_quotes(path: str, delimiter: str) -> None:
     with open(path, encoding="utf-8", newline="") as lines:
         number, last = 0, []
         try:
-            for number, last in enumerate(csv.reader(itertools.chain(lines, ["\n", _END]), delimiter=delimiter), 1):  # noqa: B007
+            for number, last in enumerate(
+                csv.reader(itertools.chain(lines, ["\n", _END]), delimiter=delimiter), 1
+            ):
                 pass
         except csv.Error:
             last = []
@@ -444,9 +471,14 @@ def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[t
     try:
         stream = arrow_csv.open_csv(
             path,
-            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_LONGEST_ROW, column_names=names),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=_LONGEST_ROW, column_names=names
+            ),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep
+                delimiter=delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=keep,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
@@ -478,7 +510,9 @@ def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[t
 
 def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
     """Cells of a record that has too many or too few; the raw text beside them unless only blanks are at stake."""
-    cells: Cells = [c or None for c in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])]
+    cells: Cells = [
+        c or None for c in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    ]
     if not any(cells[width:]) and (len(cells) >= width or not any(cells)):
         return (cells + [None] * width)[:width], None
     return [None] * width, text[:_LONGEST_REPORT]

@@ -84,13 +84,20 @@ def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str |
     Raises ``Refused`` when the file is no readable table or exceeds the limits.
     """
     place = name or path.name
-    accepted = [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers) if feed else []
+    accepted = (
+        [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers) if feed else []
+    )
     process = subprocess.Popen(
         [sys.executable, "-I", str(_READER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "OPENBLAS_NUM_THREADS": "1",
+            "ARROW_NUM_THREADS": "1",
+        },
     )
     timer = threading.Timer(limits.wall_seconds, process.kill)
     timer.daemon = True

@@ -84,7 +84,9 @@ def receive(
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
     except IntegrityError:
         os.unlink(store_path(name))
-        first = Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED).get(feed=feed.code, digest=digest)
+        first = (
+            Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED).get(feed=feed.code, digest=digest)
+        )
         return first, False
     return batch, True
 

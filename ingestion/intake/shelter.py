@@ -46,9 +46,9 @@ def _refs(values: pl.Series, kind: str, mint: Mint) -> pl.Series:
     if not known:
         return values
     refs = mint(kind, known)
-    return values.replace_strict(known, [str(refs[v]) for v in known], default=None, return_dtype=pl.String).alias(
-        values.name
-    )
+    return values.replace_strict(
+        known, [str(refs[v]) for v in known], default=None, return_dtype=pl.String
+    ).alias(values.name)
 
 
 def _text(good: pl.DataFrame, name: str, mint: Mint) -> pl.DataFrame:

@@ -133,7 +133,7 @@ def _stage_all(
                 raise Superseded(batch.pk)
         for name in feed.expectations.minimum.filled:
             if name in result.good.columns:
-                filled[name] = filled.get(name, 0) + result.good[name].is_not_null().sum()
+                filled[name] = filled.get(name, 0) + result.good[name].len() - result.good[name].null_count()
     return received, blank, filled
 
 

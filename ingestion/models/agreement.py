@@ -27,7 +27,9 @@ class Agreement(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(valid_to__gte=F("valid_from")), name="agreement_period_runs_forward")
+            models.CheckConstraint(
+                condition=Q(valid_to__gte=F("valid_from")), name="agreement_period_runs_forward"
+            )
         ]
         ordering = ["agency", "number"]
 

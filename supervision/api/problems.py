@@ -56,8 +56,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     else:
         body["detail"] = str(error.detail)
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    challenge = getattr(error, "auth_header", None)
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
     response = Response(body, status=error.status_code, headers=headers)
     response.content_type = "application/problem+json"
     return response

@@ -62,12 +62,18 @@ class SignedRequest(authentication.BaseAuthentication):
         signature = headers.get("X-Signature", "")
         if not (key and stamp and nonce and signature):
             raise exceptions.NotAuthenticated("请求须带 X-App-Key、X-Timestamp、X-Nonce、X-Signature。")
-        if not stamp.isascii() or not stamp.isdigit() or abs(time.time() - int(stamp) / 1000) > WINDOW_SECONDS:
+        if (
+            not stamp.isascii()
+            or not stamp.isdigit()
+            or abs(time.time() - int(stamp) / 1000) > WINDOW_SECONDS
+        ):
             raise exceptions.AuthenticationFailed("X-Timestamp 与服务器时间相差超过 5 分钟，请校准时钟。")
         if not 8 <= len(nonce) <= 64:
             raise exceptions.AuthenticationFailed("X-Nonce 须为 8 至 64 个字符，每次请求不同。")
         client = AgencyClient.objects.filter(key=key, active=True).first()
-        secret = open_secret(client.sealed_secret, f"client:{client.key}") if client else secrets.token_bytes(32)
+        secret = (
+            open_secret(bytes(client.sealed_secret), f"client:{client.key}") if client else secrets.token_bytes(32)
+        )
         text = string_to_sign(request.method or "", request.get_full_path(), request.body, stamp, nonce)
         expected = sign(secret, text, headers.get("X-Signature-Alg", "HMAC-SM3"))
         if not hmac.compare_digest(expected.encode(), signature.lower().encode()) or client is None:

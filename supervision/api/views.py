@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.http import Http404
@@ -16,12 +16,14 @@ from rest_framework.views import APIView
 
 from supervision import selectors
 from supervision.api.problems import Conflict, PreconditionFailed, PreconditionRequired
-from supervision.api.signing import SignedRequest, set_agency_scope
+from supervision.api.signing import AgencyCaller, SignedRequest, set_agency_scope
 from supervision.clues import actions
 from supervision.models import Letter
 
 _PAGE = 50
-_IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True, description="所读内容的 ETag")
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="所读内容的 ETag"
+)
 
 
 class LetterOut(serializers.ModelSerializer[Letter]):
@@ -81,15 +83,21 @@ class _AgencyView(APIView):
     authentication_classes = [SignedRequest]
     permission_classes = [IsAuthenticated]
 
+    @staticmethod
+    def _caller(request: Request) -> AgencyCaller:
+        return cast(AgencyCaller, request.user)
+
     def _letter(self, request: Request, number: str) -> Letter:
-        set_agency_scope(request.user.agency)
+        set_agency_scope(self._caller(request).agency)
         letter = Letter.objects.filter(number=number).first()
         if letter is None:
             raise Http404
         return letter
 
     def _respond(self, letter: Letter) -> Response:
-        return Response(LetterOut(letter).data, headers={"ETag": f'"{letter.version}"', "Cache-Control": "no-store"})
+        return Response(
+            LetterOut(letter).data, headers={"ETag": f'"{letter.version}"', "Cache-Control": "no-store"}
+        )
 
     def _answer(self, request: Request, number: str, answer: str | None, text: str) -> Response:
         tag = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
@@ -102,7 +110,7 @@ class _AgencyView(APIView):
             try:
                 letter = actions.take_answer(
                     letter=letter,
-                    client=request.user.key,
+                    client=self._caller(request).key,
                     at=timezone.now(),
                     answer=answer,
                     text=text,
@@ -123,9 +131,9 @@ class LetterList(_AgencyView):
         query = ListQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         with transaction.atomic():
-            set_agency_scope(request.user.agency)
+            set_agency_scope(self._caller(request).agency)
             letters = selectors.letters_of(
-                request.user.agency,
+                self._caller(request).agency,
                 updated_since=query.validated_data.get("updated_since"),
                 after=query.validated_data.get("cursor", 0),
                 limit=_PAGE,
@@ -146,7 +154,9 @@ class LetterOne(_AgencyView):
 class Acknowledge(_AgencyView):
     """签收。重复签收不改变任何内容。"""
 
-    @extend_schema(request=EmptyIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_acknowledge")
+    @extend_schema(
+        request=EmptyIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_acknowledge"
+    )
     def post(self, request: Request, number: str) -> Response:
         EmptyIn(data=request.data).is_valid(raise_exception=True)
         return self._answer(request, number, None, "")
@@ -155,7 +165,9 @@ class Acknowledge(_AgencyView):
 class Answer(_AgencyView):
     """答复。同一答复重复提交不改变任何内容。"""
 
-    @extend_schema(request=AnswerIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_answer")
+    @extend_schema(
+        request=AnswerIn, responses=LetterOut, parameters=[_IF_MATCH], operation_id="letters_answer"
+    )
     def post(self, request: Request, number: str) -> Response:
         body = AnswerIn(data=request.data)
         body.is_valid(raise_exception=True)

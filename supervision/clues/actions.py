@@ -51,7 +51,9 @@ def _moving(
     with person_scope(by):
         clue = Clue.objects.select_for_update().filter(number=clue_number).first()
         if clue is None:
-            raise Refused(f"没有线索 {clue_number}，或不在您的范围内", f"no clue {clue_number} within your scope")
+            raise Refused(
+                f"没有线索 {clue_number}，或不在您的范围内", f"no clue {clue_number} within your scope"
+            )
         if expected_version is not None and clue.version != expected_version:
             last = clue.events.order_by("-id").first()
             who = f"{last.actor} 于 {last.at:%m-%d %H:%M} " if last else ""
@@ -98,14 +100,22 @@ def _moving(
         transaction.on_commit(lambda: announce(moved))
 
 
-def accept(*, clue_number: str, by: Person, at: datetime, expected_version: int | None = None, note: str = "") -> Clue:
+def accept(
+    *, clue_number: str, by: Person, at: datetime, expected_version: int | None = None, note: str = ""
+) -> Clue:
     with _moving("accept", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         move.clue.deferred_until, move.note = None, note
     return move.clue
 
 
 def dismiss(
-    *, clue_number: str, by: Person, at: datetime, reason: str, note: str = "", expected_version: int | None = None
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    reason: str,
+    note: str = "",
+    expected_version: int | None = None,
 ) -> Clue:
     """Not worth checking; ``reason`` is one of the reference list ``dismiss_reasons``."""
     _known_reason("dismiss_reasons", reason)
@@ -116,20 +126,36 @@ def dismiss(
 
 
 def merge(
-    *, clue_number: str, by: Person, at: datetime, into: str, note: str = "", expected_version: int | None = None
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    into: str,
+    note: str = "",
+    expected_version: int | None = None,
 ) -> Clue:
     """Fold into another open clue that the person may see."""
     with _moving("merge", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         target = Clue.objects.filter(number=into).exclude(pk=move.clue.pk).first()
         if target is None or State(target.state) in lifecycle.CLOSED:
-            raise Refused(f"不能并入 {into}：没有这条在办线索", f"cannot merge into {into}: no such open clue", move.clue.version)
+            raise Refused(
+                f"不能并入 {into}：没有这条在办线索",
+                f"cannot merge into {into}: no such open clue",
+                move.clue.version,
+            )
         move.clue.merged_into, move.note = target, note
         move.detail["into"] = target.number
     return move.clue
 
 
 def defer(
-    *, clue_number: str, by: Person, at: datetime, until: date, note: str = "", expected_version: int | None = None
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    until: date,
+    note: str = "",
+    expected_version: int | None = None,
 ) -> Clue:
     if until <= at.date():
         raise Refused("暂缓日期须晚于今天", "the date must lie after today")
@@ -153,10 +179,16 @@ def dispatch(
     """Hand the clue to an office (and department) for checking, with a number and an internal limit."""
     target = Office.objects.filter(code=office).first()
     if target is None or office not in by.office_codes:
-        raise Refused(f"不能交办给 {office}：不在您的范围内", f"cannot dispatch to {office}: not within your scope")
+        raise Refused(
+            f"不能交办给 {office}：不在您的范围内", f"cannot dispatch to {office}: not within your scope"
+        )
     if department and not Department.objects.filter(office=target, code=department).exists():
-        raise Refused(f"{target.name_zh}没有部门 {department}", f"{target.name_en} has no department {department}")
-    with _moving("dispatch", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        raise Refused(
+            f"{target.name_zh}没有部门 {department}", f"{target.name_en} has no department {department}"
+        )
+    with _moving(
+        "dispatch", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
         move.clue.office, move.clue.department, move.note = office, department, note
         move.clue.due_on = due_on or REFERENCE.limit("checking").after(at.date())
         move.detail |= {
@@ -172,16 +204,26 @@ def receive(*, clue_number: str, by: Person, at: datetime, expected_version: int
     """Sign for a dispatched clue and start checking; the person becomes its handler."""
     with _moving("receive", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         if by.office_id != move.clue.office and not by.office.is_prefecture:
-            raise Refused("只有承办院可以签收", "only the office in charge may sign for it", move.clue.version)
+            raise Refused(
+                "只有承办院可以签收", "only the office in charge may sign for it", move.clue.version
+            )
         move.clue.handler = by.username
     return move.clue
 
 
 def send_back(
-    *, clue_number: str, by: Person, at: datetime, reason: str, note: str = "", expected_version: int | None = None
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    reason: str,
+    note: str = "",
+    expected_version: int | None = None,
 ) -> Clue:
     _known_reason("send_back_reasons", reason)
-    with _moving("send_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+    with _moving(
+        "send_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
         move.note, move.clue.handler = note, ""
         move.detail["reason"] = reason
     return move.clue
@@ -205,7 +247,9 @@ def conclude(
         _known_reason("unfounded_reasons", reason)
     if result is Finding.UNFOUNDED and not reasons:
         raise Refused("查否须选择原因", "choose a reason for “unfounded”")
-    with _moving("conclude", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+    with _moving(
+        "conclude", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
         move.clue.state = FINDING_STATE[result].value
         if result is not Finding.NEEDS_DATA:
             move.clue.checked_at = move.clue.checked_at or at
@@ -216,14 +260,22 @@ def conclude(
     return move.clue
 
 
-def resume(*, clue_number: str, by: Person, at: datetime, note: str = "", expected_version: int | None = None) -> Clue:
+def resume(
+    *, clue_number: str, by: Person, at: datetime, note: str = "", expected_version: int | None = None
+) -> Clue:
     with _moving("resume", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         move.note = note
     return move.clue
 
 
 def act(
-    *, clue_number: str, by: Person, at: datetime, note: str, kind: str = "", expected_version: int | None = None
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    note: str,
+    kind: str = "",
+    expected_version: int | None = None,
 ) -> Clue:
     """Start the lawful handling; its documents and clocks follow the clue's track."""
     with _moving("act", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
@@ -246,7 +298,9 @@ def feed_back(
     """Send a feedback letter (反馈函) to an agency; it answers through its REST door."""
     if not subject.strip() or not text.strip():
         raise Refused("请填写标题和内容", "fill in subject and text")
-    with _moving("feed_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+    with _moving(
+        "feed_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
         letter = Letter.objects.create(
             number=take_number("FK", at.year),
             clue=move.clue,
@@ -324,7 +378,14 @@ def enter(
         ClueEvent.objects.bulk_create(
             [ClueEvent(clue=clue, at=at, actor=by.name, kind="enter", to_state=clue.state, note=text)]
         )
-        record(at=at, actor=by.username, office=by.office_id, action="clue.enter", object_kind="clue", object_ref=clue.number)
+        record(
+            at=at,
+            actor=by.username,
+            office=by.office_id,
+            action="clue.enter",
+            object_kind="clue",
+            object_ref=clue.number,
+        )
         moved = ClueMoved(clue.pk, clue.office, clue.state)
         transaction.on_commit(lambda: announce(moved))
     return clue
@@ -341,7 +402,9 @@ def take_answer(
         if answer is not None and (locked.answer, locked.answer_text) == (answer, text):
             return locked
         if locked.version != expected_version:
-            raise Refused("内容已变化，请重新获取后再提交", "the letter changed; fetch it again", locked.version)
+            raise Refused(
+                "内容已变化，请重新获取后再提交", "the letter changed; fetch it again", locked.version
+            )
         locked.version, locked.updated_at = locked.version + 1, at
         if locked.acknowledged_at is None:
             locked.acknowledged_at, locked.acknowledged_by = at, client

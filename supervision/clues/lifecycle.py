@@ -70,9 +70,7 @@ TRACK = (
     State.ACTED,
     State.SETTLED,
 )
-CLOSED = frozenset(
-    {State.SETTLED, State.DISMISSED, State.UNFOUNDED, State.MERGED, State.WITHDRAWN}
-)
+CLOSED = frozenset({State.SETTLED, State.DISMISSED, State.UNFOUNDED, State.MERGED, State.WITHDRAWN})
 #: Only here may a source correction take a clue back by itself.
 WITHDRAWABLE = frozenset({State.RAISED, State.TRIAGED})
 

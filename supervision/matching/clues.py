@@ -56,9 +56,7 @@ def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime, 
     return InLine(raised, withdrawn, marked)
 
 
-_JOIN = (
-    " from run_clue k join run_changed r using (subject_kind, subject_ref, bucket) where c.id = k.id"
-)
+_JOIN = " from run_clue k join run_changed r using (subject_kind, subject_ref, bucket) where c.id = k.id"
 
 
 def _mark_source_changed(cursor: Any, params: dict[str, Any]) -> int:
@@ -126,7 +124,7 @@ def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
     """New fingerprints, and closed ones whose material facts differ from those people decided on."""
     cursor.execute(
         "create temp table run_new on commit drop as"
-        " select row_number() over (order by r.subject_ref collate \"C\", r.bucket collate \"C\") as n, r.*,"
+        ' select row_number() over (order by r.subject_ref collate "C", r.bucket collate "C") as n, r.*,'
         " k.id as previous, coalesce(k.episode, 0) + 1 as next_episode, k.state as previous_state"
         " from run_changed r left join run_clue k using (subject_kind, subject_ref, bucket)"
         " where r.verdict = 'hit' and (k.id is null or (k.state in ('settled', 'unfounded', 'dismissed')"

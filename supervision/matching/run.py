@@ -67,7 +67,9 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
                 line = bring_in_line(cursor, rule, landing=landing, at=at, first_run=state.read_digest == "")
                 cursor.execute("select count(*) from run_changed")
                 changed = cursor.fetchone()[0]
-                cursor.execute("drop table run_result; drop table run_changed; drop table if exists run_subjects")
+                cursor.execute(
+                    "drop table run_result; drop table run_changed; drop table if exists run_subjects"
+                )
         _advance(state, rule, landing, as_of, at)
         if line.raised or line.withdrawn or line.source_changed:
             raised = CluesRaised(rule_id, line.raised)
@@ -119,9 +121,17 @@ def _choose_subjects(
         _fill(cursor, affected, {"since": state.landing, "landing": landing})
     if plan.feeds_absent and plan.feeds_absent & ingestion.landed_feeds(since=state.landing, until=landing):
         # Coverage has moved: what waited for it may now be decided.
-        _add(cursor, "select subject_ref from supervision_hit where rule = %s and verdict = 'undecided'", [rule_id])
+        _add(
+            cursor,
+            "select subject_ref from supervision_hit where rule = %s and verdict = 'undecided'",
+            [rule_id],
+        )
     if state.as_of != as_of:
-        _add(cursor, "select subject_ref from supervision_hit where rule = %s and next_due <= %s", [rule_id, as_of])
+        _add(
+            cursor,
+            "select subject_ref from supervision_hit where rule = %s and next_due <= %s",
+            [rule_id, as_of],
+        )
         if state.as_of and as_of < state.as_of:
             # The clock was set back: everything that rests on a date is looked at again.
             _add(cursor, "select subject_ref from supervision_hit where rule = %s", [rule_id])
@@ -138,7 +148,10 @@ def _fill(cursor: Any, query: Query, params: dict[str, Any]) -> None:
 
 
 def _add(cursor: Any, select: str, params: list[Any]) -> None:
-    cursor.execute(f"insert into run_subjects select distinct subject_ref from ({select}) a on conflict do nothing", params)
+    cursor.execute(
+        f"insert into run_subjects select distinct subject_ref from ({select}) a on conflict do nothing",
+        params,
+    )
 
 
 def _compute(cursor: Any, query: Query, params: dict[str, Any]) -> None:

@@ -72,7 +72,9 @@ class _Check:
         if self.found:
             return self.found
         if rule.driver not in rule.sources or rule.sources[rule.driver].feed is None:
-            self.add("driver", f"“{rule.driver}”不是单一数据源", f"从 {'、'.join(rule.sources)} 中选一个 feed 来源")
+            self.add(
+                "driver", f"“{rule.driver}”不是单一数据源", f"从 {'、'.join(rule.sources)} 中选一个 feed 来源"
+            )
             return self.found
         self._links()
         for leaf in leaves(rule.when):
@@ -85,7 +87,11 @@ class _Check:
         self._measures()
         if self._known("clue.subject", rule.clue.subject):
             if self.fields.subjects.get(rule.clue.subject) != rule.clue.kind:
-                self.add("clue.subject", f"{rule.clue.subject} 不是“{rule.clue.kind}”类主体", "改用数据目录中标有该 subject 的列")
+                self.add(
+                    "clue.subject",
+                    f"{rule.clue.subject} 不是“{rule.clue.kind}”类主体",
+                    "改用数据目录中标有该 subject 的列",
+                )
             if rule.clue.subject.split(".")[0] != rule.driver:
                 self.add("clue.subject", "主体须取自主来源", f"改用 {rule.driver} 的列")
         self._known("clue.label", rule.clue.label)
@@ -95,7 +101,9 @@ class _Check:
         if name in self.fields.types:
             return True
         alias = name.split(".")[0]
-        options = sorted(f for f in self.fields.types if f.split(".")[0] == alias) or sorted(self.rule.sources)
+        options = sorted(f for f in self.fields.types if f.split(".")[0] == alias) or sorted(
+            self.rule.sources
+        )
         self.add(at, f"没有字段 {name}", f"可用：{'、'.join(options[:12])}")
         return False
 
@@ -107,7 +115,11 @@ class _Check:
             if not (self._known(at, link.left) and self._known(at, link.right)):
                 continue
             if link.left.split(".")[0] not in linked:
-                self.add(at, f"{link.left.split('.')[0]} 还没有连到 {self.rule.driver}", "先写它的连接，左侧用已连接的来源")
+                self.add(
+                    at,
+                    f"{link.left.split('.')[0]} 还没有连到 {self.rule.driver}",
+                    "先写它的连接，左侧用已连接的来源",
+                )
             linked.add(link.right.split(".")[0])
             if types[link.left] != types[link.right]:
                 self.add(
@@ -119,7 +131,9 @@ class _Check:
                 self.add(at, f"{link.left} 不是主体标识", "改用 by: key，或换成身份标识列")
         for alias in self.rule.sources:
             if alias not in linked:
-                self.add(f"sources.{alias}", "没有连接，会两两相乘", f"在 link 中写明 {alias} 如何与其他来源相连")
+                self.add(
+                    f"sources.{alias}", "没有连接，会两两相乘", f"在 link 中写明 {alias} 如何与其他来源相连"
+                )
 
     def _without(self) -> None:
         for leg in self.rule.without:
@@ -130,7 +144,11 @@ class _Check:
             own = {c.name: c.type for c in self.catalog[leg.feed].columns}
             for theirs, column in leg.match.items():
                 if self._known(f"{at}.match", theirs) and own.get(column) != self.fields.types[theirs]:
-                    self.add(f"{at}.match", f"{theirs} 与 {leg.feed}.{column} 不是同类标识", f"可用：{'、'.join(own)}")
+                    self.add(
+                        f"{at}.match",
+                        f"{theirs} 与 {leg.feed}.{column} 不是同类标识",
+                        f"可用：{'、'.join(own)}",
+                    )
             if own.get(leg.date) not in _DATES:
                 self.add(f"{at}.date", f"{leg.feed}.{leg.date} 不是日期列", "换成该数据源的日期列")
             if self._known(f"{at}.since", leg.since) and self.fields.types[leg.since] not in _DATES:
@@ -167,7 +185,9 @@ class _Check:
         if leaf.other is not None and self._known(f"{at}.other", leaf.other):
             a, b = self.fields.types[leaf.field], self.fields.types[leaf.other]
             if not (a == b or {a, b} <= _DATES or {a, b} <= _NUMBERS):
-                self.add(f"{at}.other", f"{leaf.field}（{a}）不能与 {leaf.other}（{b}）比较", "换成同类的字段")
+                self.add(
+                    f"{at}.other", f"{leaf.field}（{a}）不能与 {leaf.other}（{b}）比较", "换成同类的字段"
+                )
 
     def _operator(self, leaf: Leaf, at: str, kind: str) -> bool:
         operator = OPERATORS.get(leaf.op)

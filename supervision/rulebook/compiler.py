@@ -145,7 +145,9 @@ class _Builder:
     def query(self) -> Query:
         steps: list[tuple[str, str]] = []
         for alias, source in self.rule.sources.items():
-            steps.append((alias, self._combined(alias, source) if source.any_of else self._plain(alias, source)))
+            steps.append(
+                (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
+            )
         judged = self._judged()
         steps.append(("judged", judged))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
@@ -155,9 +157,7 @@ class _Builder:
         return Query(text, self.params)
 
     def _visible(self, alias: str) -> str:
-        return (
-            f"{alias}.from_landing <= %(landing)s and ({alias}.to_landing is null or {alias}.to_landing > %(landing)s)"
-        )
+        return f"{alias}.from_landing <= %(landing)s and ({alias}.to_landing is null or {alias}.to_landing > %(landing)s)"
 
     def _within(self, column: str, kind: str) -> str:
         if self.scope == "full":
@@ -173,7 +173,7 @@ class _Builder:
         conditions = [self._visible("s")]
         if source.where:
             conditions.append(f"({self._sql(self._truth(source.where, 's')[0])})")
-        sql = f'select s.record_id, s.county, {listed} from pool.{_q(feed.code)} s where {" and ".join(conditions)}'
+        sql = f"select s.record_id, s.county, {listed} from pool.{_q(feed.code)} s where {' and '.join(conditions)}"
         if alias == self.subject_alias:
             sql += self._within(f"s.{_q(self.subject_column)}", feed.column(self.subject_column).pool_type)
         return sql
@@ -185,7 +185,9 @@ class _Builder:
         """Members united, then one row per link key: combined columns, number of feeds, evidence."""
         key = next(link.right.split(".")[1] for link in self.rule.link if link.right.split(".")[0] == alias)
         left = next(link.left for link in self.rule.link if link.right == f"{alias}.{key}")
-        members = [self._member(index, alias, member, key, left) for index, member in enumerate(source.any_of or ())]
+        members = [
+            self._member(index, alias, member, key, left) for index, member in enumerate(source.any_of or ())
+        ]
         combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
         evidence = (
             "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
@@ -248,7 +250,9 @@ class _Builder:
         operator = OPERATORS[leaf.op]
         operand = self.column(leaf.field, alias)
         if leaf.missing_as is not None:
-            operand = exp.Coalesce(this=operand, expressions=[self.bind(leaf.missing_as, f"v_{place}{leaf.id}_missing")])
+            operand = exp.Coalesce(
+                this=operand, expressions=[self.bind(leaf.missing_as, f"v_{place}{leaf.id}_missing")]
+            )
         against: exp.Expression | None = None
         listed: list[exp.Expression] = []
         if leaf.other is not None:
@@ -337,7 +341,9 @@ class _Builder:
         parts.append(f"{first.format(label, label)} as label")
         parts.append(f"{first.format(county, county)} as county")
         # The row that decides: the latest true one, else the latest undecided one.
-        parts.append(f"(array_agg(k.conditions order by k.is_true desc, {self._order()} desc))[1] as conditions")
+        parts.append(
+            f"(array_agg(k.conditions order by k.is_true desc, {self._order()} desc))[1] as conditions"
+        )
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
         return f"select {', '.join(parts)} from kept k where {subject} is not null group by {subject}"
@@ -365,7 +371,9 @@ class _Builder:
     def _final(self) -> str:
         self.params["subject_kind"] = self.rule.clue.kind
         material = ", ".join(f"{self._text(n)}, g.{_q(f'm_{n}')}" for n in self.rule.measures)
-        evidence = " || ".join(f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence)
+        evidence = " || ".join(
+            f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence
+        )
         return (
             "select %(subject_kind)s::text as subject_kind, g.subject_ref, ''::text as bucket,"
             " case when g.hit then 'hit' else 'undecided' end as verdict,"
@@ -383,7 +391,8 @@ class _Builder:
 
     def _band(self, band: Band) -> str:
         needs = [
-            f"g.{_q(f'm_{measure}')} >= {self._sql(self.param(param))}" for measure, param in band.at_least.items()
+            f"g.{_q(f'm_{measure}')} >= {self._sql(self.param(param))}"
+            for measure, param in band.at_least.items()
         ]
         return f"when {' and '.join(needs) or 'true'} then {self._text(band.level)}"
 

@@ -44,7 +44,9 @@ def load_rulebook(folder: Path, catalog: Catalog) -> Rulebook:
         rule, found = read_rule(path.read_text(encoding="utf-8"), place, catalog)
         problems += found
         if rule and rule.id != path.stem:
-            problems.append(Problem(f"{place} → id", f"“{rule.id}”与文件名不同", f"改成 {path.stem}，或给文件改名"))
+            problems.append(
+                Problem(f"{place} → id", f"“{rule.id}”与文件名不同", f"改成 {path.stem}，或给文件改名")
+            )
         if rule:
             rules[rule.id] = rule
     if problems:
@@ -60,7 +62,11 @@ def read_rule(text: str, place: str, catalog: Catalog) -> tuple[LoadedRule | Non
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return None, [
-            Problem(f"{place} 第 {mark.line + 1} 行" if mark else place, "不是有效的 YAML", "检查缩进、引号和冒号后的空格")
+            Problem(
+                f"{place} 第 {mark.line + 1} 行" if mark else place,
+                "不是有效的 YAML",
+                "检查缩进、引号和冒号后的空格",
+            )
         ]
     except ValidationError as error:
         return None, [
@@ -78,4 +84,6 @@ def read_rule(text: str, place: str, catalog: Catalog) -> tuple[LoadedRule | Non
 def _digest(document: Any) -> str:
     """Over what decides results: a change of words needs no new run, a change of a threshold does."""
     deciding = {key: document.get(key) for key in _DECIDES}
-    return hashlib.sha256(json.dumps(deciding, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(deciding, ensure_ascii=False, sort_keys=True, default=str).encode()
+    ).hexdigest()

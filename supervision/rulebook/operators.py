@@ -69,7 +69,9 @@ def _plus_days(value: exp.Expression, days: exp.Expression | None) -> exp.Expres
 
 def _contains_any(o: Operands) -> exp.Expression:
     found = [
-        exp.GT(this=exp.Anonymous(this="strpos", expressions=[o.field, word]), expression=exp.Literal.number(0))
+        exp.GT(
+            this=exp.Anonymous(this="strpos", expressions=[o.field, word]), expression=exp.Literal.number(0)
+        )
         for word in o.listed
     ]
     return exp.paren(exp.or_(*found), copy=False)
@@ -87,7 +89,12 @@ def _empty(o: Operands) -> exp.Expression:
     return exp.Is(this=o.field, expression=exp.Null())
 
 
-_ONE, _LIST, _OTHER, _NOTHING = frozenset({"against"}), frozenset({"list"}), frozenset({"other"}), frozenset[str]()
+_ONE, _LIST, _OTHER, _NOTHING = (
+    frozenset({"against"}),
+    frozenset({"list"}),
+    frozenset({"other"}),
+    frozenset[str](),
+)
 _COMPARABLE = _DATES | _NUMBERS
 
 OPERATORS: dict[str, Operator] = {
@@ -100,7 +107,9 @@ OPERATORS: dict[str, Operator] = {
         Operator("<", _COMPARABLE, _ONE, "少于", "is less than", _binary(exp.LT)),
         Operator("<=", _COMPARABLE, _ONE, "不多于", "is at most", _binary(exp.LTE)),
         Operator("in_list", _TEXTS, _LIST, "属于", "is one of", _in),
-        Operator("not_in_list", _TEXTS, _LIST, "不属于", "is none of", lambda o: exp.Not(this=exp.paren(_in(o)))),
+        Operator(
+            "not_in_list", _TEXTS, _LIST, "不属于", "is none of", lambda o: exp.Not(this=exp.paren(_in(o)))
+        ),
         Operator("contains_any", _TEXTS, _LIST, "含有", "contains", _contains_any),
         Operator("is_present", ANY, _NOTHING, "已填写", "is filled in", lambda o: exp.Not(this=_empty(o))),
         Operator("is_empty", ANY, _NOTHING, "未填写", "is empty", _empty),

@@ -20,10 +20,18 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
     sources = [getattr(s, language) for s in rule.sources.values()]
     if language == "zh":
         text = f"比对{'、'.join(sources)}：{conditions}。"
-        found = [f"{m.zh} {_value(n, material[n], 'zh')}" for n, m in rule.measures.items() if material and n in material and m.zh]
+        found = [
+            f"{m.zh} {_value(n, material[n], 'zh')}"
+            for n, m in rule.measures.items()
+            if material and n in material and m.zh
+        ]
         return text + (f"本案：{'，'.join(found)}。" if found else "")
     text = f"Comparing {', '.join(sources)}: {conditions}."
-    found = [f"{m.en} {_value(n, material[n], 'en')}" for n, m in rule.measures.items() if material and n in material and m.en]
+    found = [
+        f"{m.en} {_value(n, material[n], 'en')}"
+        for n, m in rule.measures.items()
+        if material and n in material and m.en
+    ]
     return text + (f" Here: {', '.join(found)}." if found else "")
 
 

@@ -209,4 +209,9 @@ def leaves(node: Node) -> list[Leaf]:
     """All leaves of a tree, in reading order."""
     if isinstance(node, Leaf):
         return [node]
-    return [leaf for child in (node.all or node.any or (node.negated,)) if child is not None for leaf in leaves(child)]
+    return [
+        leaf
+        for child in (node.all or node.any or (node.negated,))
+        if child is not None
+        for leaf in leaves(child)
+    ]

@@ -14,7 +14,11 @@ def test_foreign_keys_never_point_upwards():
         if app not in _FLOORS:
             continue
         for field in model._meta.get_fields():
-            target = getattr(field, "remote_field", None) and getattr(field, "concrete", False) and field.related_model
+            target = (
+                getattr(field, "remote_field", None)
+                and getattr(field, "concrete", False)
+                and field.related_model
+            )
             if target and target._meta.app_label in _FLOORS:
                 below = _FLOORS.index(target._meta.app_label)
                 assert below <= _FLOORS.index(app), f"{model.__name__}.{field.name} → {target.__name__}"

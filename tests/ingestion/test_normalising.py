@@ -24,8 +24,12 @@ CITIZEN = BODY + citizen_id.check_digit(BODY)
 
 
 def feed_of(*columns: Column) -> FeedSpec:
-    key = Column(name="key", headers=("编号",), type="code", required=True, sensitivity="L2", zh="编号", en="Key")
-    return FUNERAL.model_copy(update={"columns": (key, *columns), "natural_key": ("key",), "county_column": None})
+    key = Column(
+        name="key", headers=("编号",), type="code", required=True, sensitivity="L2", zh="编号", en="Key"
+    )
+    return FUNERAL.model_copy(
+        update={"columns": (key, *columns), "natural_key": ("key",), "county_column": None}
+    )
 
 
 def run(feed: FeedSpec, rows: list[dict[str, str | None]], headers: list[str] | None = None) -> Normalised:
@@ -100,7 +104,9 @@ def test_cells(kind: str, cell: str, value: Any, reasons: list[str]) -> None:
     assert one(kind, cell) == (value, reasons)
 
 
-@pytest.mark.parametrize(("cell", "value"), [("1", "01"), ("01", "01"), ("甲", "01"), ("01-甲", "01"), ("甲类", "01")])
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1", "01"), ("01", "01"), ("甲", "01"), ("01-甲", "01"), ("甲类", "01")]
+)
 def test_codes_labels_and_variants(cell: str, value: str) -> None:
     assert one("enum", cell, codes={"01": "甲", "02": "乙"}, variants={"01": ("甲类",)}) == (value, [])
 
@@ -112,7 +118,13 @@ def test_a_label_outside_the_code_list_is_a_fault_and_without_a_list_is_kept() -
 
 def test_masked_numbers() -> None:
     masked = citizen_id.mask(CITIZEN)
-    row = {"火化编号": "1", "逝者姓名": "甲", "死亡日期": "2026-1-1", "火化日期": "2026-1-2", "逝者身份证号": masked}
+    row = {
+        "火化编号": "1",
+        "逝者姓名": "甲",
+        "死亡日期": "2026-1-1",
+        "火化日期": "2026-1-2",
+        "逝者身份证号": masked,
+    }
     good = run(FUNERAL, [row]).good
     assert (good["citizen_id"][0], good["citizen_id_masked"][0]) == (None, masked)
     assert one("citizen_id", masked, required=True)[1] == ["masked_key"]
@@ -153,7 +165,17 @@ def test_ragged_rows_are_reported_once() -> None:
 
 
 def test_headers() -> None:
-    headers = ["序号", "ＸＭ", "sfzh", "火化编号 ", "惠民减免金额(万元)", "逝者姓名", "别的", "第8列", "死亡日期"]
+    headers = [
+        "序号",
+        "ＸＭ",
+        "sfzh",
+        "火化编号 ",
+        "惠民减免金额(万元)",
+        "逝者姓名",
+        "别的",
+        "第8列",
+        "死亡日期",
+    ]
     mapping = map_headers(headers, FUNERAL)
     assert mapping.columns == {
         "ＸＭ": "person_name",
@@ -162,7 +184,11 @@ def test_headers() -> None:
         "惠民减免金额(万元)": "subsidy_cny",
         "死亡日期": "death_date",
     }
-    assert (mapping.ignored, mapping.unknown, mapping.missing) == (["序号"], ["逝者姓名", "别的"], ["cremation_date"])
+    assert (mapping.ignored, mapping.unknown, mapping.missing) == (
+        ["序号"],
+        ["逝者姓名", "别的"],
+        ["cremation_date"],
+    )
     assert mapping.ten_thousands == {"subsidy_cny"}
 
 
@@ -196,7 +222,10 @@ def test_county_follows_the_division() -> None:
 
 
 def test_repeated_values_give_what_single_values_give() -> None:
-    rows = [_pension(i % 7) | {"发放年月": ["202601", "x", "2026-02"][i % 3], "姓名": "甲" if i % 5 else None} for i in range(3000)]
+    rows = [
+        _pension(i % 7) | {"发放年月": ["202601", "x", "2026-02"][i % 3], "姓名": "甲" if i % 5 else None}
+        for i in range(3000)
+    ]
     together = run(PENSION, rows)
     few = run(PENSION, rows[:105])
     assert together.good.filter(pl.col("row_no") < 107).equals(few.good)
@@ -204,7 +233,11 @@ def test_repeated_values_give_what_single_values_give() -> None:
     assert together.good.height + together.bad["row_no"].n_unique() == 3000
 
 
-_cells = st.one_of(st.none(), st.text(max_size=20), st.sampled_from([CITIZEN, "2026-01-01", "202601", "110", "1.5", "合计", "\x0144819"]))
+_cells = st.one_of(
+    st.none(),
+    st.text(max_size=20),
+    st.sampled_from([CITIZEN, "2026-01-01", "202601", "110", "1.5", "合计", "\x0144819"]),
+)
 
 
 @settings(derandomize=True, max_examples=80, deadline=None)

@@ -210,12 +210,19 @@ def test_entity_bomb(path: Path) -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + b"".join(
         b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)
     )
-    text = bomb + b"]>" + SHEET + b'<row r="1"><c r="A1" t="inlineStr"><is><t>&j;</t></is></c></row></sheetData></worksheet>'
+    text = (
+        bomb
+        + b"]>"
+        + SHEET
+        + b'<row r="1"><c r="A1" t="inlineStr"><is><t>&j;</t></is></c></row></sheetData></worksheet>'
+    )
     assert "XLSX" in refusal(path, with_sheet(text))
 
 
 def test_macros_and_foreign_archives(path: Path) -> None:
-    assert "宏" in refusal(path, with_sheet(SHEET + b"</sheetData></worksheet>", **{"xl/vbaProject.bin": b"x"}))
+    assert "宏" in refusal(
+        path, with_sheet(SHEET + b"</sheetData></worksheet>", **{"xl/vbaProject.bin": b"x"})
+    )
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("a.csv", HEAD)
@@ -251,13 +258,17 @@ def test_the_child_starts_cheaply(path: Path) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_spoilt_files_are_read_or_refused_and_rows_add_up(path: Path, seed: int) -> None:
     draw = random.Random(seed)
-    rows = [["甲" * draw.randrange(1, 5), str(i), "在\n籍" if draw.random() < 0.2 else "在籍"] for i in range(60)]
+    rows = [
+        ["甲" * draw.randrange(1, 5), str(i), "在\n籍" if draw.random() < 0.2 else "在籍"] for i in range(60)
+    ]
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator=draw.choice(["\n", "\r\n"])).writerows([HEAD.split(","), *rows])
     content = bytearray(out.getvalue().encode(draw.choice(["utf-8", "gb18030"])))
     for _ in range(draw.randrange(0, 4)):
         place = draw.randrange(len(content))
-        content[place : place + draw.randrange(3)] = draw.choice([b"", b",", b'"', b"\n", b"\x00", b"\xff", b"\t"])
+        content[place : place + draw.randrange(3)] = draw.choice(
+            [b"", b",", b'"', b"\n", b"\x00", b"\xff", b"\t"]
+        )
     path.write_bytes(bytes(content))
     try:
         found = frame(read_table(path, FEED, limits=TIGHT))

@@ -26,7 +26,16 @@ class Agency:
     def __init__(self, key: str, secret: str) -> None:
         self.key, self.secret, self.http = key, bytes.fromhex(secret), Client()
 
-    def send(self, method: str, path: str, body: object = None, *, nonce: str | None = None, when: float | None = None, **headers: str):  # type: ignore[no-untyped-def]
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        nonce: str | None = None,
+        when: float | None = None,
+        **headers: str,
+    ):  # type: ignore[no-untyped-def]
         data = json.dumps(body).encode() if body is not None else b""
         stamp, nonce = str(int((when or time.time()) * 1000)), nonce or secrets.token_hex(12)
         algorithm = headers.pop("algorithm", "HMAC-SM3")
@@ -38,7 +47,9 @@ class Agency:
             "X-Signature": signature,
             "X-Signature-Alg": algorithm,
         }
-        return self.http.generic(method, path, data, content_type="application/json", headers=signed | headers)
+        return self.http.generic(
+            method, path, data, content_type="application/json", headers=signed | headers
+        )
 
 
 @pytest.fixture
@@ -105,7 +116,12 @@ def test_another_agency_sees_nothing(agency, letter):
     stranger = Agency(other.key, secret)
     assert stranger.send("GET", "/api/v1/letters").json()["items"] == []
     assert stranger.send("GET", _path(letter)).status_code == 404
-    assert stranger.send("POST", _path(letter, "answer"), {"answer": "corrected"}, **{"If-Match": '"1"'}).status_code == 404
+    assert (
+        stranger.send(
+            "POST", _path(letter, "answer"), {"answer": "corrected"}, **{"If-Match": '"1"'}
+        ).status_code
+        == 404
+    )
 
 
 @pytest.mark.parametrize("algorithm", ["HMAC-SM3", "HMAC-SHA256"])
@@ -114,7 +130,9 @@ def test_only_a_fresh_true_signature_opens(agency, letter, algorithm):
     nonce = secrets.token_hex(12)
     assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 200
     assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 401
-    assert agency.send("GET", "/api/v1/letters", when=time.time() - 900, algorithm=algorithm).status_code == 401
+    assert (
+        agency.send("GET", "/api/v1/letters", when=time.time() - 900, algorithm=algorithm).status_code == 401
+    )
     agency.secret = bytes(32)
     assert agency.send("GET", "/api/v1/letters", algorithm=algorithm).status_code == 401
     assert Client().get("/api/v1/letters").status_code == 401
@@ -126,7 +144,8 @@ def test_a_closed_client_is_shut_out(agency, letter):
 
 
 @pytest.mark.parametrize(
-    "body", [{"answer": "maybe"}, {"antwort": "corrected"}, [], {"answer": "corrected", "text": "a\x00b"}, "x"]
+    "body",
+    [{"answer": "maybe"}, {"antwort": "corrected"}, [], {"answer": "corrected", "text": "a\x00b"}, "x"],
 )
 def test_bad_bodies_are_named_and_change_nothing(agency, letter, body):
     answer = agency.send("POST", _path(letter, "answer"), body, **{"If-Match": '"1"'})
@@ -149,7 +168,9 @@ def test_answers_move_the_clue_to_its_end(agency, letter):
     zhou = person("wu")
     with scope(offices=all_offices()):
         number = Clue.objects.get().number
-    actions.settle(clue_number=number, by=zhou, at=NOW + timedelta(days=3), outcome="improved", note="单位已整改")
+    actions.settle(
+        clue_number=number, by=zhou, at=NOW + timedelta(days=3), outcome="improved", note="单位已整改"
+    )
     from dashboard.indicators.funnel import funnel
 
     counts = funnel()

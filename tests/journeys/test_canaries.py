@@ -31,12 +31,23 @@ def _canaries() -> list[bytes]:
 def _journey() -> None:
     agreements()
     text = f"楚雄市示例镇，家属电话{PHONE}，证件{PERSON}，单位{FIRM}"
-    bring("ps_population_death", sheet("ps_population_death", [death(PERSON, "2026-01-05") | {"household_address": text}]))
+    bring(
+        "ps_population_death",
+        sheet("ps_population_death", [death(PERSON, "2026-01-05") | {"household_address": text}]),
+    )
     # A quarantined row keeps its original, sealed.
-    broken = bring("ps_population_death", sheet("ps_population_death", [death(BROKEN, "2026-01-05"), death(SECOND, "2026-02-30")]), name="b.csv")
+    broken = bring(
+        "ps_population_death",
+        sheet("ps_population_death", [death(BROKEN, "2026-01-05"), death(SECOND, "2026-02-30")]),
+        name="b.csv",
+    )
     assert broken.quarantined == 2
     bring("ca_funeral", sheet("ca_funeral", [cremation(PERSON, "2026-01-05", 1) | {"agent_phone": PHONE}]))
-    row = payment(PERSON, "2026-05", "20000") | {"bank_account": ACCOUNT, "insured_no": PERSON, "bank_name": f"网点 {SECOND}"}
+    row = payment(PERSON, "2026-05", "20000") | {
+        "bank_account": ACCOUNT,
+        "insured_no": PERSON,
+        "bank_name": f"网点 {SECOND}",
+    }
     bring("hr_pension_payment", sheet("hr_pension_payment", [row]))
     with acting_as("worker"):
         assert run_rule("pension_after_death", at=NOW, as_of=TODAY).raised == 1
@@ -58,7 +69,9 @@ def test_planted_identifiers_are_nowhere_in_the_clear(database, services, caplog
     _journey()
     places: dict[str, bytes] = {"socket": asyncio.run(_socket()), "log": caplog.text.encode()}
     with connections["owner"].cursor() as cursor:
-        cursor.execute("select schemaname, tablename from pg_tables where schemaname in ('public', 'pool', 'staging')")
+        cursor.execute(
+            "select schemaname, tablename from pg_tables where schemaname in ('public', 'pool', 'staging')"
+        )
         for schema, table in cursor.fetchall():
             cursor.execute(f'select t::text from {schema}."{table}" t')
             places[f"{schema}.{table}"] = "\n".join(r[0] for r in cursor.fetchall()).encode()
@@ -67,7 +80,9 @@ def test_planted_identifiers_are_nowhere_in_the_clear(database, services, caplog
             if path.is_file() and (folder == Path(services.var) or path.name.startswith("cx-")):
                 places[str(path)] = path.read_bytes()
     assert len([p for p in places if p.startswith(str(services.var))]) > 50
-    found = [(place, canary) for place, content in places.items() for canary in _canaries() if canary in content]
+    found = [
+        (place, canary) for place, content in places.items() for canary in _canaries() if canary in content
+    ]
     assert found == []
     # The search itself works: a name, which may be in the clear, is found.
     assert any("赵样本".encode() in content for content in places.values())

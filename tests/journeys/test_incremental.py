@@ -53,13 +53,23 @@ def _random_delivery(draw: random.Random) -> None:
 
 
 def _state() -> list[tuple[object, ...]]:
-    fields = ("rule", "subject_ref", "bucket", "verdict", "level", "county", "material", "conditions", "evidence")
+    fields = (
+        "rule",
+        "subject_ref",
+        "bucket",
+        "verdict",
+        "level",
+        "county",
+        "material",
+        "conditions",
+        "evidence",
+    )
     return sorted(Hit.objects.values_list(*fields), key=str)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_incremental_equals_full(database, seed):
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     agreements()
     as_of = TODAY
     seen = set()
@@ -73,6 +83,8 @@ def test_incremental_equals_full(database, seed):
             incremental = _state()
             for rule in live_rules():
                 again = run_rule(rule, at=NOW, as_of=as_of, full=True)
-                assert (again.changed, again.removed, again.raised, again.withdrawn) == (0, 0, 0, 0), f"step {step}"
+                assert (again.changed, again.removed, again.raised, again.withdrawn) == (0, 0, 0, 0), (
+                    f"step {step}"
+                )
             assert _state() == incremental
     assert "subjects" in seen

@@ -56,15 +56,17 @@ def _deliver(files: int, people: int) -> set[str]:
 
 def _left() -> int:
     with connections["owner"].cursor() as cursor:
-        cursor.execute("update work_job set lease_until = now() where state = 'running' and lease_until > now()"
-                       " and not exists (select 1 from pg_stat_activity where application_name = 'chuxiong-worker')")
+        cursor.execute(
+            "update work_job set lease_until = now() where state = 'running' and lease_until > now()"
+            " and not exists (select 1 from pg_stat_activity where application_name = 'chuxiong-worker')"
+        )
         cursor.execute("update work_job set run_after = now() where state = 'queued'")
         cursor.execute("select count(*) from work_job where state in ('queued', 'running')")
         return int(cursor.fetchone()[0])
 
 
 def _run_with_kills(services, *, kills: int, seed: int, patience: float) -> None:
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     for _ in range(kills):
         worker = _worker(services)
         time.sleep(draw.uniform(0.8, 2.6))

@@ -27,7 +27,9 @@ def _clues() -> list[Clue]:
 
 def _hits() -> dict[str, str]:
     with acting_as("worker"):
-        return {h.material.get("label", "") + h.subject_ref[:0] + h.verdict: h.level for h in Hit.objects.all()}
+        return {
+            h.material.get("label", "") + h.subject_ref[:0] + h.verdict: h.level for h in Hit.objects.all()
+        }
 
 
 def test_a_death_in_two_registers_and_payments_after_it_raise_one_clue(database):

@@ -33,7 +33,11 @@ _codes = st.text(ALPHABET, min_size=9, max_size=9).map(code)
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
-@given(st.lists(st.one_of(_codes, _codes.map(lambda c: c[:-1] + "0"), st.text(max_size=19), st.none()), max_size=30))
+@given(
+    st.lists(
+        st.one_of(_codes, _codes.map(lambda c: c[:-1] + "0"), st.text(max_size=19), st.none()), max_size=30
+    )
+)
 def test_column_equals_one_by_one(texts: list[str | None]) -> None:
     found = credit_code.valid(pl.Series(texts, dtype=pl.String)).to_list()
     assert found == [None if t is None else credit_code.is_valid(t) for t in texts]

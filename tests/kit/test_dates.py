@@ -39,7 +39,19 @@ def test_every_form_of_a_day(day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2022-02-30", "2022年9月", "2022", "44819", "x", "0000-00-00", "2022-13-01", "20221301", "２０２２", None]
+    "text",
+    [
+        "2022-02-30",
+        "2022年9月",
+        "2022",
+        "44819",
+        "x",
+        "0000-00-00",
+        "2022-13-01",
+        "20221301",
+        "２０２２",
+        None,
+    ],
 )
 def test_what_is_no_day(text: str | None) -> None:
     assert one(text) is None
@@ -65,9 +77,18 @@ def test_months() -> None:
 
 
 def test_moments_are_in_shanghai() -> None:
-    texts = ["2022-09-16 10:30:05", "2022/9/16 10:30", "20220916103005", "2022-09-16T02:30:05Z", "2022年9月16日10时30分"]
+    texts = [
+        "2022-09-16 10:30:05",
+        "2022/9/16 10:30",
+        "20220916103005",
+        "2022-09-16T02:30:05Z",
+        "2022年9月16日10时30分",
+    ]
     found = dates.moments(pl.Series(texts), on=ON).to_list()
-    full, minute = datetime(2022, 9, 16, 10, 30, 5, tzinfo=SHANGHAI), datetime(2022, 9, 16, 10, 30, tzinfo=SHANGHAI)
+    full, minute = (
+        datetime(2022, 9, 16, 10, 30, 5, tzinfo=SHANGHAI),
+        datetime(2022, 9, 16, 10, 30, tzinfo=SHANGHAI),
+    )
     assert found == [full, minute, full, full, minute]
     assert dates.moments(pl.Series(["2022-09-16 25:00"]), on=ON)[0] is None
 

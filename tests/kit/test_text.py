@@ -46,7 +46,19 @@ def test_what_the_decoder_leaves_private() -> None:
 
 
 def test_division_names_and_codes() -> None:
-    sent = ["532301", "532331", "禄丰县", "禄丰市", "禄丰", "楚雄", "楚雄州", "532301001", "云南省楚雄州姚安县", "昆明市", None]
+    sent = [
+        "532301",
+        "532331",
+        "禄丰县",
+        "禄丰市",
+        "禄丰",
+        "楚雄",
+        "楚雄州",
+        "532301001",
+        "云南省楚雄州姚安县",
+        "昆明市",
+        None,
+    ]
     codes = divisions.codes(pl.Series(sent, dtype=pl.String))
     assert codes.to_list() == [
         "532301", "532331", "532331", "532302", "532302", "532301", "532300", "532301", "532325", None, None,
@@ -55,7 +67,10 @@ def test_division_names_and_codes() -> None:
     assert offices[1] == offices[3] == "532302"
     assert divisions.office(pl.Series(["530102"]))[0] is None
     assert len(divisions.office_codes()) == 11
-    assert divisions.office_of_text(pl.Series(["云南省楚雄州禄丰县金山镇", "昆明市禄丰路"])).to_list() == ["532302", None]
+    assert divisions.office_of_text(pl.Series(["云南省楚雄州禄丰县金山镇", "昆明市禄丰路"])).to_list() == [
+        "532302",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,13 @@ def _clue(by):
 def test_every_open_state_has_a_way_on_and_closed_states_none():
     for state in State:
         assert bool(possible(state)) == (state not in CLOSED)
-    reached = {m.to for m in MOVES.values() if m.to} | {State.CONFIRMED, State.UNFOUNDED, State.NEEDS_DATA, State.RAISED, State.WITHDRAWN}
+    reached = {m.to for m in MOVES.values() if m.to} | {
+        State.CONFIRMED,
+        State.UNFOUNDED,
+        State.NEEDS_DATA,
+        State.RAISED,
+        State.WITHDRAWN,
+    }
     assert reached == set(State)
     assert TRACK[0] is State.RAISED
     assert TRACK[-1] is State.SETTLED
@@ -81,7 +87,14 @@ def test_a_county_sees_and_moves_only_its_own(database):
 
 def _clue_for(by, office):
     return actions.enter(
-        by=by, at=NOW, title="t", office=office, township="", occurred_on=NOW.date(), level="ordinary", text="x"
+        by=by,
+        at=NOW,
+        title="t",
+        office=office,
+        township="",
+        occurred_on=NOW.date(),
+        level="ordinary",
+        text="x",
     )
 
 

@@ -49,7 +49,18 @@ class Tree:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHUXIONG_", "DJANGO_"))}
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--json", "--var", str(self.var), "--port", str(self.port), "--workers", "1"],
+            [
+                sys.executable,
+                "manage.py",
+                "up",
+                "--json",
+                "--var",
+                str(self.var),
+                "--port",
+                str(self.port),
+                "--workers",
+                "1",
+            ],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -93,7 +104,10 @@ def test_the_tree_lives_dies_and_heals(tree):
     assert tree.get() == 200
     # A second start on the same folder is refused and says why.
     second = subprocess.run(
-        [sys.executable, "manage.py", "up", "--json", "--var", str(tree.var)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "manage.py", "up", "--json", "--var", str(tree.var)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert second.returncode == 1
     assert str(tree.process.pid) in second.stdout

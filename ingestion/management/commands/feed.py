@@ -41,7 +41,9 @@ class Command(BaseCommand):
         getattr(self, f"_{options['verb']}")(**options)
 
     def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
-        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
+        self.stdout.write(
+            json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines)
+        )
 
     def _catalog(self) -> Any:
         try:
@@ -51,13 +53,17 @@ class Command(BaseCommand):
 
     def _list(self, *, json: bool, **_: Any) -> None:
         feeds = [f for f in self._catalog().values() if f.status == "live"]
-        rows = [{"code": f.code, "title": f.title.zh, "agency": f.agency.zh, "cadence": f.cadence} for f in feeds]
+        rows = [
+            {"code": f.code, "title": f.title.zh, "agency": f.agency.zh, "cadence": f.cadence} for f in feeds
+        ]
         lines = [f"{r['code']:<24}{r['cadence']:<10}{r['title']}（{r['agency']}）" for r in rows]
         self._say(json, rows, [*lines, f"共 {len(rows)} 个启用数据源 / {len(rows)} live"])
 
     def _check(self, *, json: bool, **_: Any) -> None:
         catalog = self._catalog()
-        self._say(json, {"feeds": len(catalog), "ok": True}, [f"{len(catalog)} 个数据源文件无误 / feeds are valid"])
+        self._say(
+            json, {"feeds": len(catalog), "ok": True}, [f"{len(catalog)} 个数据源文件无误 / feeds are valid"]
+        )
 
     def _sync(self, *, json: bool, **_: Any) -> None:
         changes = pool.sync(self._catalog())
@@ -72,7 +78,9 @@ class Command(BaseCommand):
 
     def _status(self, *, json: bool, **_: Any) -> None:
         states = selectors.feed_states()
-        lines = [f"{s.state:<8}{s.code:<24}{s.covers_until or '—'}  {s.rows_last} 行  {s.title_zh}" for s in states]
+        lines = [
+            f"{s.state:<8}{s.code:<24}{s.covers_until or '—'}  {s.rows_last} 行  {s.title_zh}" for s in states
+        ]
         self._say(json, [vars(s) for s in states], lines)
 
     def _import(self, *, feed: str, file: Path, json: bool, **options: Any) -> None:
@@ -113,7 +121,11 @@ class Command(BaseCommand):
                 f"接收 {batch.received} = 入库 {batch.loaded} + 未变 {batch.unchanged}"
                 f" + 重复 {batch.duplicate} + 隔离 {batch.quarantined}",
             ]
-            + ([f"{batch.problem['place']}：{batch.problem['what']} {batch.problem['cure']}"] if batch.problem else []),
+            + (
+                [f"{batch.problem['place']}：{batch.problem['what']} {batch.problem['cure']}"]
+                if batch.problem
+                else []
+            ),
         )
         if batch.state == batch.State.REFUSED:
             raise CommandError("文件被拒收，原因见上 / refused, see above")
@@ -122,4 +134,6 @@ class Command(BaseCommand):
         from ingestion.intake.receive import release
 
         released = release(batch)
-        self._say(json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"])
+        self._say(
+            json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"]
+        )

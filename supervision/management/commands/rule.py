@@ -56,7 +56,9 @@ class Command(BaseCommand):
         return book[rule]
 
     def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
-        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
+        self.stdout.write(
+            json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines)
+        )
 
     def _list(self, *, json: bool, **_: Any) -> None:
         states = {s.rule: s for s in RuleState.objects.all()}
@@ -104,7 +106,7 @@ class Command(BaseCommand):
         states.exclude(rule__in=list(book)).update(status="retired")
         self._say(json, {"rules": len(book)}, [f"{len(book)} 个监督模型已登记 / rules registered"])
 
-    def _sql(self, *, rule: str, engine: str, json: bool, **_: Any) -> None:
+    def _sql(self, *, rule: str, engine: Any, json: bool, **_: Any) -> None:
         query = compile_rule(self._one(rule), catalog()).query(engine, "full")
         self._say(json, {"sql": query.sql, "params": query.params}, [query.sql])
 

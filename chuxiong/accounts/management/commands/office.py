@@ -19,4 +19,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         counts = institutions.sync()
-        self.stdout.write(json.dumps(counts) if options["json"] else f"{counts['offices']} 个院已登记 / offices registered")
+        self.stdout.write(
+            json.dumps(counts) if options["json"] else f"{counts['offices']} 个院已登记 / offices registered"
+        )

@@ -44,7 +44,11 @@ class Command(BaseCommand):
 
         drawn = seed if seed is not None else secrets.randbelow(2**31)
         summary = write(scale=scale, seed=drawn, out=out, today=timezone.localdate())
-        self._say(json, {"seed": drawn, "out": str(out), "rows": summary.rows}, [f"种子 {drawn}，{summary.rows} 行 → {out}"])
+        self._say(
+            json,
+            {"seed": drawn, "out": str(out), "rows": summary.rows},
+            [f"种子 {drawn}，{summary.rows} 行 → {out}"],
+        )
 
     def _seed(self, *, json: bool, accounts_only: bool, **_: Any) -> None:
         from chuxiong.demo.seed import seed
@@ -63,7 +67,11 @@ class Command(BaseCommand):
         batches = deliver(folder, days=set(day) if day else None, wait=not no_wait, say=say)
         if not no_wait:
             work_off()
-        self._say(json, [{"id": b.pk, "feed": b.feed, "state": b.state} for b in batches], [f"{len(batches)} 个文件"])
+        self._say(
+            json,
+            [{"id": b.pk, "feed": b.feed, "state": b.state} for b in batches],
+            [f"{len(batches)} 个文件"],
+        )
 
     def _score(self, *, truth: Path, json: bool, **_: Any) -> None:
         from chuxiong.demo.score import score
@@ -74,7 +82,9 @@ class Command(BaseCommand):
             f"  未定 {r.undecided_right}/{r.undecided_expected}  误伤 {r.innocent_hits}  级别 {r.level_right}/{r.right}"
             for r in results
         ]
-        details = [f"  漏 {m}" for r in results for m in r.missed[:10]] + [f"  误 {w}" for r in results for w in r.wrong[:10]]
+        details = [f"  漏 {m}" for r in results for m in r.missed[:10]] + [
+            f"  误 {w}" for r in results for w in r.wrong[:10]
+        ]
         document = [
             {
                 **{k: v for k, v in vars(r).items() if k != "classes"},
@@ -87,6 +97,6 @@ class Command(BaseCommand):
         self._say(json, document, lines + details)
 
     def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
-        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines))
-
-
+        self.stdout.write(
+            json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines)
+        )

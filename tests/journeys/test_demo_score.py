@@ -1,0 +1,59 @@
+"""The demo prefecture, small scale, a seed drawn at run time: exact rules are exact."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+
+from django.utils import timezone
+
+from chuxiong.demo.deliver import deliver
+from chuxiong.demo.score import score
+from chuxiong.demo.seed import seed
+from chuxiong.demo.write import write
+from chuxiong.work.jobs import work_off
+from ingestion.models import Batch
+from supervision.selectors import live_rules
+from tests.conftest import acting_as
+
+
+def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, capsys):
+    drawn = secrets.randbelow(2**31)
+    with capsys.disabled():
+        print(f"\ndemo seed {drawn}")
+    write(scale="small", seed=drawn, out=tmp_path, today=timezone.localdate())
+    with acting_as("owner"):
+        logins = seed(today=timezone.localdate())
+    assert {login.kind for login in logins} == {"登录", "单位接口"}
+    with acting_as("worker"):
+        batches = deliver(tmp_path)
+        while work_off():
+            pass
+        results = score(tmp_path / "truth.jsonl")
+    states = Counter(b.state for b in Batch.objects.using("owner").filter(pk__in=[b.pk for b in batches]))
+    # One file is planted to be refused (a web page named .xls); everything else lands.
+    assert states["refused"] == 1, states
+    assert states["landed"] == len(batches) - 1
+    for batch in Batch.objects.using("owner").filter(state="landed"):
+        assert batch.received == batch.loaded + batch.unchanged + batch.duplicate + batch.quarantined
+    assert {r.rule for r in results} == set(live_rules())
+    for result in results:
+        assert result.expected >= 5, result
+        assert (result.precision, result.recall) == (1.0, 1.0), (
+            drawn,
+            result.rule,
+            result.missed,
+            result.wrong,
+        )
+        assert result.innocent_hits == 0
+        assert result.undecided_right == result.undecided_expected, (drawn, result.missed)
+
+
+def test_the_same_file_twice_changes_nothing(database, tmp_path):
+    write(scale="small", seed=5, out=tmp_path, today=timezone.localdate())
+    with acting_as("owner"):
+        seed(today=timezone.localdate())
+    with acting_as("worker"):
+        first = deliver(tmp_path, days={0})
+        again = deliver(tmp_path, days={0})
+    assert [b.pk for b in first if b.state == "landed"] == [b.pk for b in again if b.state == "landed"]
