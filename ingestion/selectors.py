@@ -171,3 +171,8 @@ def display(column: Any, value: Any) -> str:
     if column.type == "enum" and column.codes:
         return str(column.codes.get(value, value))
     return str(value)
+
+
+def agencies() -> list[tuple[str, str]]:
+    """(code, name) of every agency that delivers data, in code order."""
+    return sorted({feed.agency.code: feed.agency.zh for feed in catalog().values()}.items())

@@ -437,13 +437,12 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         cells = {}
         for column in feed.columns:
             value = found.get(column.name)
-            if value is None or not (
-                column.name in read[item["feed"]] or column.type in ("person_name", "org_name")
-            ):
+            # Columns of one name mean one fact: they stand in one row, whatever each agency calls them.
+            if value is None or not (column.name in read[item["feed"]] or column.name == "person_name"):
                 continue
-            facts.setdefault(column.zh, Fact(column.zh, column.zh, column.en))
+            facts.setdefault(column.name, Fact(column.name, column.zh, column.en))
             decisive = [1] if column.name in read[item["feed"]] else []
-            cells[column.zh] = Cell(ingestion.display(column, value), decisive)
+            cells[column.name] = Cell(ingestion.display(column, value), decisive)
         sources.append(
             EvidenceSource(
                 letter=chr(ord("A") + index),
@@ -458,6 +457,11 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
                 cells=cells,
             )
         )
+    driver = rule.sources[rule.driver].feed
+    if driver:
+        # Where several agencies name one fact differently, the main source's word stands.
+        own = {c.name: c for c in ingestion.catalog()[driver].columns}
+        facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
     return list(facts.values()), sources
 
 

@@ -1,2 +1,14 @@
-urlpatterns: list = []
+from django.urls import path
+
+from dashboard.desk import views
+
 app_name = "desk"
+urlpatterns = [
+    path("", views.queue, name="queue"),
+    path("login", views.SignIn.as_view(), name="login"),
+    path("logout", views.SignOut.as_view(), name="logout"),
+    path("clues/new", views.enter, name="enter"),
+    path("clues/<str:number>", views.clue, name="clue"),
+    path("clues/<str:number>/<slug:move>", views.move, name="move"),
+    path("feeds", views.feeds, name="feeds"),
+]

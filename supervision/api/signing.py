@@ -72,7 +72,9 @@ class SignedRequest(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed("X-Nonce 须为 8 至 64 个字符，每次请求不同。")
         client = AgencyClient.objects.filter(key=key, active=True).first()
         secret = (
-            open_secret(bytes(client.sealed_secret), f"client:{client.key}") if client else secrets.token_bytes(32)
+            open_secret(bytes(client.sealed_secret), f"client:{client.key}")
+            if client
+            else secrets.token_bytes(32)
         )
         text = string_to_sign(request.method or "", request.get_full_path(), request.body, stamp, nonce)
         expected = sign(secret, text, headers.get("X-Signature-Alg", "HMAC-SM3"))

@@ -1,0 +1,250 @@
+"""A browser goes the whole way: agency file → clue on the open desk and wall → agency's answer → settled."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pytest
+
+from supervision.api.signing import sign, string_to_sign
+from tests.prefecture import citizen, cremation, death, payment, sheet
+from tests.up.test_up import ROOT, Tree
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium fonts-noto-cjk)"
+    ),
+]
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Centre:
+    """A running centre and the commands an operator would type."""
+
+    def __init__(self, var: Path) -> None:
+        self.tree = Tree(var)
+        self.tree.start()
+        self.address = f"http://127.0.0.1:{self.tree.port}"
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHUXIONG_", "DJANGO_"))}
+        self.environment["CHUXIONG_VAR"] = str(var)
+        self.logins = {
+            row["name"]: row["secret"] for row in json.loads(self.manage("demo", "seed", "--json"))
+        }
+
+    def manage(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def bring(self, folder: Path, feed: str, rows: list[dict[str, str]], name: str) -> None:
+        path = folder / name
+        path.write_bytes(sheet(feed, rows).getvalue())
+        self.manage("feed", "import", feed, str(path))
+
+    def answer(self, letter: str, verb: str, body: object, tag: str) -> str:
+        """A signed request of the agency's machine; returns the new ETag."""
+        path = f"/api/v1/letters/{quote(letter)}/{verb}" if verb else f"/api/v1/letters/{quote(letter)}"
+        data = json.dumps(body).encode() if verb else b""
+        stamp, nonce, key = str(int(time.time() * 1000)), secrets.token_hex(12), "demo-hr_bureau"
+        method = "POST" if verb else "GET"
+        signature = sign(bytes.fromhex(self.logins[key]), string_to_sign(method, path, data, stamp, nonce))
+        headers = {
+            "Content-Type": "application/json",
+            "X-App-Key": key,
+            "X-Timestamp": stamp,
+            "X-Nonce": nonce,
+            "X-Signature": signature,
+            **({"If-Match": tag} if verb else {}),
+        }
+        with urlopen(
+            Request(self.address + path, data or None, headers, method=method), timeout=10
+        ) as response:  # noqa: S310
+            return str(response.headers["ETag"])
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory) -> Iterator[Centre]:
+    centre = Centre(tmp_path_factory.mktemp("browser") / "var")
+    yield centre
+    assert centre.tree.process
+    centre.tree.process.terminate()
+    centre.tree.process.wait(30)
+    centre.tree.gone()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Screen:
+    """A page that remembers what it complained about and where it asked for things."""
+
+    def __init__(self, browser, centre: Centre, width: int = 1366, height: int = 768) -> None:  # type: ignore[no-untyped-def]
+        self.centre, self.complaints = centre, []
+        self.page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+        self.page.on(
+            "console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None
+        )
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on(
+            "request",
+            lambda r: (
+                None
+                if r.url.startswith((centre.address, "ws://127.0.0.1", "data:"))
+                else self.complaints.append(r.url)
+            ),
+        )
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.centre.address + path)
+
+    def sign_in(self, name: str) -> None:
+        self.go("/login")
+        self.page.fill("[name=username]", name)
+        self.page.fill("[name=password]", self.centre.logins[name])
+        self.page.click("button.primary")
+        self.page.wait_for_selector("#live[data-state=on]")
+
+    def figure(self, name: str) -> int:
+        text = self.page.text_content(f"[data-figure={name}]") or ""
+        return int(text.replace(",", "")) if text.strip("—") else -1
+
+
+def _within(seconds: float, what: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def test_from_agency_file_to_settled_clue(centre, chromium, tmp_path, capsys):
+    wall, desk = Screen(chromium, centre, 1920, 1080), Screen(chromium, centre)
+    wall.go("/wall/")
+    wall.page.wait_for_selector("#chip[data-state=live]")
+    desk.sign_in("zhou")
+    assert "目前没有在办线索" in (desk.page.text_content("#list") or "")
+
+    # A batch arrives; the clue appears on both by itself.
+    number = citizen(321)
+    centre.bring(tmp_path, "ps_population_death", [death(number, "2026-03-10")], "deaths.csv")
+    centre.bring(tmp_path, "ca_funeral", [cremation(number, "2026-03-10", 5)], "cremations.csv")
+    months = [payment(number, f"2026{m:02d}", "3000") for m in range(4, 11)]
+    centre.bring(tmp_path, "hr_pension_payment", months, "payments.csv")
+    desk.page.wait_for_selector("tr[data-number]", timeout=20000)
+    _within(10, lambda: wall.figure("found") == 1)
+    assert "赵样本" in (desk.page.text_content("#list") or "")
+    assert "赵样本" not in wall.page.content()
+
+    delays: list[float] = []
+    acted = [0.0]
+    desk.page.click("tr[data-number] a.one")
+
+    def step(name: str, fill: dict[str, str] | None = None) -> None:
+        button = f"[data-move={name}]"
+        acted[0] = time.monotonic()
+        desk.page.click(button)
+        if fill is not None:
+            form = f"details:has(summary{button}) form"
+            for field, value in fill.items():
+                selector = f"{form} [name={field}]"
+                if desk.page.eval_on_selector(selector, "e => e.tagName") == "SELECT":
+                    desk.page.select_option(selector, value)
+                else:
+                    desk.page.fill(selector, value)
+            acted[0] = time.monotonic()
+            desk.page.click(f"{form} button")
+        desk.page.wait_for_selector(".message.success")
+
+    def follows(figure: str, value: int) -> None:
+        _within(1.0, lambda: wall.figure(figure) == value)
+        delays.append(time.monotonic() - acted[0])
+
+    def stage(words: str) -> None:
+        _within(1.0, lambda: words in (wall.page.text_content("#latest") or ""))
+        delays.append(time.monotonic() - acted[0])
+
+    step("accept")
+    stage("已采纳")
+    step("dispatch", {"office": "532301", "department": "public_interest", "note": "请核查"})
+    stage("已交办")
+    step("receive")
+    stage("核查中")
+    step("conclude", {"finding": "confirmed", "note": "调取凭证，属实"})
+    follows("confirmed", 1)
+    follows("in_progress", 1)
+    step("feed_back", {"agency": "hr_bureau", "subject": "停发并追回", "text": "请核实后停发并追回多发待遇"})
+    stage("处置中")
+
+    # The agency's machine signs for the letter and answers; the open page shows it after a look.
+    body = desk.page.text_content("main") or ""
+    letter = next(word for word in body.split() if word.startswith("楚检反馈"))
+    tag = centre.answer(letter, "acknowledge", {}, centre.answer(letter, "", None, ""))
+    centre.answer(letter, "answer", {"answer": "corrected", "text": "已停发并追回"}, tag)
+    desk.page.reload()
+    assert "已停发并追回" in (desk.page.text_content("main") or "")
+    step("settle", {"outcome": "improved:management_gap", "note": "单位已整改"})
+    follows("improved", 1)
+    follows("in_progress", 0)
+    assert wall.figure("confirmed") == wall.figure("corrected") + wall.figure("improved") + wall.figure(
+        "in_progress"
+    )
+    assert wall.figure("found") == wall.figure("checked") == 1
+    assert max(delays) < 1.0, delays
+    with capsys.disabled():
+        print(f"\nwall follows the click within {max(delays):.2f} s at worst, {sorted(delays)[len(delays) // 2]:.2f} s in the middle")
+    assert wall.complaints == []
+    assert desk.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/", "/clues/new", "/feeds", "/wall/"])
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080)])
+def test_pages_do_not_scroll_sideways_or_complain(centre, chromium, path, width, height):
+    screen = Screen(chromium, centre, width, height)
+    if path != "/wall/":
+        screen.sign_in("lin")
+    for language in ("zh-hans", "en"):
+        screen.page.context.add_cookies(
+            [{"name": "django_language", "value": language, "url": centre.address}]
+        )
+        screen.go(path)
+        screen.page.wait_for_timeout(300)
+        sizes = screen.page.evaluate(
+            "[document.documentElement.scrollWidth, innerWidth, document.documentElement.scrollHeight]"
+        )
+        assert sizes[0] <= sizes[1], f"{path} {language} is {sizes[0]} wide"
+        if path == "/wall/":
+            assert sizes[2] <= height
+        assert screen.complaints == []
