@@ -255,7 +255,8 @@ def write_recovery(docket: Docket, files: Deliveries) -> None:
 
 def _judgments(docket: Docket) -> list[Row]:
     """Published judgments on property cases; the docket gets the court's number of each."""
-    draw, found = docket.draw, []
+    draw = docket.draw
+    found: list[Row] = []
     wanted = docket.plan.size["judgments"]
     for row in docket.rows:
         old = row["当事人编号"] == "001" and row["是否未成年"] == "否" and row["处理结果"] == "起诉"

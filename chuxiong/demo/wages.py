@@ -339,9 +339,9 @@ def write_wages(market: Market, files: Deliveries) -> None:
         "hr_wage_arrears", market.paid_later, _WAGE_SHEET, day=0, period=f"{today:%Y%m%d}_更正", covers=today
     )
     reached = today - timedelta(days=market.limits["late_arbitration_gap_days"])
-    late = _arbitration_row(
-        market, market.people.take("others"), market.wages[-1], reached, len(market.arbitrations)
-    )
+    # A row that no planted fault has touched: the late file itself is clean.
+    clean = next(w for w in reversed(market.wages) if w["属地"] in places.COUNTIES)
+    late = _arbitration_row(market, market.people.take("others"), clean, reached, len(market.arbitrations))
     files.workbook(
         "hr_labour_arbitration",
         [late],

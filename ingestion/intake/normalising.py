@@ -212,7 +212,7 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
     return Normalised(
         good=good,
         bad=pl.concat([bad, torn]).sort("row_no", maintain_order=True) if torn.height else bad,
-        blank=int(blank.sum() + footer.sum()),
+        blank=int(blank.sum()) + int(footer.sum()),
         footers=int(footer.sum()),
         notes=notes,
     )
@@ -279,10 +279,17 @@ def _assembled(
     county = pl.Series([None], dtype=pl.String).new_from_index(0, len(row_no))
     for column in present:
         if column.name == feed.county_column:
-            find = divisions.office if column.type == "division" else divisions.office_of_text
-            values = frames[column.name]["value"]
-            county = over_distinct(values, lambda known, find=find: find(known).to_frame()).to_series()
+            values, by_code = frames[column.name]["value"], column.type == "division"
+            county = over_distinct(values, _office_of_code if by_code else _office_of_text).to_series()
     return pl.DataFrame([*columns, county.alias("county")])
+
+
+def _office_of_code(known: pl.Series) -> pl.DataFrame:
+    return divisions.office(known).to_frame()
+
+
+def _office_of_text(known: pl.Series) -> pl.DataFrame:
+    return divisions.office_of_text(known).to_frame()
 
 
 # ---- one column ------------------------------------------------------------------------------

@@ -286,9 +286,8 @@ def _find_header(head: list[Cells], accepted: set[str]) -> tuple[int, int, int, 
     hits, index, depth, labels = best
     if not hits:
         # Nothing known: the first row with at least two cells is what the sender calls a header.
-        index = next((i for i, row in enumerate(head) if sum(1 for c in row if c) >= 2), None)
-        if index is None:
-            index = next((i for i, row in enumerate(head) if any(row)), 0)
+        first = next((i for i, row in enumerate(head) if any(row)), 0)
+        index = next((i for i, row in enumerate(head) if sum(1 for c in row if c) >= 2), first)
         depth, labels = 1, [_label(c) for c in head[index]]
     while labels and not labels[-1]:
         labels.pop()
@@ -443,12 +442,11 @@ def _check_quotes(path: str, delimiter: str) -> None:
     if quotes % 2 == 0:
         return
     with open(path, encoding="utf-8", newline="") as lines:
-        number, last = 0, []
+        number = 0
+        last: list[str] = []
         try:
-            for number, last in enumerate(
-                csv.reader(itertools.chain(lines, ["\n", _END]), delimiter=delimiter), 1
-            ):
-                pass
+            for record in csv.reader(itertools.chain(lines, ["\n", _END]), delimiter=delimiter):
+                number, last = number + 1, record
         except csv.Error:
             last = []
     if last != [_END]:

@@ -81,9 +81,11 @@ class Table:
 def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str | None = None) -> Table:
     """Open ``path``; the header row is the one that best fits the feed's accepted headers.
 
+    A path under ``/proc/self/fd`` names an open file of this process; the child inherits that one alone.
     Raises ``Refused`` when the file is no readable table or exceeds the limits.
     """
     place = name or path.name
+    inherited = (int(path.name),) if path.parent == Path("/proc/self/fd") else ()
     accepted = (
         [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers) if feed else []
     )
@@ -92,6 +94,7 @@ def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str |
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pass_fds=inherited,
         env={
             "PATH": "/usr/bin:/bin",
             "LC_ALL": "C.UTF-8",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -46,7 +45,7 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
     data_key = data_key_of(batch)
     try:
         with _in_memory(batch, data_key) as path:
-            table = read_table(path, feed, limits=Limits())
+            table = read_table(path, feed, limits=Limits(), name=batch.file_name)
             mapping = map_headers(table.headers, feed)
             _check_layout(batch, feed, table, mapping)
             received, blank, filled = _stage_all(batch, feed, table, mapping, data_key, fence)
@@ -71,16 +70,11 @@ def _claim(batch_id: int, fence: int) -> Batch:
 
 @contextmanager
 def _in_memory(batch: Batch, data_key: bytes) -> Iterator[Path]:
-    """The plain file, on memory only, for as long as the reader needs it."""
-    folder = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
-    handle, name = tempfile.mkstemp(prefix="cx-", suffix=Path(batch.file_name).suffix.lower(), dir=folder)
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as plain:
-            envelope.restore(store_path(batch.layout["store"]), plain, data_key)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    """The plain file in anonymous memory: it has no name anywhere and dies with this process, however that dies."""
+    with os.fdopen(os.memfd_create("batch"), "w+b") as plain:
+        envelope.restore(store_path(batch.layout["store"]), plain, data_key)
+        plain.flush()
+        yield Path(f"/proc/self/fd/{plain.fileno()}")
 
 
 def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) -> None:

@@ -286,6 +286,9 @@ class _Builder:
         return _combine(node, lambda child: self._truth(child, alias, place))
 
     def _tree_columns(self) -> str:
+        true: Any
+        false: Any
+
         def leaf_truth(node: Node) -> tuple[exp.Expression, exp.Expression]:
             if isinstance(node, Leaf):
                 column = exp.column(f"is_{node.id}", table="j", quoted=True)
@@ -421,7 +424,8 @@ def _q(name: str) -> str:
 
 def _affected(plan: Plan) -> Query:
     """One select per way a touch can reach the rule's subjects."""
-    rule, params = plan.rule, {}
+    rule = plan.rule
+    params: dict[str, Any] = {}
     subject_alias, subject = rule.clue.subject.split(".")
     driver_feed = rule.sources[rule.driver].feed
     window = "t.landing > %(since)s and t.landing <= %(landing)s"

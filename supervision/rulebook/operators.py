@@ -78,7 +78,10 @@ def _contains_any(o: Operands) -> exp.Expression:
 
 
 def _binary(kind: type[exp.Binary]) -> Sql:
-    return lambda o: kind(this=o.field, expression=_against(o))
+    def compare(o: Operands) -> exp.Expression:
+        return exp.paren(kind(this=o.field, expression=_against(o)), copy=False)
+
+    return compare
 
 
 def _in(o: Operands) -> exp.Expression:

@@ -37,7 +37,7 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
 
 def _tree(node: Node, language: Language) -> str:
     if isinstance(node, Leaf):
-        return getattr(node, language)
+        return str(getattr(node, language))
     joiner = {"zh": ("，且", "，或"), "en": (", and ", ", or ")}[language]
     if node.negated is not None:
         inner = _tree(node.negated, language)

@@ -84,7 +84,7 @@ class Centre:
         }
         with urlopen(
             Request(self.address + path, data or None, headers, method=method), timeout=10
-        ) as response:  # noqa: S310
+        ) as response:
             return str(response.headers["ETag"])
 
 
@@ -224,7 +224,9 @@ def test_from_agency_file_to_settled_clue(centre, chromium, tmp_path, capsys):
     assert wall.figure("found") == wall.figure("checked") == 1
     assert max(delays) < 1.0, delays
     with capsys.disabled():
-        print(f"\nwall follows the click within {max(delays):.2f} s at worst, {sorted(delays)[len(delays) // 2]:.2f} s in the middle")
+        print(
+            f"\nwall follows the click within {max(delays):.2f} s at worst, {sorted(delays)[len(delays) // 2]:.2f} s in the middle"
+        )
     assert wall.complaints == []
     assert desk.complaints == []
 
