@@ -92,7 +92,8 @@ def _indexes(feed: FeedSpec) -> list[str]:
         f'create index "{feed.code}_ended" on {table} (to_landing) where to_landing is not null',
     ]
     for column in feed.columns:
-        if column.subject:
+        # A text that mentions subjects has no use for a btree over the whole of it.
+        if column.subject and column.type != "text":
             statements.append(f'create index "{feed.code}_{column.name}" on {table} ("{column.name}")')
     return statements
 

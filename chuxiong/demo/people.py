@@ -57,6 +57,12 @@ class Population:
                 return person
         raise ValueError(f"{group} 不够植入案例：请在 plan.yaml 中调大规模或减少案例")
 
+    def bystander(self, draw: np.random.Generator) -> Person:
+        """Somebody at random who has no part in any planted case."""
+        while (index := int(draw.integers(0, self.frame.height))) in self.cast:
+            pass
+        return self.person(index)
+
 
 def _people(plan: Plan, today: date) -> pl.DataFrame:
     draw = plan.draw("people")

@@ -299,7 +299,7 @@ def _suit(market: Market, filed: date) -> Row:
         )
     )
     row = _trial_row(market, county, filed, len(market.trials), cause, between(draw, 2000, 300_000))
-    one, two = (market.people.person(int(draw.integers(0, market.people.frame.height))) for _ in range(2))
+    one, two = market.people.bystander(draw), market.people.bystander(draw)
     row |= {
         "原告（申请人）": one.name,
         "原告证件号码": one.citizen_id,

@@ -73,7 +73,8 @@ class Column(_Strict):
         if unknown:
             raise ValueError(f"variants: 代码 {', '.join(unknown)} 不在 codes 中；先在 codes 里写明")
         ref_type = {"person": "citizen_id", "organisation": "credit_code"}.get(self.subject or "")
-        if ref_type and self.type != ref_type:
+        # A text may mention several subjects (one cell, several persons).
+        if ref_type and self.type not in (ref_type, "text"):
             raise ValueError(
                 f"subject: {self.subject} 要求类型 {ref_type}，列 {self.name} 是 {self.type}；改类型或删除 subject"
             )

@@ -148,9 +148,13 @@ def _touch(cursor: Any, feed: FeedSpec, number: int) -> None:
     for column in feed.columns:
         if not column.subject:
             continue
+        # Of a text, every subject it mentions (〔citizen_id:ref〕) is touched.
+        ref = f'"{column.name}"::text'
+        if column.type == "text":
+            ref = f"(regexp_matches(\"{column.name}\", '〔\\w+:([0-9a-f-]{{36}})〕', 'g'))[1]"
         cursor.execute(
             "insert into ingestion_touch (landing, feed, kind, ref, cause)"
-            f' select distinct %s::bigint, %s, %s, "{column.name}"::text, v.cause'
+            f" select distinct %s::bigint, %s, %s, {ref}, v.cause"
             f" from (select \"{column.name}\", 'landing' as cause from {table} where from_landing = %s"
             f" union all select \"{column.name}\", 'correction' from {table} where to_landing = %s) v"
             f' where "{column.name}" is not null',

@@ -126,6 +126,10 @@ def _choose_subjects(
             "select subject_ref from supervision_hit where rule = %s and verdict = 'undecided'",
             [rule_id],
         )
+    due = plan.due()
+    if due and state.as_of and state.as_of != as_of:
+        first, last = sorted((state.as_of, as_of))
+        _fill(cursor, due, {"due_from": first, "due_to": last})
     if state.as_of != as_of:
         _add(
             cursor,

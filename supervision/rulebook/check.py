@@ -143,7 +143,12 @@ class _Check:
                 continue
             own = {c.name: c.type for c in self.catalog[leg.feed].columns}
             for theirs, column in leg.match.items():
-                if self._known(f"{at}.match", theirs) and own.get(column) != self.fields.types[theirs]:
+                mentions = own.get(column) == "text" and self.fields.subjects.get(theirs)
+                if (
+                    self._known(f"{at}.match", theirs)
+                    and not mentions
+                    and own.get(column) != self.fields.types[theirs]
+                ):
                     self.add(
                         f"{at}.match",
                         f"{theirs} 与 {leg.feed}.{column} 不是同类标识",
@@ -197,7 +202,7 @@ class _Check:
         if kind not in operator.types:
             fitting = [o.name for o in OPERATORS.values() if kind in o.types]
             self.add(f"{at}.op", f"“{leaf.op}”不能用于 {leaf.field}（{kind}）", f"可用：{'、'.join(fitting)}")
-        for key in ("param", "months", "days"):
+        for key in ("param", "months", "days", "percent"):
             name = getattr(leaf, key)
             if name is not None and name not in self.rule.params:
                 self.add(f"{at}.{key}", f"没有参数 {name}", f"在 params 中登记 {name}，写明来源")
@@ -207,6 +212,7 @@ class _Check:
             "other": leaf.other is not None,
             "days": leaf.days is not None,
             "months": leaf.months is not None,
+            "percent": leaf.percent is not None,
         }
         lacking = [need for need in sorted(operator.needs) if not given[need]]
         if lacking:

@@ -47,6 +47,10 @@ class Plan:
             raise ValueError(f"no dialect {dialect}")
         return _Builder(self, scope).query()
 
+    def due(self) -> Query | None:
+        """Subjects whose verdict changes by the calendar alone between ``due_from`` and ``due_to`` (days)."""
+        return _due(self)
+
     def affected(self) -> Query:
         """Subjects to recompute for the touches in (since, landing]."""
         return _affected(self)
@@ -129,7 +133,7 @@ class _Builder:
         self.params[name] = value
         placeholder: exp.Expression = exp.Placeholder(this=name)
         if isinstance(value, bool):
-            return placeholder
+            return exp.cast(placeholder, "boolean")
         return exp.cast(placeholder, "bigint" if isinstance(value, int) else "text")
 
     def param(self, name: str) -> exp.Expression:
@@ -236,15 +240,21 @@ class _Builder:
 
     def _absent(self, leg: Any) -> str:
         """True: no match and the window is covered; false: a match; null: not yet delivered."""
-        matches = " and ".join(
-            f"w.{_q(own)} = {self._sql(self.column(theirs))}" for theirs, own in leg.match.items()
-        )
+        matches = " and ".join(self._same(leg.feed, theirs, own) for theirs, own in leg.match.items())
         since = self._sql(self.column(leg.since))
         days = self._sql(self.param(leg.days))
         window = f"w.{_q(leg.date)} >= {since} and w.{_q(leg.date)} <= {since} + ({days})::int"
         exists = f"exists (select 1 from pool.{_q(leg.feed)} w where {self._visible('w')} and {matches} and {window})"
         covered = f"coalesce(%(covers_{leg.feed})s::date >= {since} + ({days})::int, false)"
         return f"(case when {exists} then false when {covered} then true end)"
+
+    def _same(self, feed: str, theirs: str, own: str) -> str:
+        """Equality, or the mention of a subject inside a text (several persons in one cell)."""
+        value = self._sql(self.column(theirs))
+        column = self.plan.catalog[feed].column(own)
+        if column.type == "text" and self.fields.types[theirs] != "text":
+            return f"strpos(w.{_q(own)}, ':' || {value}::text || '〕') > 0"
+        return f"w.{_q(own)} = {value}"
 
     def _condition(self, leaf: Leaf, alias: str | None = None, place: str = "") -> exp.Expression:
         operator = OPERATORS[leaf.op]
@@ -274,6 +284,7 @@ class _Builder:
                 listed=listed,
                 months=exp.cast(self.param(leaf.months), "int") if leaf.months else None,
                 days=exp.cast(self.param(leaf.days), "int") if leaf.days else None,
+                percent=self.param(leaf.percent) if leaf.percent else None,
                 as_of=exp.cast(exp.Placeholder(this="as_of"), "date"),
             )
         )
@@ -316,7 +327,7 @@ class _Builder:
         values = [f"'field', v.{_q(leaf.field)}"]
         if leaf.other:
             values.append(f"'other', v.{_q(leaf.other)}")
-        for key in ("param", "months", "days"):
+        for key in ("param", "months", "days", "percent"):
             name = getattr(leaf, key)
             if name and not isinstance(self.rule.params[name].value, list):
                 values.append(f"'{key}', {self._sql(self.param(name))}")
@@ -452,4 +463,22 @@ def _affected(plan: Plan) -> Query:
                 f" where d.{_q(column.name)} in (select t.ref{cast} from ingestion_touch t where {touched})"
             )
     sql = " union ".join(selects)
+    return Query(sql, params)
+
+
+def _due(plan: Plan) -> Query | None:
+    """Driver rows for which a condition on the calendar turns within the days (due_from, due_to]."""
+    rule = plan.rule
+    clocks = [leaf for leaf in leaves(rule.when) if OPERATORS[leaf.op].clock]
+    if not clocks:
+        return None
+    subject = rule.clue.subject.split(".")[1]
+    feed = rule.sources[rule.driver].feed or ""
+    params = {f"p_{leaf.days}": rule.params[leaf.days or ""].value for leaf in clocks}
+    turns = " or ".join(
+        f"(d.{_q(leaf.field.split('.')[1])} + %(p_{leaf.days})s::int > %(due_from)s::date"
+        f" and d.{_q(leaf.field.split('.')[1])} + %(p_{leaf.days})s::int <= %(due_to)s::date)"
+        for leaf in clocks
+    )
+    sql = f"select d.{_q(subject)}::text as subject_ref from pool.{_q(feed)} d where d.to_landing is null and ({turns})"
     return Query(sql, params)

@@ -26,6 +26,7 @@ class Operands:
     listed: list[exp.Expression]
     months: exp.Expression | None
     days: exp.Expression | None
+    percent: exp.Expression | None
     as_of: exp.Expression
 
 
@@ -34,7 +35,7 @@ Sql = Callable[[Operands], exp.Expression]
 
 @dataclass(frozen=True)
 class Operator:
-    """``needs``: which of against (value, param, other), list, other, months, days must stand in the leaf."""
+    """``needs``: which of against (value, param, other), list, other, months, days, percent must stand in the leaf."""
 
     name: str
     types: frozenset[str]
@@ -92,6 +93,13 @@ def _empty(o: Operands) -> exp.Expression:
     return exp.Is(this=o.field, expression=exp.Null())
 
 
+def _share_below(o: Operands) -> exp.Expression:
+    """field × 100 < other × percent; an ``other`` of zero makes no share and is false."""
+    assert o.percent is not None  # noqa: S101  guaranteed by ``needs``
+    hundredfold = exp.Mul(this=o.field, expression=exp.Literal.number(100))
+    return exp.LT(this=hundredfold, expression=exp.Mul(this=_against(o), expression=o.percent))
+
+
 _ONE, _LIST, _OTHER, _NOTHING = (
     frozenset({"against"}),
     frozenset({"list"}),
@@ -147,6 +155,14 @@ OPERATORS: dict[str, Operator] = {
             "早于",
             "is before",
             lambda o: exp.LT(this=_plus_days(o.field, o.days), expression=_against(o)),
+        ),
+        Operator(
+            "share_below",
+            _NUMBERS,
+            frozenset({"other", "percent"}),
+            "占比低于",
+            "is a share below",
+            _share_below,
         ),
         Operator(
             "days_ago_at_least",

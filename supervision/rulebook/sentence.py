@@ -9,7 +9,7 @@ from supervision.rulebook.spec import Leaf, Node, RuleSpec, leaves
 
 Language = Literal["zh", "en"]
 
-_MONEY_SUFFIXES = ("_cny", "total", "recovered", "amount")
+_MONEY_SUFFIXES = ("_cny", "total", "recovered", "amount", "loss", "got")
 
 
 def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: Language) -> str:
@@ -92,11 +92,12 @@ def _threshold(rule: RuleSpec, leaf: Leaf, values: Mapping[str, Any]) -> str:
         shown = "、".join(leaf.value)
     else:
         shown = _value(leaf.field, leaf.value, "zh") if leaf.value is not None else ""
-    for key in ("months", "days"):
+    for key, unit in (("months", " 个月"), ("days", " 天")):
         name = getattr(leaf, key)
         if name:
-            unit = "个月" if key == "months" else "天"
-            shown += f" + {rule.params[name].value} {unit}"
+            shown += f" + {rule.params[name].value}{unit}"
+    if leaf.percent:
+        shown += f" × {rule.params[leaf.percent].value} %"
     return shown
 
 

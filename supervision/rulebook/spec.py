@@ -53,8 +53,9 @@ class Leaf(_Strict):
     other: str | None = None
     months: str | None = None
     days: str | None = None
+    percent: str | None = None
     #: what an empty field counts as; without it an empty field leaves the condition undecided
-    missing_as: int | None = None
+    missing_as: Scalar | None = None
 
 
 class Tree(_Strict):

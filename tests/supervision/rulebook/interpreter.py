@@ -1,0 +1,185 @@
+"""A slow, obvious reading of a rule over plain rows: what the compiled SQL must agree with.
+
+Rows are dicts; a missing key is an empty cell. Money in 分, dates as ``date``. Nothing is shared with the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from supervision.rulebook.spec import Leaf, Node, RuleSpec, Source
+
+Row = dict[str, Any]
+
+
+def run(
+    rule: RuleSpec, rows: Mapping[str, list[Row]], *, as_of: date, covers: Mapping[str, date | None]
+) -> dict[str, Row]:
+    """subject → {"verdict", "level", "measures"}; subjects that are misses do not appear."""
+    tables = {alias: _table(rule, alias, source, rows) for alias, source in rule.sources.items()}
+    combinations: list[dict[str, Row]] = [{rule.driver: row} for row in tables[rule.driver]]
+    for link in rule.link:
+        left_alias, left = link.left.split(".")
+        right_alias, right = link.right.split(".")
+        combinations = [
+            {**c, right_alias: row}
+            for c in combinations
+            for row in tables[right_alias]
+            if c[left_alias].get(left) is not None and c[left_alias].get(left) == row.get(right)
+        ]
+    groups: dict[str, list[tuple[bool | None, dict[str, Row]]]] = {}
+    for c in combinations:
+        truth = _tree(rule, rule.when, c, as_of)
+        for leg in rule.without:
+            truth = _and(truth, _absent(rule, leg, c, rows, covers))
+        subject = _get(c, rule.clue.subject)
+        if truth is not False and subject is not None:
+            groups.setdefault(subject, []).append((truth, c))
+    return {subject: _result(rule, found) for subject, found in groups.items()}
+
+
+def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[Row]]) -> list[Row]:
+    if source.feed is not None:
+        return [r for r in rows.get(source.feed, []) if source.where is None or _plain(rule, source.where, r)]
+    key = next(link.right.split(".")[1] for link in rule.link if link.right.split(".")[0] == alias)
+    united: dict[Any, list[tuple[str, Row]]] = {}
+    for member in source.any_of or ():
+        for row in rows.get(member.feed, []):
+            if member.where is None or _plain(rule, member.where, row):
+                common = {name: row.get(own) for name, own in member.columns.items()}
+                if common[key] is not None:
+                    united.setdefault(common[key], []).append((member.feed, common))
+    table = []
+    for value, found in united.items():
+        combined: Row = {key: value, "support": len({feed for feed, _ in found})}
+        for name, how in source.combine.items():
+            values = [row[name] for _, row in found if row[name] is not None]
+            combined[name] = (min if how == "min" else max)(values) if values else None
+        table.append(combined)
+    return table
+
+
+def _plain(rule: RuleSpec, node: Node, row: Row) -> bool:
+    return _tree(rule, node, {"": row}, date.min) is True
+
+
+def _get(combination: dict[str, Row], name: str) -> Any:
+    alias, _, column = name.rpartition(".")
+    return combination[alias].get(column)
+
+
+def _and(a: bool | None, b: bool | None) -> bool | None:
+    if a is False or b is False:
+        return False
+    return None if a is None or b is None else True
+
+
+def _tree(rule: RuleSpec, node: Node, c: dict[str, Row], as_of: date) -> bool | None:
+    if isinstance(node, Leaf):
+        return _leaf(rule, node, c, as_of)
+    if node.negated is not None:
+        inner = _tree(rule, node.negated, c, as_of)
+        return None if inner is None else not inner
+    truths = [_tree(rule, child, c, as_of) for child in (node.all or node.any or ())]
+    if node.all:
+        return False if False in truths else (None if None in truths else True)
+    return True if True in truths else (None if None in truths else False)
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _plus_months(day: date, months: int) -> date:
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | None:
+    value = _get(c, leaf.field)
+    if value is None and leaf.missing_as is not None:
+        value = leaf.missing_as
+    against: Any = leaf.value
+    if leaf.param is not None:
+        against = rule.params[leaf.param].value
+    if leaf.other is not None:
+        against = _get(c, leaf.other)
+    months = int(rule.params[leaf.months].value) if leaf.months else 0  # type: ignore[arg-type]
+    days = int(rule.params[leaf.days].value) if leaf.days else 0  # type: ignore[arg-type]
+    if leaf.op == "is_empty":
+        return value is None
+    if leaf.op == "is_present":
+        return value is not None
+    if value is None or (against is None and leaf.op != "days_ago_at_least"):
+        return None
+    percent = int(rule.params[leaf.percent].value) if leaf.percent else 0  # type: ignore[arg-type]
+    answers = {
+        "share_below": lambda: value * 100 < against * percent,
+        "=": lambda: value == against,
+        "!=": lambda: value != against,
+        ">": lambda: value > against,
+        ">=": lambda: value >= against,
+        "<": lambda: value < against,
+        "<=": lambda: value <= against,
+        "in_list": lambda: value in against,
+        "not_in_list": lambda: value not in against,
+        "contains_any": lambda: any(word in value for word in against),
+        "after_month_of": lambda: _month(value) > _plus_months(_month(against), months),
+        "before_month_of": lambda: _plus_months(_month(value), months) < _month(against),
+        "after_date": lambda: value > against + timedelta(days=days),
+        "before_date": lambda: value + timedelta(days=days) < against,
+        "days_ago_at_least": lambda: value + timedelta(days=days) <= as_of,
+    }
+    return bool(answers[leaf.op]())
+
+
+def _absent(
+    rule: RuleSpec,
+    leg: Any,
+    c: dict[str, Row],
+    rows: Mapping[str, list[Row]],
+    covers: Mapping[str, date | None],
+) -> bool | None:
+    since = _get(c, leg.since)
+    if since is None:
+        return None
+    until = since + timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
+    for row in rows.get(leg.feed, []):
+        same = all(_matches(row.get(own), _get(c, theirs)) for theirs, own in leg.match.items())
+        if same and row.get(leg.date) is not None and since <= row[leg.date] <= until:
+            return False
+    covered = covers.get(leg.feed)
+    return True if covered is not None and covered >= until else None
+
+
+def _matches(own: Any, theirs: Any) -> bool:
+    """The same value, or a text that mentions it."""
+    if own is None or theirs is None:
+        return False
+    return bool(own == theirs) or (isinstance(own, str) and f":{theirs}〕" in own)
+
+
+def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> Row:
+    true = [c for truth, c in found if truth is True]
+    if not true:
+        return {"verdict": "undecided", "level": None, "measures": {}}
+    measures: Row = {}
+    for name, measure in rule.measures.items():
+        if measure.kind == "count":
+            measures[name] = len(true)
+            continue
+        values = [v for v in (_get(c, measure.field) for c in true) if v is not None]
+        if values:
+            measures[name] = {"sum": sum, "min": min, "max": max, "first": lambda v: v[0]}[measure.kind](
+                values
+            )
+    level = next(
+        b.level
+        for b in rule.bands
+        if all(
+            measures.get(m) is not None and measures[m] >= rule.params[p].value for m, p in b.at_least.items()
+        )
+    )
+    return {"verdict": "hit", "level": level, "measures": measures}

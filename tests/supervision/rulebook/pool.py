@@ -1,0 +1,77 @@
+"""Puts plain test rows into the real pool tables and runs a compiled rule there."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from datetime import date
+from typing import Any
+
+from django.db import connections, transaction
+
+from chuxiong.accounts.scope import scope
+from ingestion.pool import pool_columns
+from ingestion.selectors import catalog
+from supervision.rulebook.compiler import compile_rule
+from supervision.rulebook.spec import RuleSpec
+from tests.conftest import acting_as
+
+_SPACE = uuid.UUID(int=7)
+
+
+def ref(value: str) -> uuid.UUID:
+    """A stable ref for a short test name."""
+    return uuid.uuid5(_SPACE, value)
+
+
+def _stored(value: Any, kind: str) -> Any:
+    if kind == "uuid" and value is not None:
+        return str(ref(value))
+    if isinstance(value, str):
+        return re.sub(r"〔citizen_id:(\w+)〕", lambda m: f"〔citizen_id:{ref(m[1])}〕", value)
+    return value
+
+
+def fill(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Replace the pool's content by the given rows, all landed as 1."""
+    with connections["owner"].cursor() as cursor:
+        for code in catalog():
+            cursor.execute(f'truncate pool."{code}"')
+        number = 0
+        for code, listed in rows.items():
+            kinds = pool_columns(catalog()[code])
+            for row in listed:
+                number += 1
+                values = {name: _stored(value, kinds[name]) for name, value in row.items()}
+                names = ", ".join(f'"{n}"' for n in values)
+                marks = ", ".join(["%s"] * len(values))
+                cursor.execute(
+                    f'insert into pool."{code}" (natural_hash, row_hash, batch_id, row_no, from_landing, county, {names})'
+                    f" values (%s, %s, 1, %s, 1, '532301', {marks})",
+                    [number.to_bytes(16, "big"), b"x", number, *values.values()],
+                )
+
+
+def run_compiled(rule: RuleSpec, *, as_of: date, covers: dict[str, date | None]) -> dict[str, dict[str, Any]]:
+    """subject ref → result row of the compiled full query."""
+    plan = compile_rule(rule, catalog())
+    query = plan.query()
+    params = {
+        **query.params,
+        "landing": 1,
+        "as_of": as_of,
+        **{f"covers_{f}": covers.get(f) for f in plan.feeds_absent},
+    }
+    with (
+        acting_as("worker"),
+        transaction.atomic(using="worker"),
+        scope(offices=["532301"], feeds=plan.fields_read),
+        connections["worker"].cursor() as cursor,
+    ):
+        cursor.execute(query.sql, params)
+        names = [c.name for c in cursor.description]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in found:
+        row["material"] = json.loads(row["material"])
+    return {row["subject_ref"]: row for row in found}
