@@ -99,14 +99,14 @@ def database() -> Iterator[None]:
     """Empty tables, committed data, the real roles."""
     from django.db import connections
 
-    _empty()
+    empty_tables()
     yield
     for connection in connections.all():
         if connection.in_atomic_block:
             raise AssertionError("a test left a transaction open")
 
 
-def _empty() -> None:
+def empty_tables() -> None:
     from django.core.management import call_command
     from django.db import connections
 
