@@ -11,12 +11,14 @@ TABLES = {
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
+    "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
     "supervision_nonce": {"web": "SELECT, INSERT, DELETE"},
 }
 POLICIES = {
     "supervision_clue": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
     "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
@@ -36,6 +38,10 @@ STATEMENTS = [
     " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed"
     " from supervision_clue c where not c.exercise and c.state not in ('merged', 'withdrawn')",
     "grant select on wall_clue to cx_wall, cx_web",
+    # Alarms on a wall: what, where, how loud, since when. No firm, no outfall.
+    "create or replace view wall_alarm as select a.id, a.title_zh, a.title_en, a.series, a.office, a.level, a.state,"
+    " a.multiple, a.first_at, a.last_at from supervision_alarm a where a.state <> 'withdrawn'",
+    "grant select on wall_alarm to cx_wall, cx_web",
     "create or replace view wall_event as select coalesce(max(id), 0) as last from supervision_clueevent",
     "grant select on wall_event to cx_wall, cx_web",
     # An agency's answer leaves its trace on the clue without showing the clue to the agency's connection.

@@ -9,15 +9,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from ingestion import selectors as ingestion
+from supervision.alarms.spec import AlarmSpec, load_alarms
+from supervision.alarms.states import OPEN
+from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, STATE_WORDS, State
-from supervision.models import Clue, Letter, RuleState
+from supervision.models import Alarm, Clue, Letter, RuleState
 from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
@@ -45,6 +48,18 @@ def rules_reading(landing: int) -> list[str]:
         for rule_id in live_rules()
         if feeds & (set(compile_rule(rulebook()[rule_id], catalog).fields_read))
     ]
+
+
+@lru_cache(maxsize=1)
+def alarms() -> dict[str, AlarmSpec]:
+    """The alarm definitions; read once per process."""
+    return load_alarms(ingestion.catalog())
+
+
+def alarms_reading(landing: int) -> list[str]:
+    """Definitions that read the feed which landed as ``landing``."""
+    feeds = ingestion.landed_feeds(since=landing - 1, until=landing)
+    return [spec.id for spec in alarms().values() if spec.feed in feeds]
 
 
 # ---- the queue -------------------------------------------------------------------------------
@@ -320,6 +335,9 @@ class ClueDetail:
     material: dict[str, Any]
     others: list[ClueRow]
     handler: str
+    responsible: str
+    responsible_zh: str
+    responsible_en: str
     checked_at: datetime | None
     confirmed_at: datetime | None
     settled_at: datetime | None
@@ -327,6 +345,7 @@ class ClueDetail:
 
 _EVENT_WORDS = {
     "raised": ("发现线索", "Clue raised"),
+    "direct": ("按权责清单直接交办", "Delivered directly by the duty list"),
     "enter": ("人工录入", "Entered by hand"),
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
@@ -387,6 +406,9 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         material=clue.material,
         others=[_row(c, offices, {}) for c in others],
         handler=clue.handler,
+        responsible=clue.responsible,
+        responsible_zh=clue.responsible_zh,
+        responsible_en=clue.responsible_en,
         checked_at=clue.checked_at,
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
@@ -406,7 +428,7 @@ def _event(event: Any) -> Event:
 
 def _act_date(clue: Clue) -> date:
     """The day of the act, by which law is cited; the day the clue was raised when no fact names it."""
-    for key in ("act_date", "last_month", "occurred_on"):
+    for key in ("act_date", "last_month", "last_day", "last_found", "occurred_on"):
         value = clue.material.get(key)
         if isinstance(value, str):
             try:
@@ -463,6 +485,53 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
     return list(facts.values()), sources
+
+
+# ---- alarms ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AlarmFilters:
+    """What the list is narrowed to; ``states`` empty means those that still ask for somebody."""
+
+    states: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlarmPage:
+    rows: list[Alarm]
+    total: int
+    page: int
+    pages: int
+    #: state → count within the person's reach
+    counts: dict[str, int]
+
+
+def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPage:
+    """One page of alarms: unreviewed and loudest first, then the latest reading."""
+    with person_scope(person):
+        counts = dict(Alarm.objects.order_by().values_list("state").annotate(Count("pk")))
+        found = Alarm.objects.filter(state__in=filters.states or [s.value for s in OPEN])
+        if filters.levels:
+            found = found.filter(level__in=filters.levels)
+        total = found.count()
+        pages = max(1, -(-total // PAGE))
+        page = min(max(1, page), pages)
+        ordered = found.select_related("clue").order_by(
+            Case(When(state="unreviewed", then=0), default=1),
+            Case(When(level="urgent", then=0), When(level="warning", then=1), default=2),
+            "-last_at",
+            "-pk",
+        )
+        rows = list(ordered[(page - 1) * PAGE : page * PAGE])
+    return AlarmPage(rows, total, page, pages, {s.value: counts.get(s.value, 0) for s in AlarmState})
+
+
+def alarm_count(person: Person) -> int:
+    """Unreviewed alarms, for the navigation."""
+    with person_scope(person):
+        return Alarm.objects.filter(state=AlarmState.UNREVIEWED.value).count()
 
 
 # ---- agencies --------------------------------------------------------------------------------

@@ -7,15 +7,24 @@ from datetime import date
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
+from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
-from supervision.selectors import live_rules, rules_reading
+from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 
 
 @handler("landed")
 def after_landing(claim: Claim) -> None:
     landing = claim.payload["landing"]
+    for alarm_id in alarms_reading(landing):
+        enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     for rule_id in rules_reading(landing):
         enqueue("match", f"{rule_id}@{landing}", {"rule": rule_id}, priority=3)
+
+
+@handler("alarm")
+def alarm(claim: Claim) -> None:
+    spec = alarms()[claim.payload["alarm"]]
+    raise_alarms(spec, landing=claim.payload["landing"], at=timezone.now())
 
 
 @handler("day")

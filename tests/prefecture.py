@@ -153,6 +153,34 @@ def case_card(serial: int, loss: str, recovered: str, seized: str) -> dict[str, 
     }  # fmt: skip
 
 
+def patrol(
+    serial: int, day: str, lon: str, *, kind: str = "河岸垃圾", status: str = "处理中", reopened: str = "0"
+) -> dict[str, str]:
+    """A finding on one stretch of river; 0.001 degrees of longitude are about 101 m."""
+    return {
+        "patrol_id": f"XH{serial:04d}", "problem_id": f"WT{serial:04d}", "river_name": "示例河", "river_code": "R532301001",
+        "division_code": "532301", "start_time": f"{day} 08:00", "found_time": f"{day} 09:00" if day else "",
+        "problem_type": kind, "lon": lon, "lat": "25.03" if lon else "", "status": status, "reopen_count": reopened,
+    }  # fmt: skip
+
+
+def reading(
+    outfall: str,
+    day: str,
+    value: str,
+    *,
+    kind: str = "2031",
+    limit: str = "50",
+    mark: str = "N",
+    hour: int = 0,
+) -> dict[str, str]:
+    column = "value_rtd" if kind == "2011" else "value_avg"
+    return {
+        "mn": outfall, "st": "32", "data_type": kind, "data_time": f"{day} {hour:02d}:00:00", "factor": "w01018", column: value,
+        "flag": mark, "limit_value": limit, "org_name": "示例污水公司", "outlet_name": "总排口", "received_at": f"{day} 23:59:00",
+    }  # fmt: skip
+
+
 def bring(
     feed_code: str,
     source: io.BytesIO,

@@ -96,7 +96,8 @@ def _case(patrols: Patrols, kind: str, number: int) -> None:
         "lon": found[0]["经度"],
         "lat": found[0]["纬度"],
     }
-    patrols.truth.expect(RULE, kind, cls, "place", found[0]["问题编号"], why, measures)
+    # A place is a stretch of river; the first sighting names the matter on it.
+    patrols.truth.expect(RULE, kind, cls, "place", river[1], why, measures, bucket=found[0]["问题编号"])
 
 
 def _row(patrols: Patrols, river: tuple[str, str, str, float, float], moment: datetime, number: int) -> Row:

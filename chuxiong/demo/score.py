@@ -74,10 +74,14 @@ def _score(rule: str, planted: dict[tuple[str, str], dict[str, object]]) -> Rule
         actual = {(ref, bucket): (verdict, level) for ref, bucket, verdict, level in cursor.fetchall()}
     result = RuleScore(rule)
     hits = {key for key, (verdict, _) in actual.items() if verdict == "hit"}
+    waiting = {ref for (ref, _), (verdict, _) in actual.items() if verdict == "undecided"}
     for key, row in planted.items():
         kind = str(row["class"])
         result.classes[kind] += 1
         verdict = actual.get(key, (None, None))[0]
+        if kind == "undecided" and not key[1] and key[0] in waiting:
+            # What cannot be decided has no first event that would name the matter.
+            verdict = "undecided"
         if kind == "hit":
             result.expected += 1
             if key in hits:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db import connections, transaction
+from django.utils import timezone
 
 from chuxiong.accounts.models import Department, Office, Person
 from ingestion.agreements import PURPOSE
 from ingestion.models import Agreement
 from ingestion.selectors import catalog
 from supervision.api.signing import new_client
+from supervision.duties import responsible
 from supervision.models import AgencyClient
 
 #: username, shown name, office, department, roles. The names say themselves that nobody is meant.
@@ -86,12 +88,20 @@ def _agreements(today: date) -> None:
 
 def _clients() -> list[Login]:
     made = []
-    for feed in catalog().values():
-        key = f"demo-{feed.agency.code}"
+    agencies = {feed.agency.code: feed.agency.zh for feed in catalog().values()}
+    # The responsible agency of the river story, by the duty list.
+    city = Office.objects.get(pk="532301")
+    answerable = responsible(
+        "河岸垃圾", city.pk, on=timezone.localdate(), zh=city.short_zh, en=city.short_en, prefecture="532300"
+    )
+    if answerable:
+        agencies[answerable.agency] = answerable.agency_zh
+    for agency, zh in agencies.items():
+        key = f"demo-{agency}"
         if AgencyClient.objects.filter(key=key).exists():
             continue
-        _, secret = new_client(agency=feed.agency.code, agency_zh=feed.agency.zh, key=key)
-        made.append(Login("单位接口", key, secret, feed.agency.zh))
+        _, secret = new_client(agency=agency, agency_zh=zh, key=key)
+        made.append(Login("单位接口", key, secret, zh))
     return made
 
 

@@ -6,6 +6,7 @@
   ``class`` is hit, near_miss, innocent, undecided or quarantined (its own row cannot be loaded, so no verdict).
 - defect: ``{"feed", "file", "row", "defect", "expected"}``; ``row`` counts from 1 = first line of the file,
   0 = the whole file; ``expected`` is mended, quarantined, duplicate, kept or refused.
+- alarm: ``{"alarm", "subject", "series", "day", "multiple"}``: readings above their limit that ask for somebody.
 - judgment: ``{"judgment", "case_no", "measures"}``: amounts and orders stated in the text.
 
 ``truth.day0.jsonl`` and ``truth.day1.jsonl`` hold the verdicts as they stand after the deliveries of that day.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +33,7 @@ class Truth:
     _verdicts: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = field(default_factory=dict)
     _defects: list[dict[str, Any]] = field(default_factory=list)
     _judgments: list[dict[str, Any]] = field(default_factory=list)
+    _alarms: list[dict[str, Any]] = field(default_factory=list)
 
     def expect(
         self,
@@ -58,6 +61,10 @@ class Truth:
     def defect(self, feed: str, file: str, row: int, code: str, expected: str) -> None:
         self._defects.append({"feed": feed, "file": file, "row": row, "defect": code, "expected": expected})
 
+    def alarm(self, definition: str, subject: str, series: str, day: date, multiple: float) -> None:
+        line = {"subject": subject, "series": series, "day": day.isoformat(), "multiple": multiple}
+        self._alarms.append({"alarm": definition, **line})
+
     def judgment(self, doc_id: str, case_no: str, measures: dict[str, Any]) -> None:
         self._judgments.append({"judgment": doc_id, "case_no": case_no, "measures": measures})
 
@@ -83,7 +90,9 @@ class Truth:
     def write(self, out: Path) -> None:
         for day in range(LAST_DAY):
             _lines(out / f"truth.day{day}.jsonl", self.verdicts(day))
-        _lines(out / "truth.jsonl", [*self.verdicts(LAST_DAY), *self._defects, *self._judgments])
+        _lines(
+            out / "truth.jsonl", [*self.verdicts(LAST_DAY), *self._defects, *self._judgments, *self._alarms]
+        )
 
 
 def _lines(path: Path, rows: list[dict[str, Any]]) -> None:

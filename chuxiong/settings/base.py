@@ -91,9 +91,11 @@ def _database(role: str, address: env.DatabaseAddress) -> dict[str, Any]:
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
+        # Days are days of Shanghai in SQL too (casts to date, current_date); Django would set UTC.
+        "TIME_ZONE": "Asia/Shanghai",
         "OPTIONS": {
             "application_name": f"chuxiong-{role}",
-            "options": "-c timezone=Asia/Shanghai " + _TIMEOUTS.get(role, ""),
+            "options": _TIMEOUTS.get(role, ""),
         },
     }
 

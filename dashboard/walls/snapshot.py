@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.utils import timezone
 
+from dashboard.indicators.alarms import alarms
 from dashboard.indicators.feeds import freshness_of_feeds
 from dashboard.indicators.funnel import by_county, funnel, latest
 
@@ -45,6 +46,6 @@ def _build() -> dict[str, Any]:
             "funnel": asdict(funnel()),
             "counties": by_county(),
             "latest": latest(),
-            "alarms": [],
+            "alarms": alarms(),
             "feeds": freshness_of_feeds(),
         }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.db import connection, transaction
 
@@ -211,6 +211,22 @@ def receive(*, clue_number: str, by: Person, at: datetime, expected_version: int
     return move.clue
 
 
+def take_over(
+    *, clue_number: str, by: Person, at: datetime, note: str, expected_version: int | None = None
+) -> Clue:
+    """The prefecture office takes a county's clue into its own hands (提办)."""
+    if not by.office.is_prefecture:
+        raise Refused("只有州院可以提办", "only the prefecture office may take a clue over")
+    if not note.strip():
+        raise Refused("请写明提办理由", "say why the clue is taken over")
+    with _moving(
+        "take_over", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
+        move.detail |= {"from_office": move.clue.office}
+        move.clue.office, move.clue.handler, move.note = by.office_id, by.username, note
+    return move.clue
+
+
 def send_back(
     *,
     clue_number: str,
@@ -353,8 +369,9 @@ def enter(
     text: str,
     domain: str = "",
     exercise: bool = False,
+    origin: Literal["manual", "alert"] = "manual",
 ) -> Clue:
-    """Manual entry (人工录入): what a person saw, in six fields."""
+    """Manual entry (人工录入): what a person saw, in six fields; ``alert`` when it began as an alarm."""
     if not title.strip() or not text.strip():
         raise Refused("请填写事项和情况说明", "fill in the matter and what was seen")
     if office not in by.office_codes:
@@ -362,7 +379,7 @@ def enter(
     with person_scope(by):
         clue = Clue.objects.create(
             number=take_number("XS", at.year),
-            origin="manual",
+            origin=origin,
             subject_kind="place",
             subject_ref=f"{office}:{township}",
             title=title,

@@ -20,6 +20,11 @@ class CluesRaised:
     count: int
 
 
-def announce(event: ClueMoved | CluesRaised) -> None:
+@dataclass(frozen=True)
+class AlarmsChanged:
+    raised: int
+
+
+def announce(event: ClueMoved | CluesRaised | AlarmsChanged) -> None:
     """Called after commit only."""
     publish(type(event).__name__, **asdict(event))

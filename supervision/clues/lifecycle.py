@@ -100,6 +100,7 @@ MOVES: dict[str, Move] = {
         _move("defer", "暂缓至", "Defer until", {S.RAISED, S.TRIAGED}, None, "until"),
         _move("dispatch", "交办", "Dispatch", {S.TRIAGED, S.SENT_BACK}, S.DISPATCHED, "office", "department"),
         _move("receive", "签收", "Sign for", {S.DISPATCHED}, S.CHECKING),
+        _move("take_over", "提办", "Take over", {S.DISPATCHED, S.CHECKING}, S.CHECKING, "note"),
         _move("send_back", "退回", "Send back", {S.DISPATCHED, S.CHECKING}, S.SENT_BACK, "reason"),
         _move("conclude", "作出核查结论", "Conclude the check", {S.CHECKING}, None, "finding", "note"),
         _move("resume", "恢复核查", "Resume checking", {S.NEEDS_DATA}, S.CHECKING),

@@ -5,12 +5,14 @@ Reads the temporary table ``run_changed`` (verdict null = the hit is gone; old_*
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from supervision.clues.lifecycle import CLOSED, WITHDRAWABLE
 from supervision.clues.numbers import format_number, take_numbers
+from supervision.duties import responsible
 from supervision.reference import REFERENCE
 from supervision.rulebook.load import LoadedRule
 
@@ -51,7 +53,7 @@ def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime, 
     marked = _mark_source_changed(cursor, params)
     _refresh(cursor, params)
     withdrawn = _withdraw(cursor, params)
-    raised = _reopen_withdrawn(cursor, params) + _raise(cursor, params, at.year)
+    raised = _reopen_withdrawn(cursor, params) + _raise(cursor, rule, params, at)
     cursor.execute("drop table run_clue")
     return InLine(raised, withdrawn, marked)
 
@@ -120,8 +122,9 @@ def _reopen_withdrawn(cursor: Any, params: dict[str, Any]) -> int:
     return int(cursor.rowcount)
 
 
-def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
+def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) -> int:
     """New fingerprints, and closed ones whose material facts differ from those people decided on."""
+    year = at.year
     cursor.execute(
         "create temp table run_new on commit drop as"
         ' select row_number() over (order by r.subject_ref collate "C", r.bucket collate "C") as n, r.*,'
@@ -133,18 +136,22 @@ def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
     cursor.execute("select count(*) from run_new")
     count = int(cursor.fetchone()[0])
     if count:
+        _route(cursor, rule, at)
         last = take_numbers("XS", year, count)
         numbers = [format_number("XS", year, last - count + n) for n in range(1, count + 1)]
         cursor.execute(
             "insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
             " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
             " supported, material, conditions, evidence, source_changes, results, landing, raised_at, due_on, handler,"
-            " exercise, version)"
+            " responsible, responsible_zh, responsible_en, exercise, version)"
             " select (%(numbers)s::text[])[n], 'model', %(rule)s, %(version)s, %(digest)s, subject_kind, subject_ref,"
-            " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level, coalesce(o.code, %(top)s), '',"
+            " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level,"
+            " coalesce(w.office, o.code, %(top)s), coalesce(w.department, ''),"
             " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, '[]',"
             " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
-            " false, 1 from run_new left join accounts_office o on o.code = county returning id",
+            " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''), false, 1"
+            " from run_new left join run_way w using (n) left join accounts_office o on o.code = county"
+            " order by n returning id",
             {**params, "numbers": numbers, "top": _prefecture(cursor)},
         )
         born = [row[0] for row in cursor.fetchall()]
@@ -155,8 +162,61 @@ def _raise(cursor: Any, params: dict[str, Any], year: int) -> int:
             " jsonb_build_object('landing', %(landing)s::bigint) from unnest(%(born)s::bigint[]) id",
             {**params, "born": born},
         )
+        if rule.route and rule.route.direct:
+            _deliver_directly(cursor, params, born, at)
+        cursor.execute("drop table run_way")
     cursor.execute("drop table run_new")
     return count
+
+
+def _route(cursor: Any, rule: LoadedRule, at: datetime) -> None:
+    """``run_way``: office, department and responsible agency of the new clues whose problem the duty list knows."""
+    ways: list[dict[str, str]] = []
+    problem, params = "''", {}
+    if rule.route is not None:
+        params = {"problem": rule.route.problem}
+        problem = "%(problem)s::text"
+        if rule.route.problem in rule.measures:
+            problem = "coalesce(n.material ->> %(problem)s, '')"
+        cursor.execute(
+            f"select distinct {problem}, coalesce(n.county, ''), coalesce(o.short_zh, ''), coalesce(o.short_en, '')"
+            " from run_new n left join accounts_office o on o.code = n.county",
+            params,
+        )
+        top = _prefecture(cursor)
+        for what, county, zh, en in cursor.fetchall():
+            found = responsible(what, county, on=at.date(), zh=zh, en=en, prefecture=top)
+            if found:
+                office = top if found.organ_level == "prefecture" else county
+                ways.append({"problem": what, "county": county, "office": office, **asdict(found)})
+    cursor.execute(
+        "create temp table run_way on commit drop as select n.n, w.office, w.department, w.agency, w.agency_zh, w.agency_en"
+        " from run_new n join jsonb_to_recordset(%(ways)s::jsonb) as w(problem text, county text, office text,"
+        " department text, agency text, agency_zh text, agency_en text)"
+        f" on w.problem = {problem} and w.county = coalesce(n.county, '')",
+        {**params, "ways": json.dumps(ways)},
+    )
+
+
+def _deliver_directly(cursor: Any, params: dict[str, Any], born: list[int], at: datetime) -> None:
+    """Place, level and department are certain: the order goes to the office at once; the prefecture looks on."""
+    cursor.execute(
+        "select id from supervision_clue where id = any(%s) and department <> '' order by id", [born]
+    )
+    sure = [row[0] for row in cursor.fetchall()]
+    if not sure:
+        return
+    last = take_numbers("JB", at.year, len(sure))
+    orders = [format_number("JB", at.year, last - len(sure) + n) for n in range(1, len(sure) + 1)]
+    cursor.execute(
+        "with sent as (update supervision_clue c set state = 'dispatched', due_on = %(due)s, version = c.version + 1"
+        " from unnest(%(sure)s::bigint[], %(orders)s::text[]) o(id, number) where c.id = o.id"
+        " returning c.id, c.office, c.department, c.responsible, o.number)"
+        " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
+        " select id, %(at)s, %(engine)s, 'direct', 'raised', 'dispatched', '', jsonb_build_object('order', number,"
+        " 'office', office, 'department', department, 'agency', responsible, 'due_on', %(due)s::date) from sent",
+        {**params, "sure": sure, "orders": orders, "due": REFERENCE.limit("checking").after(at.date())},
+    )
 
 
 def _prefecture(cursor: Any) -> str:

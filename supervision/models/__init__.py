@@ -1,5 +1,6 @@
+from .alarm import Alarm
 from .clue import Clue, ClueEvent, Counter, Letter
 from .exchange import AgencyClient, Nonce
 from .rule import Hit, RuleState
 
-__all__ = ["AgencyClient", "Clue", "ClueEvent", "Counter", "Hit", "Letter", "Nonce", "RuleState"]
+__all__ = ["AgencyClient", "Alarm", "Clue", "ClueEvent", "Counter", "Hit", "Letter", "Nonce", "RuleState"]

@@ -34,7 +34,7 @@ class Clue(models.Model):
     rule_digest = models.CharField(max_length=64, blank=True)
     subject_kind = models.CharField(max_length=20)
     subject_ref = models.TextField()
-    bucket = models.CharField(max_length=60, blank=True)
+    bucket = models.CharField(max_length=200, blank=True)
     episode = models.IntegerField(default=1)
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="later")
     merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
@@ -61,6 +61,10 @@ class Clue(models.Model):
     settled_at = models.DateTimeField(null=True)
     due_on = models.DateField(null=True)
     handler = models.CharField(max_length=60, blank=True)
+    # By the duty list as it stood when the clue was raised.
+    responsible = models.CharField(max_length=30, blank=True)
+    responsible_zh = models.CharField(max_length=80, blank=True)
+    responsible_en = models.CharField(max_length=120, blank=True)
     exercise = models.BooleanField(default=False)
     version = models.IntegerField(default=1)
 

@@ -38,7 +38,7 @@ class Hit(models.Model):
     rule = models.CharField(max_length=60)
     subject_kind = models.CharField(max_length=20)
     subject_ref = models.TextField()
-    bucket = models.CharField(max_length=60)
+    bucket = models.CharField(max_length=200)
     verdict = models.CharField(max_length=10)
     level = models.CharField(max_length=10, null=True)
     county = models.CharField(max_length=6, null=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chuxiong.kit.problems import Problem
 from ingestion.catalog.load import Catalog
 from supervision.rulebook.operators import OPERATORS
-from supervision.rulebook.spec import Leaf, Member, RuleSpec, Tree, leaves
+from supervision.rulebook.spec import Leaf, Member, Node, RuleSpec, Tree, leaves
 
 #: what a combined source offers beside its common columns
 SUPPORT = "support"
@@ -51,6 +51,20 @@ class Fields:
         self.types[f"{alias}.{SUPPORT}"] = "int"
 
 
+#: per kind of measure, the operators that stay true when further rows join
+_FURTHERED = {
+    "count": frozenset({">", ">="}),
+    "max": frozenset({">", ">="}),
+    "min": frozenset({"<", "<=", "days_ago_at_least"}),
+}
+
+
+def _negates(node: Node) -> bool:
+    if isinstance(node, Leaf):
+        return False
+    return node.negated is not None or any(_negates(child) for child in node.all or node.any or ())
+
+
 def problems_of(rule: RuleSpec, catalog: Catalog, place: str) -> list[Problem]:
     """Everything that keeps the rule from being compiled."""
     return _Check(rule, catalog, place).run()
@@ -85,6 +99,9 @@ class _Check:
                 self._where(member.where, member.feed, f"sources.{alias}.any_of.{index}.where")
         self._without()
         self._measures()
+        self._cluster()
+        self._having()
+        self._route()
         if self._known("clue.subject", rule.clue.subject):
             if self.fields.subjects.get(rule.clue.subject) != rule.clue.kind:
                 self.add(
@@ -162,9 +179,16 @@ class _Check:
                 self.add(f"{at}.days", f"没有参数 {leg.days}", f"在 params 中登记 {leg.days} 及其来源")
 
     def _measures(self) -> None:
+        types = self.fields.types
         for name, measure in self.rule.measures.items():
             if measure.kind != "count":
                 self._known(f"measures.{name}", measure.field)
+            if (
+                measure.per
+                and self._known(f"measures.{name}.per", measure.per)
+                and not {types.get(measure.field), types[measure.per]} <= _NUMBERS | {"money"}
+            ):
+                self.add(f"measures.{name}.per", "只有数值可以相除", "换成数值字段")
         for index, band in enumerate(self.rule.bands):
             for name, param in band.at_least.items():
                 if name not in self.rule.measures:
@@ -173,6 +197,52 @@ class _Check:
                     self.add(f"bands.{index}", f"没有参数 {param}", f"在 params 中登记 {param} 及其来源")
         if self.rule.bands[-1].at_least:
             self.add("bands", "最后一档仍有条件，可能无级别可用", "最后一档不写 at_least")
+
+    def _param(self, at: str, name: str) -> None:
+        if name not in self.rule.params:
+            self.add(at, f"没有参数 {name}", f"在 params 中登记 {name} 及其来源")
+
+    def _cluster(self) -> None:
+        cluster = self.rule.cluster
+        if cluster is None:
+            return
+        self._param("cluster.hours", cluster.hours)
+        for at, name in [("time", cluster.time), *(("same", n) for n in (*cluster.same, *cluster.named_by))]:
+            self._known(f"cluster.{at}", name)
+        if self.fields.types.get(cluster.time, "datetime") not in _DATES:
+            self.add("cluster.time", f"{cluster.time} 不是日期或时间", "换成日期或时间字段")
+        if cluster.place:
+            self._param("cluster.place.metres", cluster.place.metres)
+            for name in (cluster.place.lon, cluster.place.lat):
+                if self._known("cluster.place", name) and self.fields.types[name] not in _NUMBERS:
+                    self.add("cluster.place", f"{name} 不是数值", "换成经纬度字段（度）")
+
+    def _having(self) -> None:
+        """Only conditions that more rows can but further: then undecided rows bound the answer."""
+        if self.rule.having is None:
+            return
+        if _negates(self.rule.having):
+            self.add("having", "不能用 not", "改写为肯定的条件")
+        for leaf in leaves(self.rule.having):
+            at = f"having.{leaf.id}"
+            measure = self.rule.measures.get(leaf.field)
+            if measure is None:
+                self.add(at, f"没有度量 {leaf.field}", f"可用：{'、'.join(self.rule.measures)}")
+                continue
+            if leaf.op not in _FURTHERED.get(measure.kind, frozenset()):
+                self.add(
+                    f"{at}.op",
+                    f"“{leaf.op}”不能用于度量 {leaf.field}（{measure.kind}）",
+                    f"可用：{'、'.join(sorted(_FURTHERED.get(measure.kind, frozenset()))) or '换成 count、max 或 min'}",
+                )
+                continue
+            kind = "number" if measure.kind == "count" or measure.per else self.fields.types[measure.field]
+            self._operator(leaf, at, kind)
+
+    def _route(self) -> None:
+        route = self.rule.route
+        if route and route.direct and not self.fields.types.get(f"{self.rule.driver}.county"):
+            self.add("route.direct", "主来源没有属地，不能直接交办", "去掉 direct，由州院分流")
 
     def _where(self, tree: Tree | None, feed: str | None, at: str) -> None:
         if tree is None or feed is None:

@@ -15,7 +15,18 @@ from sqlglot import exp
 from ingestion.catalog.load import Catalog
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.operators import OPERATORS, Operands
-from supervision.rulebook.spec import Band, Leaf, Member, Node, RuleSpec, Source, Tree, leaves
+from supervision.rulebook.spec import (
+    Band,
+    Cluster,
+    Leaf,
+    Measure,
+    Member,
+    Node,
+    RuleSpec,
+    Source,
+    Tree,
+    leaves,
+)
 
 Dialect = Literal["postgres"]
 Scope = Literal["full", "subjects"]
@@ -106,6 +117,11 @@ def _named_fields(rule: RuleSpec) -> set[str]:
     for leaf in leaves(rule.when):
         names |= {leaf.field} | ({leaf.other} if leaf.other else set())
     names |= {m.field for m in rule.measures.values() if m.kind != "count"}
+    names |= {m.per for m in rule.measures.values() if m.per}
+    if rule.cluster:
+        names |= {rule.cluster.time, *rule.cluster.same, *rule.cluster.named_by}
+        if rule.cluster.place:
+            names |= {rule.cluster.place.lon, rule.cluster.place.lat}
     for leg in rule.without:
         names |= {*leg.match, leg.since}
     return names
@@ -134,7 +150,8 @@ class _Builder:
         placeholder: exp.Expression = exp.Placeholder(this=name)
         if isinstance(value, bool):
             return exp.cast(placeholder, "boolean")
-        return exp.cast(placeholder, "bigint" if isinstance(value, int) else "text")
+        kind = {int: "bigint", float: "double precision"}.get(type(value), "text")
+        return exp.cast(placeholder, kind)
 
     def param(self, name: str) -> exp.Expression:
         value = self.rule.params[name].value
@@ -156,8 +173,15 @@ class _Builder:
         steps.append(("judged", judged))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
         steps.append(("kept", self._kept()))
+        if self.rule.cluster:
+            steps += self._clustered(self.rule.cluster)
         steps.append(("grouped", self._grouped()))
-        text = "with " + ", ".join(f"{_q(name)} as ({sql})" for name, sql in steps) + " " + self._final()
+        text = (
+            "with recursive "
+            + ", ".join(f"{_q(name)} as ({sql})" for name, sql in steps)
+            + " "
+            + self._final()
+        )
         return Query(text, self.params)
 
     def _visible(self, alias: str) -> str:
@@ -336,6 +360,69 @@ class _Builder:
             f" 'values', jsonb_build_object({', '.join(values)}))"
         )
 
+    def _clustered(self, cluster: Cluster) -> list[tuple[str, str]]:
+        """The kept rows with the matter each belongs to: anchors by recursion, then every row to its anchor.
+
+        ``part`` numbers the partitions within which rows may belong together, ``n`` the rows of a partition in
+        the order of time. The next anchor is the first row behind the last one that no anchor reaches.
+        """
+        subject = f"k.{_q(self.rule.clue.subject)}"
+        same = [f"k.{_q(name)}" for name in cluster.same]
+        names = [f"k.{_q(name)}" for name in cluster.named_by]
+        order = ", ".join([f"k.{_q(cluster.time)} nulls last", *(f"{n}::text" for n in names), self._order()])
+        bucket = " || ' ' || ".join(
+            f"coalesce({self._as_name(name)}, '')" for name in (*cluster.same, *cluster.named_by)
+        )
+        lon, lat = ("null::float8", "null::float8")
+        if cluster.place:
+            lon, lat = (f"k.{_q(cluster.place.lon)}", f"k.{_q(cluster.place.lat)}")
+        ordered = (
+            f"select k.*, {bucket} as matter, k.{_q(cluster.time)} as at, {lon} as lon, {lat} as lat,"
+            f" dense_rank() over (order by {', '.join([subject, *same])}) as part,"
+            f" row_number() over (partition by {', '.join([subject, *same])} order by {order}) as n"
+            f" from kept k where {subject} is not null"
+        )
+        hours = f"make_interval(hours => ({self._sql(self.param(cluster.hours))})::int)"
+        if cluster.place is None:
+            # Reaches in time alone do not overlap: only the last anchor can reach the next row.
+            anchors = (
+                "select part, n, at, matter from ordered where n = 1 union all"
+                " select o.part, o.n, o.at, o.matter from anchors a cross join lateral (select e.part, e.n, e.at, e.matter"
+                f" from ordered e where e.part = a.part and e.n > a.n and not coalesce(e.at <= a.at + {hours}, false)"
+                " order by e.n limit 1) o"
+            )
+            reach = f"coalesce(o.at <= a.at + {hours}, false)"
+        else:
+            metres = self._sql(self.param(cluster.place.metres))
+
+            def near(x: str, y: str) -> str:
+                """Great-circle distance on a sphere of 6,371 km."""
+                return (
+                    f"2 * 6371000 * asin(least(1, sqrt(sin(radians({y}.lat - {x}.lat) / 2) ^ 2 + cos(radians({x}.lat))"
+                    f" * cos(radians({y}.lat)) * sin(radians({y}.lon - {x}.lon) / 2) ^ 2))) <= {metres}"
+                )
+
+            anchors = (
+                "select part, n, at, lon, lat, matter, array[at] as ats, array[lon] as lons, array[lat] as lats"
+                " from ordered where n = 1 union all"
+                " select o.part, o.n, o.at, o.lon, o.lat, o.matter, a.ats || o.at, a.lons || o.lon, a.lats || o.lat"
+                " from anchors a cross join lateral (select e.* from ordered e where e.part = a.part and e.n > a.n"
+                " and not exists (select 1 from unnest(a.ats, a.lons, a.lats) h(at, lon, lat)"
+                f" where coalesce(e.at <= h.at + {hours}, false) and coalesce({near('h', 'e')}, false))"
+                " order by e.n limit 1) o"
+            )
+            reach = f"coalesce(o.at <= a.at + {hours}, false) and coalesce({near('a', 'o')}, false)"
+        matters = (
+            "select o.*, m.matter as bucket from ordered o cross join lateral (select a.matter from anchors a"
+            f" where a.part = o.part and (a.n = o.n or (a.n < o.n and {reach})) order by a.n limit 1) m"
+        )
+        return [("ordered", ordered), ("anchors", anchors), ("matters", matters)]
+
+    def _as_name(self, field: str) -> str:
+        """A field's value within a matter's name; of a moment the day."""
+        cast = "::date::text" if self.fields.types[field] in ("date", "month", "datetime") else "::text"
+        return f"k.{_q(field)}{cast}"
+
     def _text(self, value: str) -> str:
         name = f"t_{len([k for k in self.params if k.startswith('t_')])}"
         known = next((k for k, v in self.params.items() if k.startswith("t_") and v == value), name)
@@ -347,9 +434,14 @@ class _Builder:
 
     def _grouped(self) -> str:
         subject = f"k.{_q(self.rule.clue.subject)}"
-        parts = [f"{subject}::text as subject_ref", "bool_or(k.is_true) as hit"]
+        bucket = "k.bucket" if self.rule.cluster else "''::text"
+        parts = [f"{subject}::text as subject_ref", f"{bucket} as bucket", "bool_or(k.is_true) as hit"]
         for name, measure in self.rule.measures.items():
             parts.append(f"{self._measure(measure)} as {_q(f'm_{name}')}")
+        for name in sorted({leaf.field for leaf in self._having()}):
+            measure = self.rule.measures[name]
+            parts.append(f"{self._measure(measure, counting='true')} as {_q(f'p_{name}')}")
+            parts.append(f"{self._unknown(measure)} as {_q(f'u_{name}')}")
         first = f"(array_agg({{}} order by {self._order()}) filter (where {{}} is not null))[1]"
         label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
         parts.append(f"{first.format(label, label)} as label")
@@ -360,16 +452,74 @@ class _Builder:
         )
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
-        return f"select {', '.join(parts)} from kept k where {subject} is not null group by {subject}"
+        if self.rule.cluster:
+            # Without time or place a row may belong to any matter: what counts rows cannot be ruled out for it.
+            lost = "k.at is null" + (" or k.lon is null or k.lat is null" if self.rule.cluster.place else "")
+            parts.append(f"bool_or({lost}) as lost")
+        rows, by = ("matters", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
+        return f"select {', '.join(parts)} from {rows} k where {subject} is not null group by {by}"
 
-    def _measure(self, measure: Any) -> str:
+    def _having(self) -> list[Leaf]:
+        return leaves(self.rule.having) if self.rule.having else []
+
+    def _measure(self, measure: Measure, counting: str = "k.is_true") -> str:
         if measure.kind == "count":
-            return "count(*) filter (where k.is_true)"
-        column = f"k.{_q(measure.field)}"
+            return f"count(*) filter (where {counting})"
         if measure.kind == "first":
-            return f"(array_agg({column} order by {self._order()}) filter (where k.is_true))[1]"
-        total = f"{measure.kind}({column}) filter (where k.is_true)"
+            column = f"k.{_q(measure.field)}"
+            return f"(array_agg({column} order by {self._order()}) filter (where {counting}))[1]"
+        total = f"{measure.kind}({self._measured(measure)}) filter (where {counting})"
         return f"({total})::bigint" if measure.kind == "sum" else total
+
+    def _measured(self, measure: Measure) -> str:
+        column = f"k.{_q(measure.field)}"
+        return f"{column}::float8 / nullif(k.{_q(measure.per)}, 0)" if measure.per else column
+
+    def _unknown(self, measure: Measure) -> str:
+        """Whether an undecided row might still carry the measure further, because its own value is missing."""
+        if measure.kind == "count":
+            return "false"
+        return f"bool_or(not k.is_true and {self._measured(measure)} is null)"
+
+    def _matter_truth(self) -> tuple[str, str, list[str]]:
+        """(is true, is false, explained leaves) of the conditions on a whole matter.
+
+        True already by the true rows; false even if every undecided row came true (the checks admit only
+        conditions that more rows can but further); else undecided.
+        """
+        if self.rule.having is None:
+            return "g.hit", "false", []
+        sides: dict[str, tuple[exp.Expression, exp.Expression]] = {}
+        explained = []
+        lost = " and not g.lost" if self.rule.cluster else ""
+        for leaf in self._having():
+            sure = _coalesced(self._condition(leaf.model_copy(update={"field": f"m_{leaf.field}"}), "g"))
+            most = _coalesced(self._condition(leaf.model_copy(update={"field": f"p_{leaf.field}"}), "g"))
+            open_end = _coalesced(exp.column(f"u_{leaf.field}", table="g", quoted=True))
+            further = most if leaf.missing_as is not None else exp.paren(exp.or_(open_end, most))
+            never = exp.Not(this=further)
+            sides[leaf.id] = (sure, never)
+            true, false = self._sql(sure), self._sql(never)
+            values = [f"'field', {self._shown(leaf.field)}"]
+            for key in ("param", "days"):
+                name = getattr(leaf, key)
+                if name and not isinstance(self.rule.params[name].value, list):
+                    values.append(f"'{key}', {self._sql(self.param(name))}")
+            explained.append(
+                f"jsonb_build_object('id', {self._text(leaf.id)}, 'truth', case when {true} then true when {false}{lost}"
+                f" then false end, 'values', jsonb_build_object({', '.join(values)}))"
+            )
+
+        def truth(node: Node) -> tuple[exp.Expression, exp.Expression]:
+            return sides[node.id] if isinstance(node, Leaf) else _combine(node, truth)
+
+        true_side, false_side = truth(self.rule.having)
+        return f"(g.hit and {self._sql(true_side)})", self._sql(false_side) + lost, explained
+
+    def _shown(self, name: str) -> str:
+        """A measure as it is kept: quotients to two places."""
+        column = f"g.{_q(f'm_{name}')}"
+        return f"round({column}::numeric, 2)" if self.rule.measures[name].per else column
 
     def _evidence(self, alias: str, source: Source) -> str:
         column = f"k.{_q(f'{alias}.evidence')}"
@@ -384,16 +534,19 @@ class _Builder:
 
     def _final(self) -> str:
         self.params["subject_kind"] = self.rule.clue.kind
-        material = ", ".join(f"{self._text(n)}, g.{_q(f'm_{n}')}" for n in self.rule.measures)
+        material = ", ".join(f"{self._text(n)}, {self._shown(n)}" for n in self.rule.measures)
+        true, false, explained = self._matter_truth()
+        conditions = "g.conditions" + (f" || jsonb_build_array({', '.join(explained)})" if explained else "")
         evidence = " || ".join(
             f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence
         )
         return (
-            "select %(subject_kind)s::text as subject_kind, g.subject_ref, ''::text as bucket,"
-            " case when g.hit then 'hit' else 'undecided' end as verdict,"
-            f" case when g.hit then {self._bands()} end as level, g.county,"
+            "select %(subject_kind)s::text as subject_kind, g.subject_ref, g.bucket,"
+            " case when t.is_true then 'hit' else 'undecided' end as verdict,"
+            f" case when t.is_true then {self._bands()} end as level, g.county,"
             f" jsonb_strip_nulls(jsonb_build_object('label', g.label, {material})) as material,"
-            f" g.conditions, {evidence} as evidence, null::date as next_due from grouped g"
+            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due from grouped g"
+            f" cross join lateral (select {true} as is_true, {false} as is_false) t where not t.is_false"
         )
 
     def _bands(self) -> str:
@@ -469,16 +622,23 @@ def _affected(plan: Plan) -> Query:
 def _due(plan: Plan) -> Query | None:
     """Driver rows for which a condition on the calendar turns within the days (due_from, due_to]."""
     rule = plan.rule
-    clocks = [leaf for leaf in leaves(rule.when) if OPERATORS[leaf.op].clock]
+    clocks = [(leaf.field, leaf.days or "") for leaf in leaves(rule.when) if OPERATORS[leaf.op].clock]
+    if rule.having:
+        # A clock on a measure turns on the day of one of the rows that it is taken from.
+        clocks += [
+            (rule.measures[leaf.field].field, leaf.days or "")
+            for leaf in leaves(rule.having)
+            if OPERATORS[leaf.op].clock
+        ]
     if not clocks:
         return None
     subject = rule.clue.subject.split(".")[1]
     feed = rule.sources[rule.driver].feed or ""
-    params = {f"p_{leaf.days}": rule.params[leaf.days or ""].value for leaf in clocks}
+    params = {f"p_{days}": rule.params[days].value for _, days in clocks}
     turns = " or ".join(
-        f"(d.{_q(leaf.field.split('.')[1])} + %(p_{leaf.days})s::int > %(due_from)s::date"
-        f" and d.{_q(leaf.field.split('.')[1])} + %(p_{leaf.days})s::int <= %(due_to)s::date)"
-        for leaf in clocks
+        f"(d.{_q(field.split('.')[1])}::date + %(p_{days})s::int > %(due_from)s::date"
+        f" and d.{_q(field.split('.')[1])}::date + %(p_{days})s::int <= %(due_to)s::date)"
+        for field, days in clocks
     )
     sql = f"select d.{_q(subject)}::text as subject_ref from pool.{_q(feed)} d where d.to_landing is null and ({turns})"
     return Query(sql, params)

@@ -32,7 +32,19 @@ class LoadedRule(RuleSpec):
 
 Rulebook = Mapping[str, LoadedRule]
 
-_DECIDES = ("sources", "driver", "link", "when", "without", "measures", "bands", "params", "clue")
+_DECIDES = (
+    "sources",
+    "driver",
+    "link",
+    "when",
+    "without",
+    "cluster",
+    "having",
+    "measures",
+    "bands",
+    "params",
+    "clue",
+)
 
 
 def load_rulebook(folder: Path, catalog: Catalog) -> Rulebook:

@@ -64,8 +64,13 @@ def _plus_months(value: exp.Expression, months: exp.Expression | None) -> exp.Ex
     return exp.cast(exp.Add(this=value, expression=interval), "date")
 
 
+def _day(value: exp.Expression) -> exp.Expression:
+    """The calendar day in the connection's zone (Asia/Shanghai), for moments as for dates."""
+    return exp.cast(value, "date")
+
+
 def _plus_days(value: exp.Expression, days: exp.Expression | None) -> exp.Expression:
-    return value if days is None else exp.Add(this=value, expression=days)
+    return _day(value) if days is None else exp.Add(this=_day(value), expression=days)
 
 
 def _contains_any(o: Operands) -> exp.Expression:
@@ -100,6 +105,11 @@ def _share_below(o: Operands) -> exp.Expression:
     return exp.LT(this=hundredfold, expression=exp.Mul(this=_against(o), expression=o.percent))
 
 
+def _known(o: Operands) -> exp.Expression:
+    """True or undecided, never false: an empty cell does not speak for anybody."""
+    return exp.Case(ifs=[exp.If(this=exp.Not(this=_empty(o)), true=exp.true())])
+
+
 _ONE, _LIST, _OTHER, _NOTHING = (
     frozenset({"against"}),
     frozenset({"list"}),
@@ -123,6 +133,7 @@ OPERATORS: dict[str, Operator] = {
         ),
         Operator("contains_any", _TEXTS, _LIST, "含有", "contains", _contains_any),
         Operator("is_present", ANY, _NOTHING, "已填写", "is filled in", lambda o: exp.Not(this=_empty(o))),
+        Operator("is_known", ANY, _NOTHING, "须已知", "must be known", _known),
         Operator("is_empty", ANY, _NOTHING, "未填写", "is empty", _empty),
         Operator(
             "after_month_of",
@@ -146,7 +157,7 @@ OPERATORS: dict[str, Operator] = {
             _OTHER,
             "晚于",
             "is after",
-            lambda o: exp.GT(this=o.field, expression=_plus_days(_against(o), o.days)),
+            lambda o: exp.GT(this=_day(o.field), expression=_plus_days(_against(o), o.days)),
         ),
         Operator(
             "before_date",
@@ -154,7 +165,7 @@ OPERATORS: dict[str, Operator] = {
             _OTHER,
             "早于",
             "is before",
-            lambda o: exp.LT(this=_plus_days(o.field, o.days), expression=_against(o)),
+            lambda o: exp.LT(this=_plus_days(o.field, o.days), expression=_day(_against(o))),
         ),
         Operator(
             "share_below",

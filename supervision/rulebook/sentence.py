@@ -17,6 +17,14 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
     conditions = _tree(rule.when, language)
     for leg in rule.without:
         conditions += ("，且" if language == "zh" else ", and ") + getattr(leg, language)
+    if rule.having:
+        matter = (
+            getattr(rule.cluster, language)
+            if rule.cluster
+            else ("同一主体" if language == "zh" else "one subject")
+        )
+        whole = _tree(rule.having, language)
+        conditions += f"；{matter}：{whole}" if language == "zh" else f"; {matter}: {whole}"
     sources = [getattr(s, language) for s in rule.sources.values()]
     if language == "zh":
         text = f"比对{'、'.join(sources)}：{conditions}。"
@@ -62,6 +70,24 @@ def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> 
                 "threshold": _threshold(rule, leaf, values),
                 "truth": truth,
                 "reason": "" if truth is not None else "数据为空，无法判断 / empty, cannot be decided",
+            }
+        )
+    for leaf in leaves(rule.having) if rule.having else ():
+        found = stored.get(leaf.id, {})
+        truth = found.get("truth")
+        of = rule.measures[leaf.field]
+        name = of.field if of.kind != "count" else ""
+        lines.append(
+            {
+                "id": leaf.id,
+                "label_zh": leaf.zh,
+                "label_en": leaf.en,
+                "value": _value(name, found.get("values", {}).get("field"), "zh"),
+                "threshold": _threshold(rule, leaf, {}),
+                "truth": truth,
+                "reason": ""
+                if truth is not None
+                else "部分记录未定，尚不能判断 / some records are undecided",
             }
         )
     for leg in rule.without:

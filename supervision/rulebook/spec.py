@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Level = Literal["urgent", "important", "ordinary"]
-Scalar = str | int | bool
+Scalar = str | int | float | bool
 
 
 class _Strict(BaseModel):
@@ -123,12 +123,42 @@ class Without(_Strict):
     days: str
 
 
+class Place(_Strict):
+    """Where a row lies, in degrees, and how far from the anchor another still counts as the same place."""
+
+    lon: str
+    lat: str
+    metres: str
+
+
+class Cluster(_Strict):
+    """Rows of one subject that are one matter: within fixed reach of the first of them; it does not chain.
+
+    Rows are taken in the order of ``time``. One that no earlier anchor reaches becomes an anchor itself; the
+    others belong to the earliest anchor that reaches them. A row without time or place stands
+    alone and is never ruled out: it may belong to any of them.
+    """
+
+    zh: str
+    en: str
+    time: str
+    hours: str
+    place: Place | None = None
+    #: fields that must be equal within one matter
+    same: tuple[str, ...] = ()
+    #: fields of the anchor that name the matter (the clue's bucket)
+    named_by: tuple[str, ...] = Field(min_length=1)
+
+
 class Measure(_Strict):
+    """A figure over the true rows. ``per`` divides by another field of the same row before taking the extreme."""
+
     count: Literal["rows"] | None = None
     sum: str | None = None
     min: str | None = None
     max: str | None = None
     first: str | None = None
+    per: str | None = None
     zh: str = ""
     en: str = ""
 
@@ -136,6 +166,8 @@ class Measure(_Strict):
     def _one(self) -> Measure:
         if sum(x is not None for x in (self.count, self.sum, self.min, self.max, self.first)) != 1:
             raise ValueError("写且只写 count、sum、min、max、first 之一")
+        if self.per is not None and self.kind not in ("min", "max"):
+            raise ValueError("per 只能与 min、max 同用")
         return self
 
     @property
@@ -154,6 +186,16 @@ class Band(_Strict):
     at_least: dict[str, str] = Field(default_factory=dict)
     zh: str
     en: str
+
+
+class Route(_Strict):
+    """Which problem of the duty list a clue is; ``direct`` delivers to the office without triage before.
+
+    ``problem`` is a problem's name, or the measure that holds it.
+    """
+
+    problem: str
+    direct: bool = False
 
 
 class Clue(_Strict):
@@ -194,11 +236,15 @@ class RuleSpec(_Strict):
     link: tuple[Link, ...] = ()
     when: Tree
     without: tuple[Without, ...] = ()
+    cluster: Cluster | None = None
+    #: conditions on measures of the whole matter, e.g. at least three days above the limit
+    having: Tree | None = None
     measures: dict[str, Measure]
     bands: tuple[Band, ...] = Field(min_length=1)
     params: dict[str, Param] = Field(default_factory=dict)
     clue: Clue
     department: str
+    route: Route | None = None
     tests: tuple[Test, ...] = Field(min_length=3)
 
     def basis_on(self, day: date) -> list[Basis]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
+from pathlib import Path
 
 from django.utils import timezone
 
+from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.demo.deliver import deliver
 from chuxiong.demo.score import score
 from chuxiong.demo.seed import seed
 from chuxiong.demo.write import write
 from chuxiong.work.jobs import work_off
 from ingestion.models import Batch
+from supervision.models import Alarm
 from supervision.selectors import live_rules
 from tests.conftest import acting_as
 
@@ -47,6 +51,19 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
         )
         assert result.innocent_hits == 0
         assert result.undecided_right == result.undecided_expected, (drawn, result.missed)
+    _alarms_are_what_was_planted(tmp_path / "truth.jsonl")
+
+
+def _alarms_are_what_was_planted(truth: Path) -> None:
+    lines = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines()]
+    planted = {(r["subject"], r["series"], r["day"]): r["multiple"] for r in lines if "alarm" in r}
+    with acting_as("owner"), scope(offices=all_offices(), using="owner"):
+        found = {(a.subject_ref, a.series, a.day.isoformat()): a for a in Alarm.objects.using("owner")}
+    assert len(planted) >= 3
+    assert found.keys() == planted.keys()
+    assert {key: round(a.multiple, 2) for key, a in found.items()} == planted
+    assert {a.level for a in found.values()} == {"urgent", "warning", "notice"}
+    assert {a.state for a in found.values()} == {"unreviewed"}
 
 
 def test_the_same_file_twice_changes_nothing(database, tmp_path):

@@ -19,7 +19,9 @@ from tests.prefecture import (
     cremation,
     death,
     land_rows,
+    patrol,
     payment,
+    reading,
     suit,
     term,
     wage_clue,
@@ -49,6 +51,32 @@ _OTHERS = {
             d.choice(["", "9000", "60000"]),
             d.choice(["", "0", "8000"]),
             d.choice(["未处置", "已发还", ""]),
+        ),
+    ),
+}
+
+
+_RIVER_DAYS = ["2026-11-10", "2026-11-11", "2026-11-12", "2026-11-14", "2026-10-30"]
+_OTHERS |= {
+    "patrols": (
+        "wr_river_patrol",
+        lambda d, n, i: patrol(
+            i,
+            d.choice(_RIVER_DAYS),
+            d.choice(["101.500", "101.501", "101.502", "101.503", "101.530", ""]),
+            kind=d.choice(["河岸垃圾", "河岸垃圾", "河面漂浮物", "河长牌"]),
+            status=d.choice(["处理中", "处理中", "处理中", "已整改", "复核不通过"]),
+            reopened=d.choice(["", "0", "2"]),
+        ),
+    ),
+    "readings": (
+        "ee_auto_monitor",
+        lambda d, n, i: reading(
+            d.choice(["M1", "M2"]),
+            f"2026-{d.choice(['10', '11'])}-{d.randint(1, 18):02d}",
+            d.choice(["20", "60", "70", "120", ""]),
+            limit=d.choice(["50", "50", "50", ""]),
+            mark=d.choice(["N", "N", "N", "C"]),
         ),
     ),
 }

@@ -6,7 +6,8 @@ Rows are dicts; a missing key is an empty cell. Money in 分, dates as ``date``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
 from supervision.rulebook.spec import Leaf, Node, RuleSpec, Source
@@ -16,8 +17,8 @@ Row = dict[str, Any]
 
 def run(
     rule: RuleSpec, rows: Mapping[str, list[Row]], *, as_of: date, covers: Mapping[str, date | None]
-) -> dict[str, Row]:
-    """subject → {"verdict", "level", "measures"}; subjects that are misses do not appear."""
+) -> dict[tuple[str, str], Row]:
+    """(subject, bucket) → {"verdict", "level", "measures"}; what is a miss does not appear."""
     tables = {alias: _table(rule, alias, source, rows) for alias, source in rule.sources.items()}
     combinations: list[dict[str, Row]] = [{rule.driver: row} for row in tables[rule.driver]]
     for link in rule.link:
@@ -29,15 +30,68 @@ def run(
             for row in tables[right_alias]
             if c[left_alias].get(left) is not None and c[left_alias].get(left) == row.get(right)
         ]
-    groups: dict[str, list[tuple[bool | None, dict[str, Row]]]] = {}
+    groups: dict[tuple[str, str], list[tuple[bool | None, dict[str, Row]]]] = {}
+    kept: dict[str, list[tuple[bool | None, dict[str, Row]]]] = {}
     for c in combinations:
         truth = _tree(rule, rule.when, c, as_of)
         for leg in rule.without:
             truth = _and(truth, _absent(rule, leg, c, rows, covers))
         subject = _get(c, rule.clue.subject)
         if truth is not False and subject is not None:
-            groups.setdefault(subject, []).append((truth, c))
-    return {subject: _result(rule, found) for subject, found in groups.items()}
+            kept.setdefault(subject, []).append((truth, c))
+    for subject, found in kept.items():
+        for bucket, matter in _matters(rule, found):
+            groups.setdefault((subject, bucket), []).extend(matter)
+    results = {key: _result(rule, found, as_of) for key, found in groups.items()}
+    return {key: result for key, result in results.items() if result["verdict"] != "miss"}
+
+
+def _matters(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> list[tuple[str, Any]]:
+    """Rows of one subject, gathered around anchors in the order of time."""
+    cluster = rule.cluster
+    if cluster is None:
+        return [("", found)]
+    hours = timedelta(hours=int(rule.params[cluster.hours].value))  # type: ignore[arg-type]
+
+    def order(item: tuple[bool | None, dict[str, Row]]) -> tuple[Any, ...]:
+        at = _get(item[1], cluster.time)
+        return (at is None, at or 0, [str(_get(item[1], n)) for n in cluster.named_by])
+
+    def reaches(anchor: dict[str, Row], row: dict[str, Row]) -> bool:
+        then, now = _get(anchor, cluster.time), _get(row, cluster.time)
+        if any(_get(anchor, n) != _get(row, n) for n in cluster.same):
+            return False
+        if then is None or now is None or now > then + hours:
+            return False
+        if cluster.place is None:
+            return True
+        ends = [_get(c, name) for c in (anchor, row) for name in (cluster.place.lon, cluster.place.lat)]
+        return None not in ends and _metres(*ends) <= rule.params[cluster.place.metres].value  # type: ignore[operator]
+
+    matters: list[tuple[dict[str, Row], list[Any]]] = []
+    for item in sorted(found, key=order):
+        home = next((rows for anchor, rows in matters if reaches(anchor, item[1])), None)
+        if home is None:
+            matters.append((item[1], [item]))
+        else:
+            home.append(item)
+    return [(_name(rule, anchor), rows) for anchor, rows in matters]
+
+
+def _name(rule: RuleSpec, anchor: dict[str, Row]) -> str:
+    assert rule.cluster is not None
+    values = [_get(anchor, n) for n in (*rule.cluster.same, *rule.cluster.named_by)]
+    return " ".join("" if v is None else str(_day(v)) if isinstance(v, date) else str(v) for v in values)
+
+
+def _metres(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
+    across, along = radians(lon2 - lon1), radians(lat2 - lat1)
+    chord = sin(along / 2) ** 2 + cos(radians(lat1)) * cos(radians(lat2)) * sin(across / 2) ** 2
+    return 2 * 6371000 * asin(min(1, sqrt(chord)))
+
+
+def _day(moment: date) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment
 
 
 def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[Row]]) -> list[Row]:
@@ -98,7 +152,10 @@ def _plus_months(day: date, months: int) -> date:
 
 
 def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | None:
-    value = _get(c, leaf.field)
+    return _judge(rule, leaf, _get(c, leaf.field), c, as_of)
+
+
+def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: date) -> bool | None:
     if value is None and leaf.missing_as is not None:
         value = leaf.missing_as
     against: Any = leaf.value
@@ -112,6 +169,8 @@ def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | 
         return value is None
     if leaf.op == "is_present":
         return value is not None
+    if leaf.op == "is_known":
+        return True if value is not None else None
     if value is None or (against is None and leaf.op != "days_ago_at_least"):
         return None
     percent = int(rule.params[leaf.percent].value) if leaf.percent else 0  # type: ignore[arg-type]
@@ -128,9 +187,9 @@ def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | 
         "contains_any": lambda: any(word in value for word in against),
         "after_month_of": lambda: _month(value) > _plus_months(_month(against), months),
         "before_month_of": lambda: _plus_months(_month(value), months) < _month(against),
-        "after_date": lambda: value > against + timedelta(days=days),
-        "before_date": lambda: value + timedelta(days=days) < against,
-        "days_ago_at_least": lambda: value + timedelta(days=days) <= as_of,
+        "after_date": lambda: _day(value) > _day(against) + timedelta(days=days),
+        "before_date": lambda: _day(value) + timedelta(days=days) < _day(against),
+        "days_ago_at_least": lambda: _day(value) + timedelta(days=days) <= as_of,
     }
     return bool(answers[leaf.op]())
 
@@ -161,20 +220,15 @@ def _matches(own: Any, theirs: Any) -> bool:
     return bool(own == theirs) or (isinstance(own, str) and f":{theirs}〕" in own)
 
 
-def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> Row:
+def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]], as_of: date) -> Row:
     true = [c for truth, c in found if truth is True]
-    if not true:
+    whole = _whole(rule, rule.having, found, as_of) if rule.having else bool(true) or None
+    if whole is False and not any(_lost(rule, c) for _, c in found):
+        return {"verdict": "miss", "level": None, "measures": {}}
+    if not whole or not true:
         return {"verdict": "undecided", "level": None, "measures": {}}
-    measures: Row = {}
-    for name, measure in rule.measures.items():
-        if measure.kind == "count":
-            measures[name] = len(true)
-            continue
-        values = [v for v in (_get(c, measure.field) for c in true) if v is not None]
-        if values:
-            measures[name] = {"sum": sum, "min": min, "max": max, "first": lambda v: v[0]}[measure.kind](
-                values
-            )
+    measures = {name: _figure(rule, name, true) for name in rule.measures}
+    measures = {name: value for name, value in measures.items() if value is not None}
     level = next(
         b.level
         for b in rule.bands
@@ -183,3 +237,56 @@ def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> 
         )
     )
     return {"verdict": "hit", "level": level, "measures": measures}
+
+
+def _lost(rule: RuleSpec, c: dict[str, Row]) -> bool:
+    """Without time or place a row may belong to any matter."""
+    if rule.cluster is None:
+        return False
+    names = [rule.cluster.time]
+    if rule.cluster.place:
+        names += [rule.cluster.place.lon, rule.cluster.place.lat]
+    return any(_get(c, n) is None for n in names)
+
+
+def _value(rule: RuleSpec, name: str, c: dict[str, Row]) -> Any:
+    measure = rule.measures[name]
+    value = _get(c, measure.field)
+    if measure.per is None or value is None:
+        return value
+    per = _get(c, measure.per)
+    return value / per if per else None
+
+
+def _figure(rule: RuleSpec, name: str, rows: list[dict[str, Row]]) -> Any:
+    measure = rule.measures[name]
+    if measure.kind == "count":
+        return len(rows)
+    values = [v for v in (_value(rule, name, c) for c in rows) if v is not None]
+    if not values:
+        return None
+    return {"sum": sum, "min": min, "max": max, "first": lambda v: v[0]}[measure.kind](values)
+
+
+def _whole(
+    rule: RuleSpec, node: Node, found: list[tuple[bool | None, dict[str, Row]]], as_of: date
+) -> bool | None:
+    """A condition on the matter: try every way the undecided rows may turn out — none and all are the extremes."""
+    if not isinstance(node, Leaf):
+        if node.negated is not None:
+            inner = _whole(rule, node.negated, found, as_of)
+            return None if inner is None else not inner
+        truths = [_whole(rule, child, found, as_of) for child in (node.all or node.any or ())]
+        if node.all:
+            return False if False in truths else (None if None in truths else True)
+        return True if True in truths else (None if None in truths else False)
+    sure = [c for truth, c in found if truth is True]
+    doubtful = [c for truth, c in found if truth is None]
+    if _judge(rule, node, _figure(rule, node.field, sure), {}, as_of) is True:
+        return True
+    counts = rule.measures[node.field].kind == "count"
+    if node.missing_as is None and not counts and any(_value(rule, node.field, c) is None for c in doubtful):
+        return None
+    return (
+        None if _judge(rule, node, _figure(rule, node.field, sure + doubtful), {}, as_of) is True else False
+    )

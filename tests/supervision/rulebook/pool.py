@@ -53,8 +53,10 @@ def fill(rows: dict[str, list[dict[str, Any]]]) -> None:
                 )
 
 
-def run_compiled(rule: RuleSpec, *, as_of: date, covers: dict[str, date | None]) -> dict[str, dict[str, Any]]:
-    """subject ref → result row of the compiled full query."""
+def run_compiled(
+    rule: RuleSpec, *, as_of: date, covers: dict[str, date | None]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """(subject ref, bucket) → result row of the compiled full query."""
     plan = compile_rule(rule, catalog())
     query = plan.query()
     params = {
@@ -74,4 +76,4 @@ def run_compiled(rule: RuleSpec, *, as_of: date, covers: dict[str, date | None])
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in found:
         row["material"] = json.loads(row["material"])
-    return {row["subject_ref"]: row for row in found}
+    return {(row["subject_ref"], row["bucket"]): row for row in found}
