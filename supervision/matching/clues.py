@@ -172,7 +172,7 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
 def _route(cursor: Any, rule: LoadedRule, at: datetime) -> None:
     """``run_way``: office, department and responsible agency of the new clues whose problem the duty list knows."""
     ways: list[dict[str, str]] = []
-    problem, params = "''", {}
+    problem, params, top = "''", {}, _prefecture(cursor)
     if rule.route is not None:
         params = {"problem": rule.route.problem}
         problem = "%(problem)s::text"
@@ -183,7 +183,6 @@ def _route(cursor: Any, rule: LoadedRule, at: datetime) -> None:
             " from run_new n left join accounts_office o on o.code = n.county",
             params,
         )
-        top = _prefecture(cursor)
         for what, county, zh, en in cursor.fetchall():
             found = responsible(what, county, on=at.date(), zh=zh, en=en, prefecture=top)
             if found:
