@@ -107,7 +107,7 @@ def _case(outlets: Outlets, kind: str, number: int) -> None:
         "credit_code": firm.credit_code,
         "outlet_no": "DW001",
     }
-    # The first day above the limit names the matter; what stays undecided has no such day.
+    # The first day above the limit names the occurrence; what stays undecided has no such day.
     bucket = (
         f"{factor} {outlets.today - timedelta(days=max(high)):%Y-%m-%d}"
         if cls != "undecided" and high

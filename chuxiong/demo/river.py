@@ -96,7 +96,7 @@ def _case(patrols: Patrols, kind: str, number: int) -> None:
         "lon": found[0]["经度"],
         "lat": found[0]["纬度"],
     }
-    # A place is a stretch of river; the first sighting names the matter on it.
+    # A place is a stretch of river; the first sighting names the occurrence on it.
     patrols.truth.expect(RULE, kind, cls, "place", river[1], why, measures, bucket=found[0]["问题编号"])
 
 

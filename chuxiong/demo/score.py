@@ -80,7 +80,7 @@ def _score(rule: str, planted: dict[tuple[str, str], dict[str, object]]) -> Rule
         result.classes[kind] += 1
         verdict = actual.get(key, (None, None))[0]
         if kind == "undecided" and not key[1] and key[0] in waiting:
-            # What cannot be decided has no first event that would name the matter.
+            # What cannot be decided has no first event that would name the occurrence.
             verdict = "undecided"
         if kind == "hit":
             result.expected += 1

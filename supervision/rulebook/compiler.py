@@ -361,7 +361,7 @@ class _Builder:
         )
 
     def _clustered(self, cluster: Cluster) -> list[tuple[str, str]]:
-        """The kept rows with the matter each belongs to: anchors by recursion, then every row to its anchor.
+        """The kept rows with the occurrence each belongs to: anchors by recursion, then every row to its anchor.
 
         ``part`` numbers the partitions within which rows may belong together, ``n`` the rows of a partition in
         the order of time. The next anchor is the first row behind the last one that no anchor reaches.
@@ -377,7 +377,7 @@ class _Builder:
         if cluster.place:
             lon, lat = (f"k.{_q(cluster.place.lon)}", f"k.{_q(cluster.place.lat)}")
         ordered = (
-            f"select k.*, {bucket} as matter, k.{_q(cluster.time)} as at, {lon} as lon, {lat} as lat,"
+            f"select k.*, {bucket} as occurrence, k.{_q(cluster.time)} as at, {lon} as lon, {lat} as lat,"
             f" dense_rank() over (order by {', '.join([subject, *same])}) as part,"
             f" row_number() over (partition by {', '.join([subject, *same])} order by {order}) as n"
             f" from kept k where {subject} is not null"
@@ -386,8 +386,8 @@ class _Builder:
         if cluster.place is None:
             # Reaches in time alone do not overlap: only the last anchor can reach the next row.
             anchors = (
-                "select part, n, at, matter from ordered where n = 1 union all"
-                " select o.part, o.n, o.at, o.matter from anchors a cross join lateral (select e.part, e.n, e.at, e.matter"
+                "select part, n, at, occurrence from ordered where n = 1 union all"
+                " select o.part, o.n, o.at, o.occurrence from anchors a cross join lateral (select e.part, e.n, e.at, e.occurrence"
                 f" from ordered e where e.part = a.part and e.n > a.n and not coalesce(e.at <= a.at + {hours}, false)"
                 " order by e.n limit 1) o"
             )
@@ -403,23 +403,23 @@ class _Builder:
                 )
 
             anchors = (
-                "select part, n, at, lon, lat, matter, array[at] as ats, array[lon] as lons, array[lat] as lats"
+                "select part, n, at, lon, lat, occurrence, array[at] as ats, array[lon] as lons, array[lat] as lats"
                 " from ordered where n = 1 union all"
-                " select o.part, o.n, o.at, o.lon, o.lat, o.matter, a.ats || o.at, a.lons || o.lon, a.lats || o.lat"
+                " select o.part, o.n, o.at, o.lon, o.lat, o.occurrence, a.ats || o.at, a.lons || o.lon, a.lats || o.lat"
                 " from anchors a cross join lateral (select e.* from ordered e where e.part = a.part and e.n > a.n"
                 " and not exists (select 1 from unnest(a.ats, a.lons, a.lats) h(at, lon, lat)"
                 f" where coalesce(e.at <= h.at + {hours}, false) and coalesce({near('h', 'e')}, false))"
                 " order by e.n limit 1) o"
             )
             reach = f"coalesce(o.at <= a.at + {hours}, false) and coalesce({near('a', 'o')}, false)"
-        matters = (
-            "select o.*, m.matter as bucket from ordered o cross join lateral (select a.matter from anchors a"
+        occurrences = (
+            "select o.*, m.occurrence as bucket from ordered o cross join lateral (select a.occurrence from anchors a"
             f" where a.part = o.part and (a.n = o.n or (a.n < o.n and {reach})) order by a.n limit 1) m"
         )
-        return [("ordered", ordered), ("anchors", anchors), ("matters", matters)]
+        return [("ordered", ordered), ("anchors", anchors), ("occurrences", occurrences)]
 
     def _as_name(self, field: str) -> str:
-        """A field's value within a matter's name; of a moment the day."""
+        """A field's value within a occurrence's name; of a moment the day."""
         cast = "::date::text" if self.fields.types[field] in ("date", "month", "datetime") else "::text"
         return f"k.{_q(field)}{cast}"
 
@@ -453,10 +453,10 @@ class _Builder:
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
         if self.rule.cluster:
-            # Without time or place a row may belong to any matter: what counts rows cannot be ruled out for it.
+            # Without time or place a row may belong to any occurrence: what counts rows cannot be ruled out for it.
             lost = "k.at is null" + (" or k.lon is null or k.lat is null" if self.rule.cluster.place else "")
             parts.append(f"bool_or({lost}) as lost")
-        rows, by = ("matters", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
+        rows, by = ("occurrences", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
         return f"select {', '.join(parts)} from {rows} k where {subject} is not null group by {by}"
 
     def _having(self) -> list[Leaf]:
@@ -481,8 +481,8 @@ class _Builder:
             return "false"
         return f"bool_or(not k.is_true and {self._measured(measure)} is null)"
 
-    def _matter_truth(self) -> tuple[str, str, list[str]]:
-        """(is true, is false, explained leaves) of the conditions on a whole matter.
+    def _occurrence_truth(self) -> tuple[str, str, list[str]]:
+        """(is true, is false, explained leaves) of the conditions on a whole occurrence.
 
         True already by the true rows; false even if every undecided row came true (the checks admit only
         conditions that more rows can but further); else undecided.
@@ -535,7 +535,7 @@ class _Builder:
     def _final(self) -> str:
         self.params["subject_kind"] = self.rule.clue.kind
         material = ", ".join(f"{self._text(n)}, {self._shown(n)}" for n in self.rule.measures)
-        true, false, explained = self._matter_truth()
+        true, false, explained = self._occurrence_truth()
         conditions = "g.conditions" + (f" || jsonb_build_array({', '.join(explained)})" if explained else "")
         evidence = " || ".join(
             f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence

@@ -18,13 +18,13 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
     for leg in rule.without:
         conditions += ("，且" if language == "zh" else ", and ") + getattr(leg, language)
     if rule.having:
-        matter = (
+        occurrence = (
             getattr(rule.cluster, language)
             if rule.cluster
             else ("同一主体" if language == "zh" else "one subject")
         )
         whole = _tree(rule.having, language)
-        conditions += f"；{matter}：{whole}" if language == "zh" else f"; {matter}: {whole}"
+        conditions += f"；{occurrence}：{whole}" if language == "zh" else f"; {occurrence}: {whole}"
     sources = [getattr(s, language) for s in rule.sources.values()]
     if language == "zh":
         text = f"比对{'、'.join(sources)}：{conditions}。"

@@ -132,7 +132,7 @@ class Place(_Strict):
 
 
 class Cluster(_Strict):
-    """Rows of one subject that are one matter: within fixed reach of the first of them; it does not chain.
+    """Rows of one subject that are one occurrence: within fixed reach of the first of them; it does not chain.
 
     Rows are taken in the order of ``time``. One that no earlier anchor reaches becomes an anchor itself; the
     others belong to the earliest anchor that reaches them. A row without time or place stands
@@ -144,9 +144,9 @@ class Cluster(_Strict):
     time: str
     hours: str
     place: Place | None = None
-    #: fields that must be equal within one matter
+    #: fields that must be equal within one occurrence
     same: tuple[str, ...] = ()
-    #: fields of the anchor that name the matter (the clue's bucket)
+    #: fields of the anchor that name the occurrence (the clue's bucket)
     named_by: tuple[str, ...] = Field(min_length=1)
 
 
@@ -237,7 +237,7 @@ class RuleSpec(_Strict):
     when: Tree
     without: tuple[Without, ...] = ()
     cluster: Cluster | None = None
-    #: conditions on measures of the whole matter, e.g. at least three days above the limit
+    #: conditions on measures of the whole occurrence, e.g. at least three days above the limit
     having: Tree | None = None
     measures: dict[str, Measure]
     bands: tuple[Band, ...] = Field(min_length=1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from supervision.alarms.states import LEVEL_WORDS
+from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.clues.lifecycle import MOVES, STATE_WORDS
 from supervision.models import Letter
 from supervision.reference import REFERENCE
@@ -20,6 +22,8 @@ _ROWS = {
 
 def test_states_moves_reasons_and_kinds_stand_in_the_glossary():
     wanted = {(f"`{s.value}`", w.zh, w.en) for s, w in STATE_WORDS.items()}
+    wanted |= {(f"`{s.value}`", w.zh, w.en) for s, w in ALARM_STATE_WORDS.items()}
+    wanted |= {(f"`{level}`", w.zh, w.en) for level, w in LEVEL_WORDS.items()}
     wanted |= {(f"`{m.name}`", m.words.zh, m.words.en) for m in MOVES.values()}
     for listing in (*REFERENCE.reasons_by_list.values(), *REFERENCE.outcome_kinds.values()):
         wanted |= {(f"`{code}`", words.zh, words.en) for code, words in listing.items()}

@@ -40,13 +40,13 @@ def run(
         if truth is not False and subject is not None:
             kept.setdefault(subject, []).append((truth, c))
     for subject, found in kept.items():
-        for bucket, matter in _matters(rule, found):
-            groups.setdefault((subject, bucket), []).extend(matter)
+        for bucket, occurrence in _occurrences(rule, found):
+            groups.setdefault((subject, bucket), []).extend(occurrence)
     results = {key: _result(rule, found, as_of) for key, found in groups.items()}
     return {key: result for key, result in results.items() if result["verdict"] != "miss"}
 
 
-def _matters(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> list[tuple[str, Any]]:
+def _occurrences(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> list[tuple[str, Any]]:
     """Rows of one subject, gathered around anchors in the order of time."""
     cluster = rule.cluster
     if cluster is None:
@@ -68,14 +68,14 @@ def _matters(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) ->
         ends = [_get(c, name) for c in (anchor, row) for name in (cluster.place.lon, cluster.place.lat)]
         return None not in ends and _metres(*ends) <= rule.params[cluster.place.metres].value  # type: ignore[operator]
 
-    matters: list[tuple[dict[str, Row], list[Any]]] = []
+    occurrences: list[tuple[dict[str, Row], list[Any]]] = []
     for item in sorted(found, key=order):
-        home = next((rows for anchor, rows in matters if reaches(anchor, item[1])), None)
+        home = next((rows for anchor, rows in occurrences if reaches(anchor, item[1])), None)
         if home is None:
-            matters.append((item[1], [item]))
+            occurrences.append((item[1], [item]))
         else:
             home.append(item)
-    return [(_name(rule, anchor), rows) for anchor, rows in matters]
+    return [(_name(rule, anchor), rows) for anchor, rows in occurrences]
 
 
 def _name(rule: RuleSpec, anchor: dict[str, Row]) -> str:
@@ -240,7 +240,7 @@ def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]], as_
 
 
 def _lost(rule: RuleSpec, c: dict[str, Row]) -> bool:
-    """Without time or place a row may belong to any matter."""
+    """Without time or place a row may belong to any occurrence."""
     if rule.cluster is None:
         return False
     names = [rule.cluster.time]
@@ -271,7 +271,7 @@ def _figure(rule: RuleSpec, name: str, rows: list[dict[str, Row]]) -> Any:
 def _whole(
     rule: RuleSpec, node: Node, found: list[tuple[bool | None, dict[str, Row]]], as_of: date
 ) -> bool | None:
-    """A condition on the matter: try every way the undecided rows may turn out — none and all are the extremes."""
+    """A condition on the occurrence: try every way the undecided rows may turn out — none and all are the extremes."""
     if not isinstance(node, Leaf):
         if node.negated is not None:
             inner = _whole(rule, node.negated, found, as_of)

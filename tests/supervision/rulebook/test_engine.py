@@ -31,7 +31,7 @@ def _rows(test: Test) -> dict[str, list[dict[str, Any]]]:
 def _outcome(result: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str | None]:
     if not result:
         return "miss", None
-    # A rule that gathers rows into matters may give several: a hit stands before what is undecided.
+    # A rule that gathers rows into occurrences may give several: a hit stands before what is undecided.
     row = min(result.values(), key=lambda r: r["verdict"] != "hit")
     return row["verdict"], row["level"]
 
