@@ -45,6 +45,7 @@ def test_the_wall_reaches_counts_and_nothing_behind_them():
         "accounts_office",
         "django_migrations",
         "supervision_rulestate",
+        "wall_alarm",
         "wall_clue",
         "wall_event",
         "wall_feed",
