@@ -16,6 +16,7 @@ from . import database
 from .children import ServiceFailed
 from .postgres import Postgres
 from .valkey import Valkey
+from .vault_keys import ensure, write_private
 
 #: Which database roles' addresses a duty receives; see docs/architecture.md.
 DUTIES = {
@@ -94,11 +95,7 @@ def start(var: Path, *, durable: bool = True) -> Services:
         (var / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = _secrets(var / "keys" / "services.json")
     vault = var / "keys" / "vault.json"
-    if not vault.is_file():
-        _write_private(
-            vault,
-            {"lookup": secrets.token_hex(32), "seal": {"k1": secrets.token_hex(32)}, "current": "k1"},
-        )
+    ensure(vault)
     sockets = socket_folder(var)
     postgres = Postgres(var / "postgres", sockets, var / "log" / "postgres.log", kept["postgres"], durable)
     valkey = Valkey(sockets / "valkey.sock", var / "valkey", var / "log" / "valkey.log", kept["valkey"])
@@ -119,22 +116,15 @@ def start(var: Path, *, durable: bool = True) -> Services:
         "CHUXIONG_VAULT_KEYS": str(vault),
         "CHUXIONG_VAR": str(var),
     }
-    _write_private(var / "env.json", environment)
+    write_private(var / "env.json", environment)
     return Services(var, postgres, valkey, environment)
 
 
 def _secrets(path: Path) -> dict[str, str]:
     if not path.is_file():
         names = ("postgres", "valkey", "django", *database.ROLES)
-        _write_private(
+        write_private(
             path, {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in names}
         )
     kept: dict[str, str] = json.loads(path.read_text())
     return kept
-
-
-def _write_private(path: Path, document: object) -> None:
-    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-    with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-        json.dump(document, out, indent=1)
-    fresh.replace(path)

@@ -6,13 +6,15 @@ import json
 import secrets
 import time
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from chuxiong.accounts.scope import all_offices, scope
+from chuxiong.vault.keys import keys
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues import actions
 from supervision.models import AgencyClient, Clue
@@ -99,6 +101,17 @@ def test_the_letter_is_listed_signed_for_and_answered_once(agency, letter):
     with scope(offices=all_offices()):
         kinds = [e.kind for e in Clue.objects.get(number__startswith="XS").events.all()]
     assert kinds[-2:] == ["acknowledged", "answered"]
+
+
+def test_the_front_serves_the_same_without_the_keys_of_the_vault(agency, letter):
+    keys.cache_clear()
+    with override_settings(ROOT_URLCONF="chuxiong.urls_front", VAULT_KEYS=Path("/nonexistent")):
+        signed = agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": '"1"'})
+        answer = {"answer": "corrected", "text": "已清理完毕"}
+        done = agency.send("POST", _path(letter, "answer"), answer, **{"If-Match": signed.headers["ETag"]})
+        assert (signed.status_code, done.status_code) == (200, 200), done.content
+        lost = Client().get("/wall/")
+        assert (lost.status_code, lost.headers["Content-Type"]) == (404, "application/problem+json")
 
 
 def test_a_stale_answer_is_told_so(agency, letter):
