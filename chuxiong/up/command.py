@@ -128,7 +128,8 @@ class Up:
             self._wait_for_page(supervisor, "web", "/login")
             if self.options.demo:
                 self._step("演示文件交付 / demo files", lambda: self._deliver(running.of_duty("worker")))
-            self._ready({"工作台 / desk": "/", "大屏 / wall": "/wall/"})
+            doors = {"工作台 / desk": "/", "大屏 / wall": "/wall/"}
+            self._ready(doors | ({"接口 / interface": "/api/v1/docs/"} if self.options.role == "all" else {}))
             supervisor.watch()
         finally:
             supervisor.stop()
@@ -163,7 +164,7 @@ class Up:
     def _demo(self, owner: dict[str, str]) -> None:
         logins = self._step("演示人员与协议 / demo people", lambda: self._manage(["demo", "seed"], owner))
         if logins.strip():
-            self.console.print(logins.strip(), markup=False)
+            self.console.print(logins.strip(), markup=False, soft_wrap=True)
         if not (self.var / "demo" / "manifest.jsonl").is_file():
             arguments = ["demo", "write", "--scale", "small", "--out", str(self.var / "demo")]
             self._step("生成演示文件 / demo files", lambda: self._manage(arguments, owner))

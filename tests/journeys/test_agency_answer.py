@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from datetime import timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
+from django.core.management import call_command
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -175,6 +178,18 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/letters/{number}/acknowledge",
         "/api/v1/letters/{number}/answer",
     }
+
+
+def test_the_description_is_made_without_a_warning_in_both_languages(capsys):
+    call_command("spectacular", fail_on_warn=True, validate=True)
+    document = yaml.safe_load(capsys.readouterr().out)
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    signed = {"AppKey": [], "Timestamp": [], "Nonce": [], "Signature": []}
+    for one in operations:
+        assert one["security"] == [signed], one["operationId"]
+        assert all(answer["description"] for answer in one["responses"].values()), one["operationId"]
+        for words in (one["summary"], one["description"], *(p["description"] for p in one["parameters"])):
+            assert re.search(r"[\u4e00-\u9fff]", words) and re.search(r"[A-Za-z]{2}", words), words
 
 
 def test_answers_move_the_clue_to_its_end(agency, letter):
