@@ -64,10 +64,20 @@ class Services:
 
 
 def given(var: Path) -> dict[str, str]:
-    """The addresses and secrets of servers that run elsewhere: the environment, then a centre's ``env.json``."""
+    """The addresses and secrets of servers that run elsewhere: the environment, then a centre's ``env.json``.
+
+    Raises ``ServiceFailed`` naming what the front lacks.
+    """
     written = var / "env.json"
-    found = json.loads(written.read_text()) if written.is_file() else {"CHUXIONG_VAR": str(var)}
-    return found | {k: v for k, v in os.environ.items() if k.startswith("CHUXIONG_")}
+    found = json.loads(written.read_text()) if written.is_file() else {}
+    found |= {k: v for k, v in os.environ.items() if k.startswith("CHUXIONG_")}
+    needed = ("CHUXIONG_DATABASE_URL_WEB", "CHUXIONG_REDIS_URL", "CHUXIONG_SECRET_KEY")
+    if missing := [name for name in needed if not found.get(name)]:
+        raise ServiceFailed(
+            f"{var} 中没有运行过的中心，环境变量也缺 {', '.join(missing)}；请先启动中心（--role inner）"
+            " / no centre has run in this folder and these variables are not set: start one first"
+        )
+    return found
 
 
 #: what a socket's path may hold without quoting in any of the addresses and settings it stands in

@@ -57,7 +57,7 @@ class FieldProblemOut(serializers.Serializer[Any]):
 
 
 class ProblemOut(serializers.Serializer[Any]):
-    """RFC 9457."""
+    """错误（RFC 9457）。An error (RFC 9457)."""
 
     type = serializers.CharField()
     title = serializers.CharField(help_text="中文标题。Title in Chinese.")

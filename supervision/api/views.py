@@ -96,11 +96,17 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class EmptyIn(StrictSerializer):
-    pass
+    """空对象；多余的字段不予受理。An empty object; unknown fields are refused."""
 
 
 class AnswerIn(StrictSerializer):
-    answer = serializers.ChoiceField(choices=Letter.Answer.choices, help_text="答复。The answer.")
+    """一份答复；多余的字段不予受理。An answer; unknown fields are refused."""
+
+    answer = serializers.ChoiceField(
+        choices=Letter.Answer.choices,
+        help_text="答复。The answer: corrected, partly corrected, more time asked, objection, not ours to answer, "
+        "data in error.",
+    )
     text = serializers.CharField(
         max_length=5000, allow_blank=True, required=False, default="", help_text="说明。Words to it."
     )

@@ -76,6 +76,9 @@ def test_root_by_either_guise_on_the_same_data(open_folder):
 def test_an_ordinary_user(open_folder):
     os.chown(open_folder, 65534, 65534)
     prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--")
+    try_it = [*prefix, sys.executable, "-c", "import psycopg2, redis"]
+    if subprocess.run(try_it, capture_output=True).returncode:
+        pytest.skip("this Python lies where only root may reach it")
     answers = _start(open_folder / "var", "mapped", prefix)
     assert (answers["owner"], answers["uid"]) == ("cx_owner", 65534)
     assert (open_folder / "var" / "env.json").stat().st_mode & 0o777 == 0o600
