@@ -113,7 +113,16 @@ MOVES: dict[str, Move] = {
         _move("act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note"),
         _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True),
         _move("seal", "封存", "Seal", set(State), None, "note", aside=True),
-        _move("admit", "准予查看封存线索", "Admit to a sealed clue", set(State), None, "person", "note", aside=True),
+        _move(
+            "admit",
+            "准予查看封存线索",
+            "Admit to a sealed clue",
+            set(State),
+            None,
+            "person",
+            "note",
+            aside=True,
+        ),
         _move("settle", "办结", "Settle", {S.ACTED}, S.SETTLED, "outcome", "note"),
     )
 }
