@@ -1,0 +1,443 @@
+"""What a published criminal judgment (刑事裁判文书) states: number, court, day, charges, parties, money, orders.
+
+Every finding keeps its place, counted in characters of the text as given, so that a person can check it. Read by
+patterns over sections (head, facts, opinion, ruling, signatures); what is not found is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, NamedTuple
+
+from chuxiong.kit import case_number
+from ingestion.texts.amounts import Amount, amounts
+
+Kind = Literal[
+    "case_no", "court", "date", "cause", "party", "prosecutor", "loss", "loss_part", "recovered",
+    "order_recover", "order_refund", "order_return", "order_confiscate",
+]  # fmt: skip
+
+
+class Finding(NamedTuple):
+    """``value``: text, ISO day, or 分 (None: no amount stated).
+
+    ``detail``: a party's role; ``all`` of what was recovered wholly; of a return, the order whose proceeds are
+    to be returned (``order_recover``, ``order_refund``), which is no money beside that order's.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    value: str | int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """All findings of one text, in order of place within each kind."""
+
+    findings: tuple[Finding, ...]
+
+    def of(self, *kinds: Kind) -> list[Finding]:
+        return [f for f in self.findings if f.kind in kinds]
+
+    def first(self, kind: Kind) -> str | None:
+        return next((str(f.value) for f in self.findings if f.kind == kind), None)
+
+    @property
+    def judged_on(self) -> date | None:
+        day = self.first("date")
+        return date.fromisoformat(day) if day else None
+
+    @property
+    def causes(self) -> list[str]:
+        return list(dict.fromkeys(str(f.value) for f in self.of("cause")))
+
+    @property
+    def loss_fen(self) -> int | None:
+        """The stated total, else the sum of the parts; None where no amount is stated."""
+        return _sum(self.of("loss")[:1]) or _sum(self.of("loss_part"))
+
+    @property
+    def recovered_fen(self) -> int | None:
+        """What came back before judgment; an amount told twice counts once. None where none is stated."""
+        told = {f.value: f for f in self.of("recovered") if isinstance(f.value, int)}
+        return _sum(list(told.values()))
+
+    def ordered_fen(self, kind: Kind) -> int | None:
+        return _sum([f for f in self.of(kind) if not f.detail])
+
+
+def _sum(found: Sequence[Finding]) -> int | None:
+    stated = [f.value for f in found if isinstance(f.value, int)]
+    return sum(stated) if stated else None
+
+
+def read_judgment(text: str) -> Judgment:
+    """Every finding of ``text``; never raises, whatever the text is."""
+    plain = text.translate(_HALF_WIDTH)
+    parts = _sections(plain)
+    money = list(amounts(plain[: parts.signed]))
+    findings = [
+        *_numbers(plain, parts),
+        *_day(plain, parts),
+        *_causes(plain, parts),
+        *_parties(plain, parts),
+        *_losses(plain, parts, money),
+        *_recovered(plain, parts, money),
+        *_orders(plain, parts, money),
+    ]
+    return Judgment(tuple(findings))
+
+
+# ---- sections --------------------------------------------------------------------------------
+
+# One character for one, so that places hold for the text as given.
+_HALF_WIDTH = {0xFF01 + i: chr(0x21 + i) for i in range(94)} | {
+    ord(a): b for a, b in zip("〔【［〕】］\u3000\u00a0\n\r\tΟο○О", "((()))     〇〇〇〇", strict=True)
+}
+
+
+class _Parts(NamedTuple):
+    """Where sections begin: head 0–facts, facts–opinion, opinion–ruling, ruling–signed, signed–end."""
+
+    facts: int
+    found: int
+    opinion: int
+    ruling: int
+    signed: int
+
+
+_BODY = re.compile(r"指\s?控|提起公诉|经审理查明|审理查明")
+_FOUND = re.compile(r"审理\s?查明|(?<!另)(?<!又)(?<!还)查明[,:]|审查确认")
+_OPINION = re.compile(r"本院(?:审理后)?认为|本院审理认为|合议庭(?:评议)?认为")
+_RULING = re.compile(r"(?:判\s?决|判\s?处)\s?如\s?下")
+_SIGNED = re.compile(
+    r"如不服本|如不服,|本(?:判决|裁定)(?:书)?(?:系|为)终审|(?:^|[\s。;)])(?:审\s?判\s?长|(?:代理|助理)?审\s?判\s?员)(?!会)"
+)
+
+
+def _sections(plain: str) -> _Parts:
+    """A text cut short has empty later sections; they begin at its end."""
+    end = len(plain)
+    rulings = list(_RULING.finditer(plain))
+    ruling = next((m.end() for m in rulings if "本院" in plain[max(0, m.start() - 1500) : m.start()]), end)
+    if ruling == end and rulings:
+        ruling = rulings[-1].end()
+    signed_at = _SIGNED.search(plain, ruling) if ruling < end else None
+    signed = signed_at.start() if signed_at else end
+    opinions = [m.start() for m in _OPINION.finditer(plain, 0, ruling)]
+    opinion = opinions[-1] if opinions else ruling
+    body = _BODY.search(plain, 0, opinion)
+    facts = body.start() if body else 0
+    found = _FOUND.search(plain, facts, opinion)
+    return _Parts(facts, found.start() if found else facts, opinion, ruling, signed)
+
+
+# ---- head and signatures ---------------------------------------------------------------------
+
+_NUMERALS = "〇零一二三四五六七八九"
+_CASE_NO = re.compile(
+    rf"\(?\s?(?:[12][0-9]{{3}}|二[{_NUMERALS}]{{3}})\s?\)?\s?[\u4e00-\u9fff][\u4e00-\u9fff0-9\s]{{0,14}}?刑[\u4e00-\u9fff\s]{{0,7}}?"
+    r"第?\s?[0-9]{1,8}(?:-[0-9]{1,3})?\s?号(?:之[一二三四五六七八九十]{1,2})?"
+)
+_COURT = re.compile(r"(?:^|(?<=[\s。书\"”]))([^\s,。:;()书]{2,32}?法\s?院)(?=\s{0,3}刑\s?事|\s*\(|\s*$|\s)")
+_PROSECUTORS = re.compile(r"(?:公\s?诉|抗\s?诉)\s?机\s?关:?\s?([^\s,。;:()]{2,30}?检察院)")
+_HEAD = 700
+
+
+def _numbers(plain: str, parts: _Parts) -> Iterator[Finding]:
+    head = max(min(parts.facts, _HEAD), 80)
+    number = _CASE_NO.search(plain, 0, head)
+    prosecutors = _PROSECUTORS.search(plain, 0, head)
+    if number:
+        yield Finding("case_no", number.start(), number.end(), _case_no(number[0]))
+    until = number.start() if number else prosecutors.start() if prosecutors else 120
+    courts = list(_COURT.finditer(plain, 0, until))
+    if courts:
+        court = courts[-1]
+        name = court[1].replace(" ", "")
+        yield Finding("court", court.start(1), court.end(1), _mended(name, prosecutors and prosecutors[1]))
+
+
+def _case_no(text: str) -> str:
+    """In the form of every case-number column; a year in words becomes digits."""
+    plain = case_number.normalise(text)
+    words = re.match(rf"\(?(二[{_NUMERALS}]{{3}})\)?", plain)
+    return f"({_year(words[1])}){plain[words.end() :]}" if words else plain
+
+
+def _mended(court: str, prosecutors: str | None) -> str:
+    """A garbled first character is taken from the prosecutors' name where the rest of the place agrees."""
+    if "\u4e00" <= court[0] <= "\u9fff":
+        return court
+    place = (prosecutors or "").removesuffix("人民检察院")
+    rest = court[1:]
+    if len(place) > 2 and rest.startswith(place[1:]):
+        return place[0] + rest
+    return rest
+
+
+_DAY = re.compile(
+    rf"(?P<y>[12][0-9]{{3}}|[一二][{_NUMERALS}0]{{3}})\s?年\s?(?P<m>[0-9]{{1,2}}|元|[一二三四五六七八九十]{{1,2}})\s?月\s?"
+    r"(?P<d>[0-9]{1,2}|[一二三四五六七八九十廿卅]{1,3})\s?日"
+)
+_BENCH = re.compile(r"审\s?判\s?[长员]|陪\s?审\s?员")
+
+
+def _day(plain: str, parts: _Parts) -> Iterator[Finding]:
+    """The first whole day after the bench's names."""
+    if parts.signed >= len(plain):
+        return
+    bench = _BENCH.search(plain, parts.signed)
+    for found in _DAY.finditer(plain, bench.start() if bench else parts.signed):
+        try:
+            day = date(_year(found["y"]), _small(found["m"]), _small(found["d"]))
+        except ValueError:
+            continue
+        yield Finding("date", found.start(), found.end(), day.isoformat())
+        return
+
+
+def _year(words: str) -> int:
+    digits = "".join(c if c.isdigit() and c.isascii() else str(max(0, _NUMERALS.index(c) - 1)) for c in words)
+    return int(digits)
+
+
+def _small(words: str) -> int:
+    """1–31, in digits or words."""
+    if words.isascii():
+        return int(words)
+    if words == "元":
+        return 1
+    words = words.replace("廿", "二十").replace("卅", "三十")
+    tens, ten, ones = words.partition("十")
+    if not ten:
+        return _NUMERALS.index(words) - 1 if len(words) == 1 else 0
+    return (_NUMERALS.index(tens) - 1 if tens else 1) * 10 + (_NUMERALS.index(ones) - 1 if ones else 0)
+
+
+# ---- charges and parties ---------------------------------------------------------------------
+
+_CHARGE = re.compile(r"犯(?!罪)\s?((?:(?!判处|被告人|犯罪分子)[^,。;:()\s]){1,60}?)罪(?=[,。;:()\s、和及]|判处|免|单处|一案|的|系|$)")
+_NEXT_CHARGE = re.compile(r"[、和及]\s?((?:(?!判处|被告人)[^,。;:()\s、]){1,40}?)罪(?=[,。;:()\s、和及]|判处|的|$)")
+_OF_BEFORE = re.compile(r"因\w{0,4}$|前\w{0,3}$|曾\w{0,3}$|原判\w{0,4}$|指控[^。;]{0,20}$")
+
+
+def _causes(plain: str, parts: _Parts) -> Iterator[Finding]:
+    """Charges of which the ruling convicts; each once."""
+    seen: set[str] = set()
+    for found in _CHARGE.finditer(plain, parts.ruling, parts.signed):
+        if _OF_BEFORE.search(plain, max(parts.ruling, found.start() - 24), found.start()):
+            continue
+        matches: list[re.Match[str]] = [found]
+        while more := _NEXT_CHARGE.match(plain, matches[-1].end(), parts.signed):
+            matches.append(more)
+        for match in matches:
+            charge = match[1].strip("“”\"'‘’")
+            if charge and charge not in seen:
+                seen.add(charge)
+                yield Finding("cause", match.start(1), match.end(1), charge)
+
+
+_ROLE = re.compile(
+    r"(?:^|(?<=[\s。;]))(?P<role>自诉人(?:暨附带民事诉讼原告人)?|附带民事诉讼(?:原告人?|被告人?)|被害人|原审被告单位|被告单位|诉讼代表人|法定代理人|"
+    r"(?:委托|诉讼)代理人|上诉人\(原审被告人\)|上诉人|原审被告人|被告人(?:暨附带民事诉讼被告人)?|指定辩护人|辩护人)"
+    r":?\s?(?:\(?自报(?:姓名)?:?\)?)?(?P<name>[^\s,。;:()]{1,24}?)(?=\s?[,。;(]|\s|$)"
+)
+
+
+def _parties(plain: str, parts: _Parts) -> Iterator[Finding]:
+    prosecutors = _PROSECUTORS.search(plain, 0, max(min(parts.facts, _HEAD), 80))
+    if prosecutors:
+        yield Finding("prosecutor", prosecutors.start(1), prosecutors.end(1), prosecutors[1])
+    for found in _ROLE.finditer(plain, prosecutors.end() if prosecutors else 0, parts.facts):
+        if not re.search(r"犯|一案|因|以|指控|到庭", found["name"]):
+            yield Finding("party", found.start("name"), found.end("name"), found["name"], found["role"])
+
+
+# ---- loss and what came back -----------------------------------------------------------------
+
+_TOTAL = re.compile(r"(?:共计|合计|总计|累计|总额|总价值|总金额|共(?:价值|骗|盗|窃|计|获|损失|造成)|数额)[^,。;]{0,16}$")
+_TAKEN = re.compile(
+    r"(?:价值|价款|计价|损失|骗取|骗得|骗走|诈骗|窃得|盗窃|盗走|盗取|偷走|窃取|窃走|抢得|抢走|劫取|劫得|拿走|敲诈|勒索|索要|索得|侵占|占为己有|"
+    r"据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|贿赂|获利|赢利|盈利|违法所得|非法所得|所得|金额|数额|欠款|欠薪|拖欠|支付|交出|汇款|转账|"
+    r"现金)[^,。;]{0,30}$"
+)
+_CAME_BACK = re.compile(r"退缴|退赔|退出|退还|退回|退清|退赃|归还|偿还|追回|追缴|起获|发还|返还|赔偿|补偿|领回|上缴|缴纳|缴获|取回")
+_NOT_LOSS = re.compile(r"毒资|罚金|罚款|以[^,。;]{0,12}$|每[^,。;]{0,6}$|押金|保证金|工资|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]")
+_PRICE_AFTER = re.compile(r"\s?(?:的(?:价格|价钱|低价)|/|每|价格|卖|出售|罚)")
+_DRUGS = re.compile("毒品|吸毒|危险驾驶")
+
+
+def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
+    """The total that the court found, else each part; of drug offences none."""
+    causes = [c for c in _causes(plain, parts)]
+    if causes and all(_DRUGS.search(str(c.value)) for c in causes):
+        return
+    sections = [(parts.found, parts.opinion), (parts.opinion, parts.ruling)]
+    if parts.found > parts.facts:
+        sections.append((parts.facts, parts.found))
+    taken = [[a for a in _within(money, *section) if _is_loss(plain, a, section[0])] for section in sections]
+    for candidates, (begin, _) in zip(taken, sections, strict=True):
+        totals = [a for a in candidates if _TOTAL.search(plain, max(begin, a.start - 24), a.start)]
+        if totals:
+            last = max(totals, key=lambda a: a.fen)
+            yield Finding("loss", last.start, last.end, last.fen)
+            return
+    for candidates in taken:
+        if candidates:
+            kind: Kind = "loss" if len({a.fen for a in candidates}) == 1 else "loss_part"
+            for amount in candidates[:1] if kind == "loss" else candidates:
+                yield Finding(kind, amount.start, amount.end, amount.fen)
+            return
+
+
+def _within(money: Sequence[Amount], begin: int, end: int) -> Sequence[Amount]:
+    return money[bisect_left(money, (begin, 0, 0)) : bisect_left(money, (end, 0, 0))]
+
+
+def _is_loss(plain: str, amount: Amount, begin: int) -> bool:
+    start = max(begin, amount.start - 44)
+    before = re.split("[。;]", plain[start : amount.start])[-1]
+    clause = before.rsplit(",", 1)[-1]
+    if _CAME_BACK.search(clause) or _NOT_LOSS.search(clause) or _PRICE_AFTER.match(plain, amount.end):
+        return False
+    return bool(_TAKEN.search(before))
+
+
+_BACK_AMOUNT = re.compile(
+    r"(?P<verb>退缴|退赔|退出|退还|退回|退清|退赃|退赃款|归还|偿还|追回|发还|返还|赔偿|补偿|追缴|起获|扣押)[^。;]{0,40}?$"
+)
+_BACK_AFTER = re.compile(r"[^,。;]{0,24}?\(?(?:已|已经|均已|现已|业已)[^,。;]{0,8}(?:发还|返还|归还|退还|追回|退缴|领回)")
+_BACK_ALL = re.compile(
+    r"(?:全部|全额|悉数|均已|已全部|如数)[^,。;]{0,10}?(?:退缴|退赔|退出|退还|退回|退清|归还|追回|发还|返还|赔偿|领回)|"
+    r"(?:退缴|退赔|退出|退还|退清|归还|返还|赔偿|退回|追回)了?[^,。;]{0,3}(?:全部|所有|上述)[^,。;]{0,14}|"
+    r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)"
+)
+_NEGATED = re.compile(r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|愿意?|要求|请求|承诺|建议)[^,。;]{0,12}$")
+
+
+def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
+    """Amounts that came back before judgment, and statements that all of it did."""
+    spans: list[tuple[int, int]] = []
+    for amount in _within(money, parts.facts, parts.ruling):
+        start = max(parts.facts, amount.start - 60)
+        before = re.split("[。;]", plain[start : amount.start])[-1]
+        verb = _BACK_AMOUNT.search(before)
+        begin = amount.start
+        if verb and not _NEGATED.search(before, 0, verb.start()) and not _later_loss(before[verb.end("verb") :]):
+            begin = amount.start - (len(before) - verb.start())
+        elif not _BACK_AFTER.match(plain, amount.end, parts.ruling):
+            continue
+        spans.append((begin, amount.end))
+        yield Finding("recovered", begin, amount.end, amount.fen)
+    for found in _BACK_ALL.finditer(plain, parts.facts, parts.signed):
+        if any(s < found.end() and found.start() < e for s, e in spans):
+            continue
+        if not _NEGATED.search(plain, max(parts.facts, found.start() - 16), found.start()):
+            yield Finding("recovered", found.start(), found.end(), None, "all")
+
+
+def _later_loss(between: str) -> bool:
+    """Another verb of taking stands nearer to the amount than that of giving back."""
+    return bool(re.search("骗取|窃得|盗窃|罚金|共计损失|造成|价值", between))
+
+
+# ---- orders ----------------------------------------------------------------------------------
+
+_VERBS = re.compile(
+    r"(?:(?P<order_recover>追\s?缴)|(?P<order_refund>退\s?赔)|(?P<order_return>发还|返还|退还|归还)|"
+    r"(?P<order_confiscate>没\s?收|收缴))(?!的|款项?[^,]|在案)"
+)
+_ENDED = re.compile(r"[。;]|(?<=[\s。;:])(?=[一二三四五六七八九十]{1,3}、)")
+_PAREN = re.compile(r"\([^()]*\)")
+_NO_ORDER = re.compile(r"(?:已|已经|所|均已|不予|不再|无需|被)(?:依法|全部|予以)?$")
+_PENALTY = re.compile("罚金|判处|刑期|执行刑罚")
+_FOLLOWS = re.compile(r"[并后再,\s]{0,3}(?:再|依法|分别|按比例|予以|由\w{0,6}|及时){0,3}$")
+_BLANK = "\x00"
+
+
+def _orders(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
+    """Each order of the ruling with the amount it names: the sum, where it names several receivers."""
+    ruling = plain[parts.ruling : parts.signed]
+    while (bare := _PAREN.sub(lambda m: _BLANK * len(m[0]), ruling)) != ruling:
+        ruling = bare
+    own = [
+        Amount(a.start - parts.ruling, a.end - parts.ruling, a.fen)
+        for a in _within(money, parts.ruling, parts.signed)
+        if ruling[a.end - parts.ruling - 1] != _BLANK
+    ]
+    begin = 0
+    for end in [*(m.end() for m in _ENDED.finditer(ruling)), len(ruling)]:
+        if end > begin and "撤销" not in ruling[begin:end]:
+            for order in _sentence(ruling, begin, end, own):
+                start = order.start + len(ruling[order.start : order.end]) - len(
+                    ruling[order.start : order.end].lstrip("\x00 ,。;")
+                )
+                yield order._replace(start=start + parts.ruling, end=order.end + parts.ruling)
+        begin = end
+
+
+def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> list[Finding]:
+    """Clauses without an order name the object of the next one; a return may be of what is recovered first."""
+    orders: list[Finding] = []
+    pending = begin
+    for start, stop in _clauses(ruling, begin, end):
+        clause = ruling[start:stop]
+        verbs = [
+            m for m in _VERBS.finditer(ruling, start, stop) if not _NO_ORDER.search(ruling, start, m.start())
+        ]
+        if not verbs:
+            if _PENALTY.search(clause):
+                pending = stop
+            continue
+        if _PENALTY.search(clause):
+            pending = start
+        at = pending
+        for index, verb in enumerate(verbs):
+            kind: Any = verb.lastgroup
+            until = stop if index + 1 == len(verbs) else verbs[index + 1].start()
+            value = _stated(_within(money, at, until))
+            before = orders[-1] if orders else None
+            if before and before.kind == kind and not before.detail:
+                orders[-1] = before._replace(end=until, value=_stated(_within(money, before.start, until)))
+            elif before and kind == "order_return" and before.kind in ("order_recover", "order_refund"):
+                if value is None or _FOLLOWS.search(ruling, max(at, verb.start() - 8), verb.start()):
+                    orders.append(Finding(kind, at, until, value or before.value, before.kind))
+                else:
+                    orders.append(Finding(kind, at, until, value))
+            else:
+                orders.append(Finding(kind, at, until, value))
+            at = until
+        pending = stop
+    if orders and orders[-1].value is None and not _PENALTY.search(ruling[pending:end]):
+        orders[-1] = orders[-1]._replace(value=_stated(_within(money, pending, end)))
+    if not orders and re.search("上缴(?:国库|财政)", ruling[begin:end]):
+        orders.append(Finding("order_confiscate", begin, end, _stated(_within(money, begin, end))))
+    return orders
+
+
+def _clauses(ruling: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    start = begin
+    for comma in re.finditer(",", ruling[begin:end]):
+        stop = begin + comma.start()
+        # 3,000 is one number.
+        if ruling[stop - 1 : stop].isdigit() and ruling[stop + 1 : stop + 4].isdigit():
+            continue
+        yield start, stop
+        start = stop + 1
+    yield start, end
+
+
+def _stated(money: Sequence[Amount]) -> int | None:
+    """One amount for an order: a total that its parts make up counts once."""
+    if not money:
+        return None
+    total = sum(a.fen for a in money)
+    largest = max(a.fen for a in money)
+    return largest if len(money) > 1 and total == 2 * largest else total
