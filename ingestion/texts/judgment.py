@@ -124,10 +124,9 @@ _SIGNED = re.compile(
 def _sections(plain: str) -> _Parts:
     """A text cut short has empty later sections; they begin at its end."""
     end = len(plain)
+    # A judgment on appeal quotes the first one: the last formula is its own.
     rulings = list(_RULING.finditer(plain))
-    ruling = next((m.end() for m in rulings if "本院" in plain[max(0, m.start() - 1500) : m.start()]), end)
-    if ruling == end and rulings:
-        ruling = rulings[-1].end()
+    ruling = rulings[-1].end() if rulings else end
     signed_at = _SIGNED.search(plain, ruling) if ruling < end else None
     signed = signed_at.start() if signed_at else end
     opinions = [m.start() for m in _OPINION.finditer(plain, 0, ruling)]
@@ -234,6 +233,8 @@ def _causes(plain: str, parts: _Parts) -> Iterator[Finding]:
     for found in _CHARGE.finditer(plain, parts.ruling, parts.signed):
         if _OF_BEFORE.search(plain, max(parts.ruling, found.start() - 24), found.start()):
             continue
+        if "撤销" in re.split("[。;]", plain[parts.ruling : found.start()])[-1]:
+            continue
         matches: list[re.Match[str]] = [found]
         while more := _NEXT_CHARGE.match(plain, matches[-1].end(), parts.signed):
             matches.append(more)
@@ -262,32 +263,55 @@ def _parties(plain: str, parts: _Parts) -> Iterator[Finding]:
 
 # ---- loss and what came back -----------------------------------------------------------------
 
-_TOTAL = re.compile(r"(?:共计|合计|总计|累计|总额|总价值|总金额|共(?:价值|骗|盗|窃|计|获|损失|造成)|数额)[^,。;]{0,16}$")
-_TAKEN = re.compile(
-    r"(?:价值|价款|计价|损失|骗取|骗得|骗走|诈骗|窃得|盗窃|盗走|盗取|偷走|窃取|窃走|抢得|抢走|劫取|劫得|拿走|敲诈|勒索|索要|索得|侵占|占为己有|"
-    r"据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|贿赂|获利|赢利|盈利|违法所得|非法所得|所得|金额|数额|欠款|欠薪|拖欠|支付|交出|汇款|转账|"
-    r"现金)[^,。;]{0,30}$"
+_TOTAL = re.compile(
+    r"(?:共计|合计|总计|累计|总额|总价值|总金额|总数额|(?:共|共同)(?:价值|骗|盗|窃|计|获|损失|造成|侵占|挪用)|犯罪数额|涉案金额|数额)[^,。;]{0,14}$"
 )
-_CAME_BACK = re.compile(r"退缴|退赔|退出|退还|退回|退清|退赃|归还|偿还|追回|追缴|起获|发还|返还|赔偿|补偿|领回|上缴|缴纳|缴获|取回")
-_NOT_LOSS = re.compile(r"毒资|罚金|罚款|以[^,。;]{0,12}$|每[^,。;]{0,6}$|押金|保证金|工资|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]")
-_PRICE_AFTER = re.compile(r"\s?(?:的(?:价格|价钱|低价)|/|每|价格|卖|出售|罚)")
-_DRUGS = re.compile("毒品|吸毒|危险驾驶")
+_TAKEN = re.compile(
+    r"(?:价值|价款|计价|损失|[骗窃盗偷抢劫]取?得?走?|拿走|敲诈|勒索|索要|索得|侵占|占为己有|据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|"
+    r"贿赂|获利|赢利|盈利|违法所得|非法所得|所得|欠款|欠薪|拖欠|拒不支付|交出|汇款|转账|现金)[^,。;]{0,30}$"
+)
+_TAKEN_ANYWHERE = re.compile("价值|损失|[骗窃盗偷抢劫]|勒索|侵占|挪用|透支|吸收|集资|收受|贿|贪污|获利|所得|拖欠")
+_TAKEN_AFTER = re.compile(r"(?:[现余]金|人民币)?[^,。;\d]{0,3}(?:盗走|偷走|窃走|拿走|骗走|抢走|劫走|据为己有|占为己有)|的(?:严重后果|经济损失|损失)")
+_PAID = re.compile(r"支付[^,。;]{0,16}$")
+_GAINED = re.compile(r"(?:获利|赢利|盈利|违法所得|非法所得|非法收入|收益)[^,。;]{0,12}$")
+_NOT_LOSS = re.compile(
+    r"毒资|罚金|罚款|以(?:每.)?(?:人民币)?$|每[^,。;]{0,6}$|押金|保证金|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]|谎称|声称|最高可|"
+    r"承诺|约定|协议|欲|企图|分得|退|赔|还|追回|追缴|缴获|缴纳|上缴|发还|领回|扣押"
+)
+_PRICE_AFTER = re.compile(r"\s?(?:的(?:价格|价钱|低价)|/|每|价格|卖|出售|罚|以上|以下)")
+_ATTEMPT = re.compile("未得手|未得逞|未遂|识破")
+_DEFENCE = re.compile("辩护人|辩称|辩解|请求|希望")
+#: offences whose amounts are prices, or bodily harm: nothing was taken from a victim
+_NOTHING_TAKEN = re.compile("毒品|吸毒|危险驾驶|伤害|肇事|杀人|过失致|行贿")
+_TRADE = re.compile("经营|生产|销售|烟草|假冒|赌|传销|淫秽|走私|林木|污染|采矿")
+_UNDER_PRESSURE = re.compile("强迫|敲诈|诈骗|欠|报酬|寻衅")
 
 
 def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
-    """The total that the court found, else each part; of drug offences none."""
-    causes = [c for c in _causes(plain, parts)]
-    if causes and all(_DRUGS.search(str(c.value)) for c in causes):
+    """The total that the court found (else its opinion, else the charge), or each part where no total stands."""
+    causes = [str(c.value) for c in _causes(plain, parts)]
+    if causes and all(_NOTHING_TAKEN.search(c) for c in causes):
         return
+    trade = bool(causes) and all(_TRADE.search(c) or _NOTHING_TAKEN.search(c) for c in causes)
+    paid = any(_UNDER_PRESSURE.search(c) for c in causes)
     sections = [(parts.found, parts.opinion), (parts.opinion, parts.ruling)]
     if parts.found > parts.facts:
         sections.append((parts.facts, parts.found))
-    taken = [[a for a in _within(money, *section) if _is_loss(plain, a, section[0])] for section in sections]
+    taken = [
+        [a for a in _within(money, *section) if _is_loss(plain, a, section, trade=trade, paid=paid)]
+        for section in sections
+    ]
     for candidates, (begin, _) in zip(taken, sections, strict=True):
         totals = [a for a in candidates if _TOTAL.search(plain, max(begin, a.start - 24), a.start)]
+        if not totals:
+            totals = _made_up_of(candidates, [a for found in taken for a in found])
         if totals:
-            last = max(totals, key=lambda a: a.fen)
-            yield Finding("loss", last.start, last.end, last.fen)
+            total = max(totals, key=lambda a: a.fen)
+            beside = [a for a in candidates if a.fen > total.fen]
+            for amount in beside and [*totals, *beside]:
+                yield Finding("loss_part", amount.start, amount.end, amount.fen)
+            if not beside:
+                yield Finding("loss", total.start, total.end, total.fen)
             return
     for candidates in taken:
         if candidates:
@@ -297,55 +321,86 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
             return
 
 
+def _made_up_of(parts: Sequence[Amount], candidates: Sequence[Amount]) -> list[Amount]:
+    """The amount that is the sum of the parts, wherever it stands."""
+    total = sum(a.fen for a in parts)
+    return [a for a in candidates if a.fen == total][:1] if len(parts) > 1 else []
+
+
 def _within(money: Sequence[Amount], begin: int, end: int) -> Sequence[Amount]:
     return money[bisect_left(money, (begin, 0, 0)) : bisect_left(money, (end, 0, 0))]
 
 
-def _is_loss(plain: str, amount: Amount, begin: int) -> bool:
-    start = max(begin, amount.start - 44)
-    before = re.split("[。;]", plain[start : amount.start])[-1]
+def _is_loss(plain: str, amount: Amount, section: tuple[int, int], *, trade: bool, paid: bool) -> bool:
+    begin, end = _sentence_around(plain, amount, section)
+    sentence, before = plain[begin:end], plain[begin : amount.start]
     clause = before.rsplit(",", 1)[-1]
-    if _CAME_BACK.search(clause) or _NOT_LOSS.search(clause) or _PRICE_AFTER.match(plain, amount.end):
+    if _NOT_LOSS.search(clause[-24:]) or _PRICE_AFTER.match(plain, amount.end):
         return False
-    return bool(_TAKEN.search(before))
+    if _ATTEMPT.search(sentence) or _DEFENCE.search(sentence):
+        return False
+    if trade:
+        return bool(_GAINED.search(before))
+    if _TAKEN.search(before) or _TAKEN_AFTER.match(plain, amount.end) or (paid and _PAID.search(before)):
+        return True
+    earlier = plain[max(section[0], begin - 80) : amount.start]
+    return bool(_TOTAL.search(before) and _TAKEN_ANYWHERE.search(earlier))
 
 
-_BACK_AMOUNT = re.compile(
-    r"(?P<verb>退缴|退赔|退出|退还|退回|退清|退赃|退赃款|归还|偿还|追回|发还|返还|赔偿|补偿|追缴|起获|扣押)[^。;]{0,40}?$"
+def _sentence_around(plain: str, amount: Amount, section: tuple[int, int]) -> tuple[int, int]:
+    begin = max(section[0], *(plain.rfind(c, section[0], amount.start) + 1 for c in "。;"))
+    ends = [e for c in "。;" if (e := plain.find(c, amount.end, section[1])) >= 0]
+    return begin, min(ends, default=section[1])
+
+
+_BACK = re.compile(
+    r"(?:退缴|退赔|退出|退还|退回|退清|退赃款?|归还|偿还|追回|追缴|起获|发还|返还|赔偿|(?<!少)赔付|上缴|缴纳)[^。;]{0,40}?$"
 )
-_BACK_AFTER = re.compile(r"[^,。;]{0,24}?\(?(?:已|已经|均已|现已|业已)[^,。;]{0,8}(?:发还|返还|归还|退还|追回|退缴|领回)")
+_BACK_AFTER = re.compile(
+    r"[^,。;]{0,24}?\(?(?:已|已经|均已|现已|业已)[^,。;]{0,8}(?:发还|返还|归还|退还|追回|退缴|领回)[^,。;\s]{0,8}\)?"
+)
 _BACK_ALL = re.compile(
     r"(?:全部|全额|悉数|均已|已全部|如数)[^,。;]{0,10}?(?:退缴|退赔|退出|退还|退回|退清|归还|追回|发还|返还|赔偿|领回)|"
     r"(?:退缴|退赔|退出|退还|退清|归还|返还|赔偿|退回|追回)了?[^,。;]{0,3}(?:全部|所有|上述)[^,。;]{0,14}|"
     r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)"
 )
-_NEGATED = re.compile(r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|愿意?|要求|请求|承诺|建议)[^,。;]{0,12}$")
+_NOT_YET = re.compile(
+    r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|愿意?|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
+)
+_OTHER_VERB = re.compile("骗取|窃得|盗窃|罚金|损失共|造成|价值")
+_EACH = re.compile(r"([两二三四五六])名?(?:被告人|人)[^。;]*各")
 
 
 def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
-    """Amounts that came back before judgment, and statements that all of it did."""
+    """Amounts that came back before judgment, and statements that all of it did; what the defence says is none."""
+    causes = [str(c.value) for c in _causes(plain, parts)]
+    bodily = bool(causes) and all(re.search("伤害|肇事|杀人|过失致", c) for c in causes)
     spans: list[tuple[int, int]] = []
-    for amount in _within(money, parts.facts, parts.ruling):
-        start = max(parts.facts, amount.start - 60)
-        before = re.split("[。;]", plain[start : amount.start])[-1]
-        verb = _BACK_AMOUNT.search(before)
-        begin = amount.start
-        if verb and not _NEGATED.search(before, 0, verb.start()) and not _later_loss(before[verb.end("verb") :]):
-            begin = amount.start - (len(before) - verb.start())
-        elif not _BACK_AFTER.match(plain, amount.end, parts.ruling):
+    whole = (parts.facts, parts.ruling)
+    for amount in [] if bodily else _within(money, *whole):
+        begin, end = _sentence_around(plain, amount, whole)
+        before = plain[max(begin, amount.start - 60) : amount.start]
+        if _DEFENCE.search(plain, begin, end) or "罚金" in plain[amount.end : amount.end + 6]:
             continue
-        spans.append((begin, amount.end))
-        yield Finding("recovered", begin, amount.end, amount.fen)
-    for found in _BACK_ALL.finditer(plain, parts.facts, parts.signed):
+        verb, after = _BACK.search(before), _BACK_AFTER.match(plain, amount.end, parts.ruling)
+        if verb and not _NOT_YET.search(before, 0, verb.start()) and not _OTHER_VERB.search(verb[0]):
+            place = (amount.start - (len(before) - verb.start()), amount.end)
+        elif after:
+            place = (amount.start, after.end())
+        else:
+            continue
+        each = _EACH.search(plain, begin, amount.start)
+        persons = "两二三四五六".index(each[1]) or 1 if each else 0
+        spans.append(place)
+        yield Finding("recovered", *place, amount.fen * (persons + 1 if persons else 1))
+    for found in [] if bodily else _BACK_ALL.finditer(plain, parts.facts, parts.signed):
         if any(s < found.end() and found.start() < e for s, e in spans):
             continue
-        if not _NEGATED.search(plain, max(parts.facts, found.start() - 16), found.start()):
+        begin = max(parts.facts, plain.rfind("。", 0, found.start()) + 1)
+        if _NOT_YET.search(plain, max(parts.facts, found.start() - 16), found.start()):
+            continue
+        if not _DEFENCE.search(plain, begin, found.start()):
             yield Finding("recovered", found.start(), found.end(), None, "all")
-
-
-def _later_loss(between: str) -> bool:
-    """Another verb of taking stands nearer to the amount than that of giving back."""
-    return bool(re.search("骗取|窃得|盗窃|罚金|共计损失|造成|价值", between))
 
 
 # ---- orders ----------------------------------------------------------------------------------
@@ -359,6 +414,7 @@ _PAREN = re.compile(r"\([^()]*\)")
 _NO_ORDER = re.compile(r"(?:已|已经|所|均已|不予|不再|无需|被)(?:依法|全部|予以)?$")
 _PENALTY = re.compile("罚金|判处|刑期|执行刑罚")
 _FOLLOWS = re.compile(r"[并后再,\s]{0,3}(?:再|依法|分别|按比例|予以|由\w{0,6}|及时){0,3}$")
+_TO_ACCUSED = re.compile(r"(?:发还|返还|退还|归还)(?:给|于)?(?:原审)?(?:被告人|上诉人|其本人|本人)")
 _BLANK = "\x00"
 
 
@@ -390,7 +446,9 @@ def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> lis
     for start, stop in _clauses(ruling, begin, end):
         clause = ruling[start:stop]
         verbs = [
-            m for m in _VERBS.finditer(ruling, start, stop) if not _NO_ORDER.search(ruling, start, m.start())
+            m
+            for m in _VERBS.finditer(ruling, start, stop)
+            if not _NO_ORDER.search(ruling, start, m.start()) and not _TO_ACCUSED.match(ruling, m.start())
         ]
         if not verbs:
             if _PENALTY.search(clause):
