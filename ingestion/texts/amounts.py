@@ -15,6 +15,7 @@ _AMOUNT = re.compile(
     rf"(?:人民币|RMB|[¥￥])?\s{{0,2}}(?P<number>[0-9{_WORDS}][0-9,.余多万亿{_WORDS}]*)\s?元(?![月旦宵气老首素谋])整?"
     r"(?P<rest>[0-9一二三四五六七八九]角(?:[0-9一二三四五六七八九]分)?)?"
 )
+_FOREIGN = re.compile(r"(?:[美港欧日澳加韩]元|港币|日币|美金|英镑|卢布|比索)\s?$")
 _DIGITS = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?)(万|亿)?")
 _PER_YUAN, _UNIT = 100, {None: 1, "万": 10_000, "亿": 100_000_000}
 
@@ -37,7 +38,7 @@ def amounts(text: str) -> Iterator[Amount]:
             skipped = found["number"].rfind(",") + 1
             number = number[number.rfind(",") + 1 :]
         value = _fen(number, found["rest"] or "")
-        if value is not None:
+        if value is not None and not _FOREIGN.search(text, max(0, found.start() - 4), found.start()):
             yield Amount(found.start("number") + skipped if skipped else found.start(), found.end(), value)
 
 

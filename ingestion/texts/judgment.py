@@ -115,6 +115,7 @@ class _Parts(NamedTuple):
 _BODY = re.compile(r"指\s?控|提起公诉|经审理查明|审理查明")
 _FOUND = re.compile(r"审理\s?查明|(?<!另)(?<!又)(?<!还)查明[,:]|审查确认")
 _OPINION = re.compile(r"本院(?:审理后)?认为|本院审理认为|合议庭(?:评议)?认为")
+_QUOTED = re.compile("宣判后|原审|原判|上诉人")
 _RULING = re.compile(r"(?:判\s?决|判\s?处)\s?如\s?下")
 _SIGNED = re.compile(
     r"如不服本|如不服,|本(?:判决|裁定)(?:书)?(?:系|为)终审|(?:^|[\s。;)])(?:审\s?判\s?长|(?:代理|助理)?审\s?判\s?员)(?!会)"
@@ -124,9 +125,11 @@ _SIGNED = re.compile(
 def _sections(plain: str) -> _Parts:
     """A text cut short has empty later sections; they begin at its end."""
     end = len(plain)
-    # A judgment on appeal quotes the first one: the last formula is its own.
-    rulings = list(_RULING.finditer(plain))
-    ruling = rulings[-1].end() if rulings else end
+    # A judgment on appeal quotes the first one: the last formula is its own, if its court's opinion came before.
+    rulings = [m.end() for m in _RULING.finditer(plain)]
+    ruling = rulings[-1] if rulings else end
+    if not _OPINION.search(plain, 0, ruling) and _QUOTED.search(plain, ruling):
+        ruling = end
     signed_at = _SIGNED.search(plain, ruling) if ruling < end else None
     signed = signed_at.start() if signed_at else end
     opinions = [m.start() for m in _OPINION.finditer(plain, 0, ruling)]
@@ -144,15 +147,21 @@ _CASE_NO = re.compile(
     rf"\(?\s?(?:[12][0-9]{{3}}|二[{_NUMERALS}]{{3}})\s?\)?\s?[\u4e00-\u9fff][\u4e00-\u9fff0-9\s]{{0,14}}?刑[\u4e00-\u9fff\s]{{0,7}}?"
     r"第?\s?[0-9]{1,8}(?:-[0-9]{1,3})?\s?号(?:之[一二三四五六七八九十]{1,2})?"
 )
-_COURT = re.compile(r"(?:^|(?<=[\s。书\"”]))([^\s,。:;()书]{2,32}?法\s?院)(?=\s{0,3}刑\s?事|\s*\(|\s*$|\s)")
+_COURT = re.compile(r"(?:^|(?<=[\s。书)\"”]))[0-9]{0,4}([^\s,。:;()书]{2,32}?法\s?院)(?=\s{0,3}刑\s?事|\s*\(|\s*$|\s)")
+_TITLE_BEFORE = re.compile(r"书[^。]{0,12}$")
 _PROSECUTORS = re.compile(r"(?:公\s?诉|抗\s?诉)\s?机\s?关:?\s?([^\s,。;:()]{2,30}?检察院)")
+_CHARGED_BY = re.compile(
+    r"(?:^|(?<=[\s。:号;,]))([^\s,。;:()以]{2,30}?检察院)(?:于[^,。;]{0,14})?(?:提起公诉|指控|以[^,。;]{0,40}?(?:起诉书|指控))"
+)
 _HEAD = 700
 
 
 def _numbers(plain: str, parts: _Parts) -> Iterator[Finding]:
     head = max(min(parts.facts, _HEAD), 80)
-    number = _CASE_NO.search(plain, 0, head)
-    prosecutors = _PROSECUTORS.search(plain, 0, head)
+    numbers = list(_CASE_NO.finditer(plain, 0, head))
+    titled = [m for m in numbers if _TITLE_BEFORE.search(plain, max(0, m.start() - 14), m.start())]
+    number = next(iter([*titled, *numbers]), None)
+    prosecutors = _prosecutors(plain, head)
     if number:
         yield Finding("case_no", number.start(), number.end(), _case_no(number[0]))
     until = number.start() if number else prosecutors.start() if prosecutors else 120
@@ -160,7 +169,12 @@ def _numbers(plain: str, parts: _Parts) -> Iterator[Finding]:
     if courts:
         court = courts[-1]
         name = court[1].replace(" ", "")
-        yield Finding("court", court.start(1), court.end(1), _mended(name, prosecutors and prosecutors[1]))
+        place = prosecutors[1] if prosecutors and court.start() == 0 else None
+        yield Finding("court", court.start(1), court.end(1), _mended(name, place))
+
+
+def _prosecutors(plain: str, head: int) -> re.Match[str] | None:
+    return _PROSECUTORS.search(plain, 0, head) or _CHARGED_BY.search(plain, 0, head + 200)
 
 
 def _case_no(text: str) -> str:
@@ -171,14 +185,11 @@ def _case_no(text: str) -> str:
 
 
 def _mended(court: str, prosecutors: str | None) -> str:
-    """A garbled first character is taken from the prosecutors' name where the rest of the place agrees."""
-    if "\u4e00" <= court[0] <= "\u9fff":
-        return court
+    """A garbled first character of the text is taken from the prosecutors' name where the rest of the place agrees."""
     place = (prosecutors or "").removesuffix("人民检察院")
-    rest = court[1:]
-    if len(place) > 2 and rest.startswith(place[1:]):
-        return place[0] + rest
-    return rest
+    if len(place) > 2 and court[1:].startswith(place[1:]):
+        return place[0] + court[1:]
+    return court if "\u4e00" <= court[0] <= "\u9fff" else court[1:]
 
 
 _DAY = re.compile(
@@ -252,13 +263,28 @@ _ROLE = re.compile(
 )
 
 
+_CHARGED = re.compile(r"指控(?:的)?(?:原审)?(?P<role>被告人|被告单位)(?P<names>[^,。;:()]{1,120}?)犯")
+_NAME = re.compile(
+    r"[\u4e00-\u9fff×＊*·A-Za-z0-9某]{1,5}|[^\s,。;:()]*·[^\s,。;:()]*|[^\s,。;:()]{2,24}(?:公司|厂|局|院|社|部|中心|店|会|所|行|队|校|府)"
+)
+
+
 def _parties(plain: str, parts: _Parts) -> Iterator[Finding]:
-    prosecutors = _PROSECUTORS.search(plain, 0, max(min(parts.facts, _HEAD), 80))
+    """The prosecutors apart; then everyone the head presents, else whoever the charge names."""
+    prosecutors = _prosecutors(plain, max(min(parts.facts, _HEAD), 80))
     if prosecutors:
         yield Finding("prosecutor", prosecutors.start(1), prosecutors.end(1), prosecutors[1])
-    for found in _ROLE.finditer(plain, prosecutors.end() if prosecutors else 0, parts.facts):
-        if not re.search(r"犯|一案|因|以|指控|到庭", found["name"]):
+    presented = False
+    for found in _ROLE.finditer(plain, 0, parts.facts):
+        if _NAME.fullmatch(found["name"]):
+            presented = True
             yield Finding("party", found.start("name"), found.end("name"), found["name"], found["role"])
+    charged = None if presented else _CHARGED.search(plain, 0, parts.ruling)
+    if charged:
+        for name in re.finditer("[^、\\s]+", charged["names"]):
+            if _NAME.fullmatch(name[0]):
+                start = charged.start("names") + name.start()
+                yield Finding("party", start, start + len(name[0]), name[0], charged["role"])
 
 
 # ---- loss and what came back -----------------------------------------------------------------
@@ -267,20 +293,24 @@ _TOTAL = re.compile(
     r"(?:共计|合计|总计|累计|总额|总价值|总金额|总数额|(?:共|共同)(?:价值|骗|盗|窃|计|获|损失|造成|侵占|挪用)|犯罪数额|涉案金额|数额)[^,。;]{0,14}$"
 )
 _TAKEN = re.compile(
-    r"(?:价值|价款|计价|损失|[骗窃盗偷抢劫]取?得?走?|拿走|敲诈|勒索|索要|索得|侵占|占为己有|据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|"
+    r"(?:价值|价款|计价|损失|[骗窃盗偷抢劫]取?得?走?|拿走|敲诈|勒索|索[要取得]|侵[占吞]|套取|占为己有|据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|"
     r"贿赂|获利|赢利|盈利|违法所得|非法所得|所得|欠款|欠薪|拖欠|拒不支付|交出|汇款|转账|现金)[^,。;]{0,30}$"
 )
 _TAKEN_ANYWHERE = re.compile("价值|损失|[骗窃盗偷抢劫]|勒索|侵占|挪用|透支|吸收|集资|收受|贿|贪污|获利|所得|拖欠")
 _TAKEN_AFTER = re.compile(r"(?:[现余]金|人民币)?[^,。;\d]{0,3}(?:盗走|偷走|窃走|拿走|骗走|抢走|劫走|据为己有|占为己有)|的(?:严重后果|经济损失|损失)")
 _PAID = re.compile(r"支付[^,。;]{0,16}$")
-_GAINED = re.compile(r"(?:获利|赢利|盈利|违法所得|非法所得|非法收入|收益)[^,。;]{0,12}$")
+_GAINED = re.compile(r"(?:[获赢盈渔]利|抽头|违法所得|非法所得|非法收入|收益)[^,。;]{0,12}$")
 _NOT_LOSS = re.compile(
-    r"毒资|罚金|罚款|以(?:每.)?(?:人民币)?$|每[^,。;]{0,6}$|押金|保证金|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]|谎称|声称|最高可|"
-    r"承诺|约定|协议|欲|企图|分得|退|赔|还|追回|追缴|缴获|缴纳|上缴|发还|领回|扣押"
+    r"毒资|罚金|罚款|以(?:每.)?(?:人民币)?$|每[^,。;]{0,6}$|每[日天月次][^,。;]{0,16}$|押金|保证金|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]|谎称|声称|最高可|"
+    r"承诺|约定|协议|欲|企图|分得|退|(?<!少)赔|还|追回|追缴|缴获|缴纳|上缴|发还|领回|扣押"
 )
+_IN_SUM = re.compile("综上|以上共|上述.{0,6}共")
+_HANDED = re.compile(r"(?:打到|汇[入给至到]|转[入给至到账]|交给|存入)")
+_PROPERTY = re.compile("盗窃|诈骗|抢|侵占|勒索|贪污|挪用|受贿|职务")
 _PRICE_AFTER = re.compile(r"\s?(?:的(?:价格|价钱|低价)|/|每|价格|卖|出售|罚|以上|以下)")
 _ATTEMPT = re.compile("未得手|未得逞|未遂|识破")
-_DEFENCE = re.compile("辩护人|辩称|辩解|请求|希望")
+_DEFENCE = re.compile("辩护人|辩称|辩解|请求|希望|上诉理由|供称|证言")
+_EVIDENCE = re.compile(r"(?:上述|以上|认定)[^,。;]{0,8}事实[^。]{0,40}(?:证据|证实|无异议|供述|陈述|证明)")
 #: offences whose amounts are prices, or bodily harm: nothing was taken from a victim
 _NOTHING_TAKEN = re.compile("毒品|吸毒|危险驾驶|伤害|肇事|杀人|过失致|行贿")
 _TRADE = re.compile("经营|生产|销售|烟草|假冒|赌|传销|淫秽|走私|林木|污染|采矿")
@@ -294,24 +324,26 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
         return
     trade = bool(causes) and all(_TRADE.search(c) or _NOTHING_TAKEN.search(c) for c in causes)
     paid = any(_UNDER_PRESSURE.search(c) for c in causes)
-    sections = [(parts.found, parts.opinion), (parts.opinion, parts.ruling)]
+    evidence = _EVIDENCE.search(plain, parts.found, parts.opinion)
+    sections = [(parts.found, evidence.start() if evidence else parts.opinion), (parts.opinion, parts.ruling)]
     if parts.found > parts.facts:
         sections.append((parts.facts, parts.found))
     taken = [
         [a for a in _within(money, *section) if _is_loss(plain, a, section, trade=trade, paid=paid)]
         for section in sections
     ]
+    if not any(taken) and any(_PROPERTY.search(c) for c in causes):
+        taken = [[a for a in _within(money, *section) if _is_handed_over(plain, a, section)] for section in sections]
+    every = [a for found in taken for a in found]
     for candidates, (begin, _) in zip(taken, sections, strict=True):
         totals = [a for a in candidates if _TOTAL.search(plain, max(begin, a.start - 24), a.start)]
-        if not totals:
-            totals = _made_up_of(candidates, [a for found in taken for a in found])
+        summed = [a for a in candidates if _IN_SUM.search(plain, max(begin, plain.rfind("。", 0, a.start)), a.start)]
+        totals = summed or totals or _made_up_of(candidates, every)
         if totals:
             total = max(totals, key=lambda a: a.fen)
-            beside = [a for a in candidates if a.fen > total.fen]
-            for amount in beside and [*totals, *beside]:
-                yield Finding("loss_part", amount.start, amount.end, amount.fen)
-            if not beside:
-                yield Finding("loss", total.start, total.end, total.fen)
+            beside = [] if summed else [a for a in candidates if a.fen > total.fen]
+            for amount in [*totals, *beside] if beside else [total]:
+                yield Finding("loss_part" if beside else "loss", amount.start, amount.end, amount.fen)
             return
     for candidates in taken:
         if candidates:
@@ -319,6 +351,15 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
             for amount in candidates[:1] if kind == "loss" else candidates:
                 yield Finding(kind, amount.start, amount.end, amount.fen)
             return
+
+
+def _is_handed_over(plain: str, amount: Amount, section: tuple[int, int]) -> bool:
+    """In property offences, where no word of taking stands by an amount: a total, or money that the victim handed over."""
+    begin, _ = _sentence_around(plain, amount, section)
+    before = plain[begin : amount.start]
+    if _NOT_LOSS.search(before.rsplit(",", 1)[-1][-24:]) or _PRICE_AFTER.match(plain, amount.end):
+        return False
+    return bool(_TOTAL.search(before) or _HANDED.match(plain, amount.end))
 
 
 def _made_up_of(parts: Sequence[Amount], candidates: Sequence[Amount]) -> list[Amount]:
@@ -341,6 +382,8 @@ def _is_loss(plain: str, amount: Amount, section: tuple[int, int], *, trade: boo
         return False
     if trade:
         return bool(_GAINED.search(before))
+    if _TAKEN_AFTER.match(plain, amount.end) and plain.find(plain[amount.start : amount.end], section[0], amount.start) >= 0:
+        return False  # told a moment ago
     if _TAKEN.search(before) or _TAKEN_AFTER.match(plain, amount.end) or (paid and _PAID.search(before)):
         return True
     earlier = plain[max(section[0], begin - 80) : amount.start]
@@ -365,8 +408,9 @@ _BACK_ALL = re.compile(
     r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)"
 )
 _NOT_YET = re.compile(
-    r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|愿意?|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
+    r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|(?<!自)愿意?|起诉|诱饵|为$|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
 )
+_DEBT = re.compile(r"(?:归还|偿还)[^,。;]{0,8}(?:债务|欠款|借款|贷款|外债)")
 _OTHER_VERB = re.compile("骗取|窃得|盗窃|罚金|损失共|造成|价值")
 _EACH = re.compile(r"([两二三四五六])名?(?:被告人|人)[^。;]*各")
 
@@ -374,16 +418,16 @@ _EACH = re.compile(r"([两二三四五六])名?(?:被告人|人)[^。;]*各")
 def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
     """Amounts that came back before judgment, and statements that all of it did; what the defence says is none."""
     causes = [str(c.value) for c in _causes(plain, parts)]
-    bodily = bool(causes) and all(re.search("伤害|肇事|杀人|过失致", c) for c in causes)
+    bodily = any(re.search("伤害|肇事|杀人|过失致", c) for c in causes)
     spans: list[tuple[int, int]] = []
     whole = (parts.facts, parts.ruling)
-    for amount in [] if bodily else _within(money, *whole):
+    for amount in _within(money, *whole):
         begin, end = _sentence_around(plain, amount, whole)
         before = plain[max(begin, amount.start - 60) : amount.start]
         if _DEFENCE.search(plain, begin, end) or "罚金" in plain[amount.end : amount.end + 6]:
             continue
         verb, after = _BACK.search(before), _BACK_AFTER.match(plain, amount.end, parts.ruling)
-        if verb and not _NOT_YET.search(before, 0, verb.start()) and not _OTHER_VERB.search(verb[0]):
+        if verb and not _NOT_YET.search(before, 0, verb.start()) and not _elsewhere(verb[0], bodily):
             place = (amount.start - (len(before) - verb.start()), amount.end)
         elif after:
             place = (amount.start, after.end())
@@ -393,14 +437,21 @@ def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[F
         persons = "两二三四五六".index(each[1]) or 1 if each else 0
         spans.append(place)
         yield Finding("recovered", *place, amount.fen * (persons + 1 if persons else 1))
-    for found in [] if bodily else _BACK_ALL.finditer(plain, parts.facts, parts.signed):
+    for found in _BACK_ALL.finditer(plain, parts.facts, parts.signed):
         if any(s < found.end() and found.start() < e for s, e in spans):
             continue
         begin = max(parts.facts, plain.rfind("。", 0, found.start()) + 1)
         if _NOT_YET.search(plain, max(parts.facts, found.start() - 16), found.start()):
             continue
-        if not _DEFENCE.search(plain, begin, found.start()):
+        promised = "诱饵" in plain[found.end() : found.end() + 12] or (bodily and "赔偿" in found[0])
+        if not promised and not _DEFENCE.search(plain, begin, found.start()):
             yield Finding("recovered", found.start(), found.end(), None, "all")
+
+
+def _elsewhere(words: str, bodily: bool) -> bool:
+    """Between verb and amount: another verb of taking, a debt of the accused, or damages for bodily harm."""
+    damages = bodily and words.startswith("赔")
+    return damages or bool(_OTHER_VERB.search(words) or _DEBT.match(words))
 
 
 # ---- orders ----------------------------------------------------------------------------------
