@@ -41,6 +41,8 @@ class Judgment:
     """All findings of one text, in order of place within each kind."""
 
     findings: tuple[Finding, ...]
+    #: False for a text that is cut before its ruling
+    has_ruling: bool
 
     def of(self, *kinds: Kind) -> list[Finding]:
         return [f for f in self.findings if f.kind in kinds]
@@ -91,7 +93,7 @@ def read_judgment(text: str) -> Judgment:
         *_recovered(plain, parts, money),
         *_orders(plain, parts, money),
     ]
-    return Judgment(tuple(findings))
+    return Judgment(tuple(findings), has_ruling=parts.ruling < len(plain))
 
 
 # ---- sections --------------------------------------------------------------------------------
@@ -147,7 +149,9 @@ _CASE_NO = re.compile(
     rf"\(?\s?(?:[12][0-9]{{3}}|二[{_NUMERALS}]{{3}})\s?\)?\s?[\u4e00-\u9fff][\u4e00-\u9fff0-9\s]{{0,14}}?刑[\u4e00-\u9fff\s]{{0,7}}?"
     r"第?\s?[0-9]{1,8}(?:-[0-9]{1,3})?\s?号(?:之[一二三四五六七八九十]{1,2})?"
 )
-_COURT = re.compile(r"(?:^|(?<=[\s。书)\"”]))[0-9]{0,4}([^\s,。:;()书]{2,32}?法\s?院)(?=\s{0,3}刑\s?事|\s*\(|\s*$|\s)")
+_COURT = re.compile(
+    r"(?:^|(?<=[\s。书)\"”]))[0-9]{0,4}([^\s,。:;()书]{2,32}?法\s?院)(?=\s{0,3}刑\s?事|\s*\(|\s*$|\s)"
+)
 _TITLE_BEFORE = re.compile(r"书[^。]{0,12}$")
 _PROSECUTORS = re.compile(r"(?:公\s?诉|抗\s?诉)\s?机\s?关:?\s?([^\s,。;:()]{2,30}?检察院)")
 _CHARGED_BY = re.compile(
@@ -233,8 +237,12 @@ def _small(words: str) -> int:
 
 # ---- charges and parties ---------------------------------------------------------------------
 
-_CHARGE = re.compile(r"犯(?!罪)\s?((?:(?!判处|被告人|犯罪分子)[^,。;:()\s]){1,60}?)罪(?=[,。;:()\s、和及]|判处|免|单处|一案|的|系|$)")
-_NEXT_CHARGE = re.compile(r"[、和及]\s?((?:(?!判处|被告人)[^,。;:()\s、]){1,40}?)罪(?=[,。;:()\s、和及]|判处|的|$)")
+_CHARGE = re.compile(
+    r"犯(?!罪)\s?((?:(?!判处|被告人|犯罪分子)[^,。;:()\s]){1,60}?)罪(?=[,。;:()\s、和及]|判处|免|单处|一案|的|系|$)"
+)
+_NEXT_CHARGE = re.compile(
+    r"[、和及]\s?((?:(?!判处|被告人)[^,。;:()\s、]){1,40}?)罪(?=[,。;:()\s、和及]|判处|的|$)"
+)
 _OF_BEFORE = re.compile(r"因\w{0,4}$|前\w{0,3}$|曾\w{0,3}$|原判\w{0,4}$|指控[^。;]{0,20}$")
 
 
@@ -296,8 +304,12 @@ _TAKEN = re.compile(
     r"(?:价值|价款|计价|损失|[骗窃盗偷抢劫]取?得?走?|拿走|敲诈|勒索|索[要取得]|侵[占吞]|套取|占为己有|据为己有|挪用|透支|吸收|集资|受贿|收受|贪污|"
     r"贿赂|获利|赢利|盈利|违法所得|非法所得|所得|欠款|欠薪|拖欠|拒不支付|交出|汇款|转账|现金)[^,。;]{0,30}$"
 )
-_TAKEN_ANYWHERE = re.compile("价值|损失|[骗窃盗偷抢劫]|勒索|侵占|挪用|透支|吸收|集资|收受|贿|贪污|获利|所得|拖欠")
-_TAKEN_AFTER = re.compile(r"(?:[现余]金|人民币)?[^,。;\d]{0,3}(?:盗走|偷走|窃走|拿走|骗走|抢走|劫走|据为己有|占为己有)|的(?:严重后果|经济损失|损失)")
+_TAKEN_ANYWHERE = re.compile(
+    "价值|损失|[骗窃盗偷抢劫]|勒索|侵占|挪用|透支|吸收|集资|收受|贿|贪污|获利|所得|拖欠"
+)
+_TAKEN_AFTER = re.compile(
+    r"(?:[现余]金|人民币)?[^,。;\d]{0,3}(?:盗走|偷走|窃走|拿走|骗走|抢走|劫走|据为己有|占为己有)|的(?:严重后果|经济损失|损失)"
+)
 _PAID = re.compile(r"支付[^,。;]{0,16}$")
 _GAINED = re.compile(r"(?:[获赢盈渔]利|抽头|违法所得|非法所得|非法收入|收益)[^,。;]{0,12}$")
 _NOT_LOSS = re.compile(
@@ -333,11 +345,16 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
         for section in sections
     ]
     if not any(taken) and any(_PROPERTY.search(c) for c in causes):
-        taken = [[a for a in _within(money, *section) if _is_handed_over(plain, a, section)] for section in sections]
+        taken = [
+            [a for a in _within(money, *section) if _is_handed_over(plain, a, section)]
+            for section in sections
+        ]
     every = [a for found in taken for a in found]
     for candidates, (begin, _) in zip(taken, sections, strict=True):
         totals = [a for a in candidates if _TOTAL.search(plain, max(begin, a.start - 24), a.start)]
-        summed = [a for a in candidates if _IN_SUM.search(plain, max(begin, plain.rfind("。", 0, a.start)), a.start)]
+        summed = [
+            a for a in candidates if _IN_SUM.search(plain, max(begin, plain.rfind("。", 0, a.start)), a.start)
+        ]
         totals = summed or totals or _made_up_of(candidates, every)
         if totals:
             total = max(totals, key=lambda a: a.fen)
@@ -382,7 +399,10 @@ def _is_loss(plain: str, amount: Amount, section: tuple[int, int], *, trade: boo
         return False
     if trade:
         return bool(_GAINED.search(before))
-    if _TAKEN_AFTER.match(plain, amount.end) and plain.find(plain[amount.start : amount.end], section[0], amount.start) >= 0:
+    if (
+        _TAKEN_AFTER.match(plain, amount.end)
+        and plain.find(plain[amount.start : amount.end], section[0], amount.start) >= 0
+    ):
         return False  # told a moment ago
     if _TAKEN.search(before) or _TAKEN_AFTER.match(plain, amount.end) or (paid and _PAID.search(before)):
         return True
@@ -483,8 +503,10 @@ def _orders(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
     for end in [*(m.end() for m in _ENDED.finditer(ruling)), len(ruling)]:
         if end > begin and "撤销" not in ruling[begin:end]:
             for order in _sentence(ruling, begin, end, own):
-                start = order.start + len(ruling[order.start : order.end]) - len(
-                    ruling[order.start : order.end].lstrip("\x00 ,。;")
+                start = (
+                    order.start
+                    + len(ruling[order.start : order.end])
+                    - len(ruling[order.start : order.end].lstrip("\x00 ,。;"))
                 )
                 yield order._replace(start=start + parts.ruling, end=order.end + parts.ruling)
         begin = end
