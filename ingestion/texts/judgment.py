@@ -66,9 +66,11 @@ class Judgment:
 
     @property
     def recovered_fen(self) -> int | None:
-        """What came back before judgment; an amount told twice counts once. None where none is stated."""
-        told = {f.value: f for f in self.of("recovered") if isinstance(f.value, int)}
-        return _sum(list(told.values()))
+        """What came back before judgment; an amount told twice, or a total told with its parts, counts once."""
+        told = {f.value for f in self.of("recovered") if isinstance(f.value, int)}
+        if not told:
+            return None
+        return max(told) if len(told) > 1 and sum(told) == 2 * max(told) else sum(told)
 
     def ordered_fen(self, kind: Kind) -> int | None:
         return _sum([f for f in self.of(kind) if not f.detail])
@@ -100,7 +102,7 @@ def read_judgment(text: str) -> Judgment:
 
 # One character for one, so that places hold for the text as given.
 _HALF_WIDTH = {0xFF01 + i: chr(0x21 + i) for i in range(94)} | {
-    ord(a): b for a, b in zip("〔【［〕】］\u3000\u00a0\n\r\tΟο○О", "((()))     〇〇〇〇", strict=True)
+    ord(a): b for a, b in zip("〔【［[〕】］]\u3000\u00a0\n\r\t", "(((())))     ", strict=True)
 }
 
 
@@ -118,7 +120,7 @@ _BODY = re.compile(r"指\s?控|提起公诉|经审理查明|审理查明")
 _FOUND = re.compile(r"审理\s?查明|(?<!另)(?<!又)(?<!还)查明[,:]|审查确认")
 _OPINION = re.compile(r"本院(?:审理后)?认为|本院审理认为|合议庭(?:评议)?认为")
 _QUOTED = re.compile("宣判后|原审|原判|上诉人")
-_RULING = re.compile(r"(?:判\s?决|判\s?处)\s?如\s?下")
+_RULING = re.compile(r"(?:判\s?决|判\s?处|裁\s?定)\s?如\s?下")
 _SIGNED = re.compile(
     r"如不服本|如不服,|本(?:判决|裁定)(?:书)?(?:系|为)终审|(?:^|[\s。;)])(?:审\s?判\s?长|(?:代理|助理)?审\s?判\s?员)(?!会)"
 )
@@ -144,9 +146,12 @@ def _sections(plain: str) -> _Parts:
 
 # ---- head and signatures ---------------------------------------------------------------------
 
-_NUMERALS = "〇零一二三四五六七八九"
+_DIGITS = "〇一二三四五六七八九"
+# What stands for a zero in printed years: Greek, Cyrillic and Latin letters among them.
+_ZEROS = "〇零○ΟοОO0"
+_IN_YEAR = _ZEROS + _DIGITS[1:]
 _CASE_NO = re.compile(
-    rf"\(?\s?(?:[12][0-9]{{3}}|二[{_NUMERALS}]{{3}})\s?\)?\s?[\u4e00-\u9fff][\u4e00-\u9fff0-9\s]{{0,14}}?刑[\u4e00-\u9fff\s]{{0,7}}?"
+    rf"\(?\s?(?:[12][0-9]{{3}}|二[{_IN_YEAR}]{{3}})\s?\)?\s?[\u4e00-\u9fff][\u4e00-\u9fff0-9\s]{{0,14}}?刑[\u4e00-\u9fff\s]{{0,7}}?"
     r"第?\s?[0-9]{1,8}(?:-[0-9]{1,3})?\s?号(?:之[一二三四五六七八九十]{1,2})?"
 )
 _COURT = re.compile(
@@ -184,7 +189,7 @@ def _prosecutors(plain: str, head: int) -> re.Match[str] | None:
 def _case_no(text: str) -> str:
     """In the form of every case-number column; a year in words becomes digits."""
     plain = case_number.normalise(text)
-    words = re.match(rf"\(?(二[{_NUMERALS}]{{3}})\)?", plain)
+    words = re.match(rf"\(?(二[{_IN_YEAR}]{{3}})\)?", plain)
     return f"({_year(words[1])}){plain[words.end() :]}" if words else plain
 
 
@@ -197,7 +202,7 @@ def _mended(court: str, prosecutors: str | None) -> str:
 
 
 _DAY = re.compile(
-    rf"(?P<y>[12][0-9]{{3}}|[一二][{_NUMERALS}0]{{3}})\s?年\s?(?P<m>[0-9]{{1,2}}|元|[一二三四五六七八九十]{{1,2}})\s?月\s?"
+    rf"(?P<y>[12][0-9]{{3}}|[一二][{_IN_YEAR}]{{3}})\s?年\s?(?P<m>[0-9]{{1,2}}|元|[一二三四五六七八九十]{{1,2}})\s?月\s?"
     r"(?P<d>[0-9]{1,2}|[一二三四五六七八九十廿卅]{1,3})\s?日"
 )
 _BENCH = re.compile(r"审\s?判\s?[长员]|陪\s?审\s?员")
@@ -218,8 +223,9 @@ def _day(plain: str, parts: _Parts) -> Iterator[Finding]:
 
 
 def _year(words: str) -> int:
-    digits = "".join(c if c.isdigit() and c.isascii() else str(max(0, _NUMERALS.index(c) - 1)) for c in words)
-    return int(digits)
+    if words.isascii() and words.isdigit():
+        return int(words)
+    return int("".join("0" if c in _ZEROS else str(_DIGITS.index(c)) for c in words))
 
 
 def _small(words: str) -> int:
@@ -231,8 +237,8 @@ def _small(words: str) -> int:
     words = words.replace("廿", "二十").replace("卅", "三十")
     tens, ten, ones = words.partition("十")
     if not ten:
-        return _NUMERALS.index(words) - 1 if len(words) == 1 else 0
-    return (_NUMERALS.index(tens) - 1 if tens else 1) * 10 + (_NUMERALS.index(ones) - 1 if ones else 0)
+        return _DIGITS.index(words) if len(words) == 1 else 0
+    return (_DIGITS.index(tens) if tens else 1) * 10 + (_DIGITS.index(ones) if ones else 0)
 
 
 # ---- charges and parties ---------------------------------------------------------------------
@@ -427,6 +433,7 @@ _BACK_ALL = re.compile(
     r"(?:退缴|退赔|退出|退还|退清|归还|返还|赔偿|退回|追回)了?[^,。;]{0,3}(?:全部|所有|上述)[^,。;]{0,14}|"
     r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)"
 )
+_BACK_NOTE = re.compile(r"\((?:已|均已|现已)[^()]{0,8}(?:退缴|退赔|退出|发还|返还|追缴)[^()]{0,14}\)")
 _NOT_YET = re.compile(
     r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|(?<!自)愿意?|起诉|诱饵|为$|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
 )
@@ -457,6 +464,10 @@ def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[F
         persons = "两二三四五六".index(each[1]) or 1 if each else 0
         spans.append(place)
         yield Finding("recovered", *place, amount.fen * (persons + 1 if persons else 1))
+    for note in _BACK_NOTE.finditer(plain, parts.ruling, parts.signed):
+        near = [a for a in _within(money, note.start() - 40, note.start()) if note.start() - a.end < 12]
+        spans.append(note.span())
+        yield Finding("recovered", *note.span(), near[-1].fen if near else None, None if near else "all")
     for found in _BACK_ALL.finditer(plain, parts.facts, parts.signed):
         if any(s < found.end() and found.start() < e for s, e in spans):
             continue
@@ -480,11 +491,14 @@ _VERBS = re.compile(
     r"(?:(?P<order_recover>追\s?缴)|(?P<order_refund>退\s?赔)|(?P<order_return>发还|返还|退还|归还)|"
     r"(?P<order_confiscate>没\s?收|收缴))(?!的|款项?[^,]|在案)"
 )
-_ENDED = re.compile(r"[。;]|(?<=[\s。;:])(?=[一二三四五六七八九十]{1,3}、)")
+_ENDED = re.compile(r"[。;]|(?<=[\s。;:\x00])(?=[一二三四五六七八九十]{1,3}、)")
 _PAREN = re.compile(r"\([^()]*\)")
 _NO_ORDER = re.compile(r"(?:已|已经|所|均已|不予|不再|无需|被)(?:依法|全部|予以)?$")
 _PENALTY = re.compile("罚金|判处|刑期|执行刑罚")
-_FOLLOWS = re.compile(r"[并后再,\s]{0,3}(?:再|依法|分别|按比例|予以|由\w{0,6}|及时){0,3}$")
+#: nothing but such words before a return: it is of what the order before it brings in
+_FOLLOWS = re.compile(
+    r"(?:[,\s并后再]|予以|依法|分别|按比例|及时|由[^,]{0,12}|待?[^,]{0,8}(?:追回|追缴|退赔|执行到位|到位)后)*"
+)
 _TO_ACCUSED = re.compile(r"(?:发还|返还|退还|归还)(?:给|于)?(?:原审)?(?:被告人|上诉人|其本人|本人)")
 _BLANK = "\x00"
 
@@ -533,12 +547,14 @@ def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> lis
         for index, verb in enumerate(verbs):
             kind: Any = verb.lastgroup
             until = stop if index + 1 == len(verbs) else verbs[index + 1].start()
-            value = _stated(_within(money, at, until))
+            value = _stated(ruling, kind, _within(money, at, until))
             before = orders[-1] if orders else None
             if before and before.kind == kind and not before.detail:
-                orders[-1] = before._replace(end=until, value=_stated(_within(money, before.start, until)))
+                orders[-1] = before._replace(
+                    end=until, value=_stated(ruling, kind, _within(money, before.start, until))
+                )
             elif before and kind == "order_return" and before.kind in ("order_recover", "order_refund"):
-                if value is None or _FOLLOWS.search(ruling, max(at, verb.start() - 8), verb.start()):
+                if _FOLLOWS.fullmatch(ruling, at, verb.start()):
                     orders.append(Finding(kind, at, until, value or before.value, before.kind))
                 else:
                     orders.append(Finding(kind, at, until, value))
@@ -547,9 +563,10 @@ def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> lis
             at = until
         pending = stop
     if orders and orders[-1].value is None and not _PENALTY.search(ruling[pending:end]):
-        orders[-1] = orders[-1]._replace(value=_stated(_within(money, pending, end)))
+        orders[-1] = orders[-1]._replace(value=_stated(ruling, orders[-1].kind, _within(money, pending, end)))
     if not orders and re.search("上缴(?:国库|财政)", ruling[begin:end]):
-        orders.append(Finding("order_confiscate", begin, end, _stated(_within(money, begin, end))))
+        kind = "order_confiscate"
+        orders.append(Finding(kind, begin, end, _stated(ruling, kind, _within(money, begin, end))))
     return orders
 
 
@@ -565,10 +582,16 @@ def _clauses(ruling: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _stated(money: Sequence[Amount]) -> int | None:
-    """One amount for an order: a total that its parts make up counts once."""
+def _stated(ruling: str, kind: Kind, money: Sequence[Amount]) -> int | None:
+    """One amount for an order: the sum, but a total that stands with its parts counts once."""
     if not money:
         return None
-    total = sum(a.fen for a in money)
-    largest = max(a.fen for a in money)
-    return largest if len(money) > 1 and total == 2 * largest else total
+    total, largest = sum(a.fen for a in money), max(a.fen for a in money)
+    if len(money) > 1 and total == 2 * largest:
+        return largest
+    for index in range(1, len(money)):
+        if "其中" in ruling[money[index - 1].end : money[index].start]:
+            # Of what is held, a part is returned or confiscated; of what is to be paid, the whole stands first.
+            part = money[index:] if kind in ("order_return", "order_confiscate") else money[:index]
+            return sum(a.fen for a in part)
+    return total
