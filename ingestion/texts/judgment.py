@@ -86,13 +86,16 @@ def read_judgment(text: str) -> Judgment:
     plain = text.translate(_HALF_WIDTH)
     parts = _sections(plain)
     money = list(amounts(plain[: parts.signed]))
+    causes = list(_causes(plain, parts))
+    # A text cut before its ruling still says what was charged: that decides which amounts are losses.
+    offences = [str(c.value) for c in causes] or _CHARGE.findall(plain, 0, parts.facts + 200)
     findings = [
         *_numbers(plain, parts),
         *_day(plain, parts),
-        *_causes(plain, parts),
+        *causes,
         *_parties(plain, parts),
-        *_losses(plain, parts, money),
-        *_recovered(plain, parts, money),
+        *_losses(plain, parts, money, offences),
+        *_recovered(plain, parts, money, offences),
         *_orders(plain, parts, money),
     ]
     return Judgment(tuple(findings), has_ruling=parts.ruling < len(plain))
@@ -335,13 +338,12 @@ _TRADE = re.compile("经营|生产|销售|烟草|假冒|赌|传销|淫秽|走私
 _UNDER_PRESSURE = re.compile("强迫|敲诈|诈骗|欠|报酬|寻衅")
 
 
-def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
+def _losses(plain: str, parts: _Parts, money: Sequence[Amount], offences: Sequence[str]) -> Iterator[Finding]:
     """The total that the court found (else its opinion, else the charge), or each part where no total stands."""
-    causes = [str(c.value) for c in _causes(plain, parts)]
-    if causes and all(_NOTHING_TAKEN.search(c) for c in causes):
+    if offences and all(_NOTHING_TAKEN.search(c) for c in offences):
         return
-    trade = bool(causes) and all(_TRADE.search(c) or _NOTHING_TAKEN.search(c) for c in causes)
-    paid = any(_UNDER_PRESSURE.search(c) for c in causes)
+    trade = bool(offences) and all(_TRADE.search(c) or _NOTHING_TAKEN.search(c) for c in offences)
+    paid = any(_UNDER_PRESSURE.search(c) for c in offences)
     evidence = _EVIDENCE.search(plain, parts.found, parts.opinion)
     sections = [(parts.found, evidence.start() if evidence else parts.opinion), (parts.opinion, parts.ruling)]
     if parts.found > parts.facts:
@@ -350,7 +352,7 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
         [a for a in _within(money, *section) if _is_loss(plain, a, section, trade=trade, paid=paid)]
         for section in sections
     ]
-    if not any(taken) and any(_PROPERTY.search(c) for c in causes):
+    if not any(taken) and any(_PROPERTY.search(c) for c in offences):
         taken = [
             [a for a in _within(money, *section) if _is_handed_over(plain, a, section)]
             for section in sections
@@ -422,9 +424,13 @@ def _sentence_around(plain: str, amount: Amount, section: tuple[int, int]) -> tu
     return begin, min(ends, default=section[1])
 
 
+_BODILY = re.compile("伤害|肇事|杀人|过失致")
 _BACK = re.compile(
-    r"(?:退缴|退赔|退出|退还|退回|退清|退赃款?|归还|偿还|追回|追缴|起获|发还|返还|赔偿|(?<!少)赔付|上缴|缴纳)[^。;]{0,40}?$"
+    r"退缴|退赔|退出|退还|退回|退清|退赃款?|归还|偿还|追回|追缴|起获|发还(?![物文清])|返还|赔偿(?!限额|协议|金|责任)|(?<!少)赔付|上缴|缴纳"
 )
+_FAR = 42
+#: a lower court's ruling, quoted
+_QUOTED_ORDER = re.compile(r"责令|判令|判处|上缴国库|由扣押机关|追缴不足|予以追缴|(?:^|、)(?:继续)?追缴被告")
 _BACK_AFTER = re.compile(
     r"[^,。;]{0,24}?\(?(?:已|已经|均已|现已|业已)[^,。;]{0,8}(?:发还|返还|归还|退还|追回|退缴|领回)[^,。;\s]{0,8}\)?"
 )
@@ -442,10 +448,11 @@ _OTHER_VERB = re.compile("骗取|窃得|盗窃|罚金|损失共|造成|价值")
 _EACH = re.compile(r"([两二三四五六])名?(?:被告人|人)[^。;]*各")
 
 
-def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
+def _recovered(
+    plain: str, parts: _Parts, money: Sequence[Amount], offences: Sequence[str]
+) -> Iterator[Finding]:
     """Amounts that came back before judgment, and statements that all of it did; what the defence says is none."""
-    causes = [str(c.value) for c in _causes(plain, parts)]
-    bodily = any(re.search("伤害|肇事|杀人|过失致", c) for c in causes)
+    bodily = any(_BODILY.search(c) for c in offences)
     spans: list[tuple[int, int]] = []
     whole = (parts.facts, parts.ruling)
     for amount in _within(money, *whole):
@@ -453,8 +460,17 @@ def _recovered(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[F
         before = plain[max(begin, amount.start - 60) : amount.start]
         if _DEFENCE.search(plain, begin, end) or "罚金" in plain[amount.end : amount.end + 6]:
             continue
-        verb, after = _BACK.search(before), _BACK_AFTER.match(plain, amount.end, parts.ruling)
-        if verb and not _NOT_YET.search(before, 0, verb.start()) and not _elsewhere(verb[0], bodily):
+        if _QUOTED_ORDER.search(plain, begin, amount.end):
+            continue
+        after = _BACK_AFTER.match(plain, amount.end, parts.ruling)
+        verb = next(iter(list(_BACK.finditer(before[-_FAR:]))[-1:]), None)
+        if verb:
+            before = before[-_FAR:]
+        if (
+            verb
+            and not _NOT_YET.search(before, 0, verb.start())
+            and not _elsewhere(before[verb.start() :], bodily)
+        ):
             place = (amount.start - (len(before) - verb.start()), amount.end)
         elif after:
             place = (amount.start, after.end())
