@@ -29,6 +29,7 @@ _ORDERS: dict[str, Kind] = {
 def _criminal_judgment(text: str) -> dict[str, Any]:
     found: Judgment = read_judgment(text)
     accused = [str(f.value) for f in found.of("party") if "被告" in (f.detail or "")]
+    wholly = any(f.detail == "all" for f in found.of("recovered"))
     values: dict[str, Any] = {
         "case_no": found.first("case_no"),
         "court": found.first("court"),
@@ -38,7 +39,7 @@ def _criminal_judgment(text: str) -> dict[str, Any]:
         "accused": "、".join(dict.fromkeys(accused)) or None,
         "loss": found.loss_fen,
         "recovered": found.recovered_fen,
-        "recovered_wholly": any(f.detail == "all" for f in found.of("recovered")),
+        "recovered_wholly": wholly or (False if found.has_ruling else None),
         "findings": json.dumps(
             [{k: v for k, v in f._asdict().items() if v is not None} for f in found.findings],
             ensure_ascii=False,

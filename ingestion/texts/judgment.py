@@ -426,7 +426,7 @@ def _sentence_around(plain: str, amount: Amount, section: tuple[int, int]) -> tu
 
 _BODILY = re.compile("伤害|肇事|杀人|过失致")
 _BACK = re.compile(
-    r"退缴|退赔|退出|退还|退回|退清|退赃款?|归还|偿还|追回|追缴|起获|发还(?![物文清])|返还|赔偿(?!限额|协议|金|责任)|(?<!少)赔付|上缴|缴纳"
+    r"退缴|退赔|退出|退还|退回|退清|退给|退赃款?|归还|偿还|追回|追缴|起获|发还(?![物文清])|返还|赔偿(?!限额|协议|金|责任)|(?<!少)赔付|上缴|缴纳"
 )
 _FAR = 42
 #: a lower court's ruling, quoted
@@ -434,17 +434,20 @@ _QUOTED_ORDER = re.compile(r"责令|判令|判处|上缴国库|由扣押机关|�
 _BACK_AFTER = re.compile(
     r"[^,。;]{0,24}?\(?(?:已|已经|均已|现已|业已)[^,。;]{0,8}(?:发还|返还|归还|退还|追回|退缴|领回)[^,。;\s]{0,8}\)?"
 )
+_RETURNED = "(?:退缴|退赔|退出|退还|退回|退清|退给|归还|追回|发还|返还|领回)(?![物文清])"
 _BACK_ALL = re.compile(
-    r"(?:全部|全额|悉数|均已|已全部|如数)[^,。;]{0,10}?(?:退缴|退赔|退出|退还|退回|退清|归还|追回|发还|返还|赔偿|领回)|"
-    r"(?:退缴|退赔|退出|退还|退清|归还|返还|赔偿|退回|追回)了?[^,。;]{0,3}(?:全部|所有|上述)[^,。;]{0,14}|"
-    r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)"
+    rf"(?:全部|全额|悉数|均已|已全部|如数)[^,。;]{{0,10}}?(?:{_RETURNED}|赔偿)|"
+    rf"(?:{_RETURNED}|赔偿)了?[^,。;]{{0,12}}?(?:全部|所有(?!权)|上述)[^,。;]{{0,14}}|"
+    r"(?:已|已经|均)(?:被)?(?:依法)?(?:追回|发还|返还)|"
+    rf"(?:已|已经|均|均已|将)[^,。;]{{0,14}}?(?:追缴|追回|起获|缴获|扣押|查获)[^,。;]{{0,4}}(?:并|后|,)[^,。;]{{0,4}}{_RETURNED}|"
+    rf"案发[前后](?:均)?已[^,。;]{{0,4}}{_RETURNED}(?=[。,;])|(?:追缴|追回){_RETURNED}"
 )
 _BACK_NOTE = re.compile(r"\((?:已|均已|现已)[^()]{0,8}(?:退缴|退赔|退出|发还|返还|追缴)[^()]{0,14}\)")
 _NOT_YET = re.compile(
-    r"(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|(?<!自)愿意?|起诉|诱饵|为$|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
+    r"(?<!代)为了?$|(?:未|没有|无法|拒不|尚未|不能|责令|应当|应予|继续|(?<!自)愿意?|起诉|诱饵|要求|请求|承诺|建议|部分)[^,。;]{0,12}$"
 )
 _DEBT = re.compile(r"(?:归还|偿还)[^,。;]{0,8}(?:债务|欠款|借款|贷款|外债)")
-_OTHER_VERB = re.compile("骗取|窃得|盗窃|罚金|损失共|造成|价值")
+_OTHER_VERB = re.compile("骗取|窃得|盗窃|罚金|造成|价值")
 _EACH = re.compile(r"([两二三四五六])名?(?:被告人|人)[^。;]*各")
 
 
@@ -484,7 +487,7 @@ def _recovered(
         near = [a for a in _within(money, note.start() - 40, note.start()) if note.start() - a.end < 12]
         spans.append(note.span())
         yield Finding("recovered", *note.span(), near[-1].fen if near else None, None if near else "all")
-    for found in _BACK_ALL.finditer(plain, parts.facts, parts.signed):
+    for found in _BACK_ALL.finditer(plain, parts.facts, parts.ruling):
         if any(s < found.end() and found.start() < e for s, e in spans):
             continue
         begin = max(parts.facts, plain.rfind("。", 0, found.start()) + 1)
