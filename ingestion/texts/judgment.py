@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from chuxiong.kit import case_number
@@ -78,14 +79,22 @@ class Judgment:
 
 def _sum(found: Sequence[Finding]) -> int | None:
     stated = [f.value for f in found if isinstance(f.value, int)]
-    return sum(stated) if stated else None
+    total = sum(stated)
+    return total if stated and total < 2**63 else None
+
+
+#: amounts weighed before the ruling, and within it: a text with more is no judgment but a table
+_MOST = 4000
 
 
 def read_judgment(text: str) -> Judgment:
-    """Every finding of ``text``; never raises, whatever the text is."""
+    """Every finding of ``text``; never raises, whatever the text is, in time that grows with its length."""
     plain = text.translate(_HALF_WIDTH)
     parts = _sections(plain)
-    money = list(amounts(plain[: parts.signed]))
+    money = [
+        *islice(amounts(plain[: parts.ruling]), _MOST),
+        *islice(amounts(plain[: parts.signed], parts.ruling), _MOST),
+    ]
     causes = list(_causes(plain, parts))
     # A text cut before its ruling still says what was charged: that decides which amounts are losses.
     offences = [str(c.value) for c in causes] or _CHARGE.findall(plain, 0, parts.facts + 200)
@@ -244,6 +253,9 @@ def _small(words: str) -> int:
     return (_DIGITS.index(tens) if tens else 1) * 10 + (_DIGITS.index(ones) if ones else 0)
 
 
+#: characters within which a sentence is looked for
+_SENTENCE = 400
+
 # ---- charges and parties ---------------------------------------------------------------------
 
 _CHARGE = re.compile(
@@ -261,7 +273,8 @@ def _causes(plain: str, parts: _Parts) -> Iterator[Finding]:
     for found in _CHARGE.finditer(plain, parts.ruling, parts.signed):
         if _OF_BEFORE.search(plain, max(parts.ruling, found.start() - 24), found.start()):
             continue
-        if "撤销" in re.split("[。;]", plain[parts.ruling : found.start()])[-1]:
+        before = plain[max(parts.ruling, found.start() - _SENTENCE) : found.start()]
+        if "撤销" in re.split("[。;]", before)[-1]:
             continue
         matches: list[re.Match[str]] = [found]
         while more := _NEXT_CHARGE.match(plain, matches[-1].end(), parts.signed):
@@ -325,7 +338,7 @@ _NOT_LOSS = re.compile(
     r"毒资|罚金|罚款|以(?:每.)?(?:人民币)?$|每[^,。;]{0,6}$|每[日天月次][^,。;]{0,16}$|押金|保证金|变卖|卖得|销赃|出售|购买|标准|额度|起点|注册资[本金]|谎称|声称|最高可|"
     r"承诺|约定|协议|欲|企图|分得|退|(?<!少)赔|还|追回|追缴|缴获|缴纳|上缴|发还|领回|扣押"
 )
-_IN_SUM = re.compile("综上|以上共|上述.{0,6}共")
+_IN_SUM = re.compile("(?:综上|以上共|上述.{0,6}共)[^。]*$")
 _HANDED = re.compile(r"(?:打到|汇[入给至到]|转[入给至到账]|交给|存入)")
 _PROPERTY = re.compile("盗窃|诈骗|抢|侵占|勒索|贪污|挪用|受贿|职务")
 _PRICE_AFTER = re.compile(r"\s?(?:的(?:价格|价钱|低价)|/|每|价格|卖|出售|罚|以上|以下)")
@@ -360,9 +373,7 @@ def _losses(plain: str, parts: _Parts, money: Sequence[Amount], offences: Sequen
     every = [a for found in taken for a in found]
     for candidates, (begin, _) in zip(taken, sections, strict=True):
         totals = [a for a in candidates if _TOTAL.search(plain, max(begin, a.start - 24), a.start)]
-        summed = [
-            a for a in candidates if _IN_SUM.search(plain, max(begin, plain.rfind("。", 0, a.start)), a.start)
-        ]
+        summed = [a for a in candidates if _IN_SUM.search(plain, max(begin, a.start - 120), a.start)]
         totals = summed or totals or _made_up_of(candidates, every)
         if totals:
             total = max(totals, key=lambda a: a.fen)
@@ -409,7 +420,8 @@ def _is_loss(plain: str, amount: Amount, section: tuple[int, int], *, trade: boo
         return bool(_GAINED.search(before))
     if (
         _TAKEN_AFTER.match(plain, amount.end)
-        and plain.find(plain[amount.start : amount.end], section[0], amount.start) >= 0
+        and plain[amount.start : amount.end]
+        in plain[max(section[0], amount.start - _SENTENCE) : amount.start]
     ):
         return False  # told a moment ago
     if _TAKEN.search(before) or _TAKEN_AFTER.match(plain, amount.end) or (paid and _PAID.search(before)):
@@ -419,9 +431,10 @@ def _is_loss(plain: str, amount: Amount, section: tuple[int, int], *, trade: boo
 
 
 def _sentence_around(plain: str, amount: Amount, section: tuple[int, int]) -> tuple[int, int]:
-    begin = max(section[0], *(plain.rfind(c, section[0], amount.start) + 1 for c in "。;"))
-    ends = [e for c in "。;" if (e := plain.find(c, amount.end, section[1])) >= 0]
-    return begin, min(ends, default=section[1])
+    first, last = max(section[0], amount.start - _SENTENCE), min(section[1], amount.end + _SENTENCE)
+    begin = max(first, *(plain.rfind(c, first, amount.start) + 1 for c in "。;"))
+    ends = [e for c in "。;" if (e := plain.find(c, amount.end, last)) >= 0]
+    return begin, min(ends, default=last)
 
 
 _BODILY = re.compile("伤害|肇事|杀人|过失致")
@@ -488,9 +501,11 @@ def _recovered(
         spans.append(note.span())
         yield Finding("recovered", *note.span(), near[-1].fen if near else None, None if near else "all")
     for found in _BACK_ALL.finditer(plain, parts.facts, parts.ruling):
-        if any(s < found.end() and found.start() < e for s, e in spans):
+        near = spans[max(0, bisect_left(spans, (found.end(), 0)) - 4) :][:4]
+        if any(s < found.end() and found.start() < e for s, e in near):
             continue
-        begin = max(parts.facts, plain.rfind("。", 0, found.start()) + 1)
+        first = max(parts.facts, found.start() - _SENTENCE)
+        begin = max(first, plain.rfind("。", first, found.start()) + 1)
         if _NOT_YET.search(plain, max(parts.facts, found.start() - 16), found.start()):
             continue
         promised = "诱饵" in plain[found.end() : found.end() + 12] or (bodily and "赔偿" in found[0])
@@ -525,8 +540,8 @@ _BLANK = "\x00"
 def _orders(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Finding]:
     """Each order of the ruling with the amount it names: the sum, where it names several receivers."""
     ruling = plain[parts.ruling : parts.signed]
-    while (bare := _PAREN.sub(lambda m: _BLANK * len(m[0]), ruling)) != ruling:
-        ruling = bare
+    for _ in range(3):  # notes within notes
+        ruling = _PAREN.sub(lambda m: _BLANK * len(m[0]), ruling)
     own = [
         Amount(a.start - parts.ruling, a.end - parts.ruling, a.fen)
         for a in _within(money, parts.ruling, parts.signed)
@@ -548,6 +563,7 @@ def _orders(plain: str, parts: _Parts, money: Sequence[Amount]) -> Iterator[Find
 def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> list[Finding]:
     """Clauses without an order name the object of the next one; a return may be of what is recovered first."""
     orders: list[Finding] = []
+    grown: set[int] = set()
     pending = begin
     for start, stop in _clauses(ruling, begin, end):
         clause = ruling[start:stop]
@@ -569,9 +585,8 @@ def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> lis
             value = _stated(ruling, kind, _within(money, at, until))
             before = orders[-1] if orders else None
             if before and before.kind == kind and not before.detail:
-                orders[-1] = before._replace(
-                    end=until, value=_stated(ruling, kind, _within(money, before.start, until))
-                )
+                orders[-1] = before._replace(end=until)
+                grown.add(len(orders) - 1)
             elif before and kind == "order_return" and before.kind in ("order_recover", "order_refund"):
                 if _FOLLOWS.fullmatch(ruling, at, verb.start()):
                     orders.append(Finding(kind, at, until, value or before.value, before.kind))
@@ -581,6 +596,10 @@ def _sentence(ruling: str, begin: int, end: int, money: Sequence[Amount]) -> lis
                 orders.append(Finding(kind, at, until, value))
             at = until
         pending = stop
+    for index in grown:
+        whole = orders[index]
+        amounts_of = _within(money, whole.start, whole.end)
+        orders[index] = whole._replace(value=_stated(ruling, whole.kind, amounts_of))
     if orders and orders[-1].value is None and not _PENALTY.search(ruling[pending:end]):
         orders[-1] = orders[-1]._replace(value=_stated(ruling, orders[-1].kind, _within(money, pending, end)))
     if not orders and re.search("上缴(?:国库|财政)", ruling[begin:end]):

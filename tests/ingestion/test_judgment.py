@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import date
 
 import polars as pl
@@ -196,6 +197,16 @@ def test_no_amounts(written: str) -> None:
     assert list(amounts(written)) == []
 
 
+def test_any_row_of_numerals_is_an_amount_or_none() -> None:
+    draw = random.Random(3)
+    for _ in range(3000):
+        written = "".join(
+            draw.choice("零一二两十百千万亿点余多.,0195壹拾") for _ in range(draw.randrange(1, 14))
+        )
+        for amount in amounts(written + draw.choice(["元", "元五角", "元三角二分", "万元"])):
+            assert 0 <= amount.fen <= 10**15
+
+
 def test_an_enumerator_stays_apart_from_the_amount_behind_it() -> None:
     stored = text.cleaned(pl.Series(["①500元；⒉600元；⑵700元"]))[0]
     assert [a.fen for a in amounts(stored)] == [50_000, 60_000, 70_000]
@@ -232,6 +243,20 @@ def test_whatever_the_text_nothing_breaks() -> None:
         found = read_judgment("".join(broken))
         assert isinstance(found, Judgment)
         assert all(0 <= f.start <= f.end <= len("".join(broken)) for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["(", ")", "((赔偿", "1", "十", "1元", "窃得1元", "已追回", "退赔1元,", "犯盗窃罪,", "没收,", "没收1元,退赔", "其中1元", "法院", "刑",
+     "(2019)示刑", "被告人", "指控被告人甲、", "本院认为", "判决如下", "一、", "。", " ", "二〇", "案发后已", "人民币 ", "余"],
+)  # fmt: skip
+def test_the_longest_cell_takes_no_longer_for_being_hostile(piece: str) -> None:
+    """Time grows with length, not with its square: 100 000 characters of anything within seconds."""
+    body = piece * (100_000 // len(piece))
+    for hostile in (body, HEAD + FACTS + body + OPINION + RULING, HEAD + FACTS + OPINION + body + FOOT):
+        started = time.process_time()
+        read_judgment(hostile)
+        assert time.process_time() - started < 5, piece
 
 
 @pytest.mark.parametrize(
