@@ -501,8 +501,8 @@ def _recovered(
         spans.append(note.span())
         yield Finding("recovered", *note.span(), near[-1].fen if near else None, None if near else "all")
     for found in _BACK_ALL.finditer(plain, parts.facts, parts.ruling):
-        near = spans[max(0, bisect_left(spans, (found.end(), 0)) - 4) :][:4]
-        if any(s < found.end() and found.start() < e for s, e in near):
+        told = bisect_left(spans, (found.end(), 0))
+        if any(s < found.end() and found.start() < e for s, e in spans[max(0, told - 4) : told]):
             continue
         first = max(parts.facts, found.start() - _SENTENCE)
         begin = max(first, plain.rfind("。", first, found.start()) + 1)
