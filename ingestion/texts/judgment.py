@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgment:
-    """All findings of one text, in order of place within each kind."""
+    """All findings of one text, grouped by kind."""
 
     findings: tuple[Finding, ...]
     #: False for a text that is cut before its ruling
@@ -529,9 +529,10 @@ _ENDED = re.compile(r"[。;]|(?<=[\s。;:\x00])(?=[一二三四五六七八九�
 _PAREN = re.compile(r"\([^()]*\)")
 _NO_ORDER = re.compile(r"(?:已|已经|所|均已|不予|不再|无需|被)(?:依法|全部|予以)?$")
 _PENALTY = re.compile("罚金|判处|刑期|执行刑罚")
+_FILLER = r"(?:[,\s并后再]|予以|依法|分别|按比例|及时)*"
 #: nothing but such words before a return: it is of what the order before it brings in
 _FOLLOWS = re.compile(
-    r"(?:[,\s并后再]|予以|依法|分别|按比例|及时|由[^,]{0,12}|待?[^,]{0,8}(?:追回|追缴|退赔|执行到位|到位)后)*"
+    rf"{_FILLER}(?:由[^,]{{0,12}}|待?[^,]{{0,8}}(?:追回|追缴|退赔|执行到位|到位)后)?{_FILLER}"
 )
 _TO_ACCUSED = re.compile(r"(?:发还|返还|退还|归还)(?:给|于)?(?:原审)?(?:被告人|上诉人|其本人|本人)")
 _BLANK = "\x00"

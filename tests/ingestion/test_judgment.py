@@ -248,12 +248,13 @@ def test_whatever_the_text_nothing_breaks() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["(", ")", "((赔偿", "1", "十", "1元", "窃得1元", "已追回", "退赔1元,", "犯盗窃罪,", "没收,", "没收1元,退赔", "其中1元", "法院", "刑",
-     "(2019)示刑", "被告人", "指控被告人甲、", "本院认为", "判决如下", "一、", "。", " ", "二〇", "案发后已", "人民币 ", "余"],
+     "(2019)示刑", "被告人", "指控被告人甲、", "本院认为", "判决如下", "一、", "。", " ", "二〇", "案发后已", "人民币 ", "余", "由", "后", "待追回后"],
 )  # fmt: skip
 def test_the_longest_cell_takes_no_longer_for_being_hostile(piece: str) -> None:
     """Time grows with length, not with its square: 100 000 characters of anything within seconds."""
     body = piece * (100_000 // len(piece))
-    for hostile in (body, HEAD + FACTS + body + OPINION + RULING, HEAD + FACTS + OPINION + body + FOOT):
+    within = "二、追缴违法所得，" + body + "发还被害人。"
+    for hostile in (body, HEAD + FACTS + body + OPINION + RULING, HEAD + FACTS + OPINION + within + FOOT):
         started = time.process_time()
         read_judgment(hostile)
         assert time.process_time() - started < 5, piece
