@@ -144,7 +144,7 @@ class _Cells(NamedTuple):
 
 def map_headers(headers: Sequence[str], feed: FeedSpec) -> Mapping:
     """Match headers (width, brackets, blanks and case unified) or column names; the first of doubles wins."""
-    wanted = {_plain(h): column.name for column in feed.columns for h in (column.name, *column.headers)}
+    wanted = {_plain(h): column.name for column in feed.delivered for h in (column.name, *column.headers)}
     money_columns = {c.name for c in feed.columns if c.type == "money"}
     ignored_names = {_plain(h) for h in feed.ignored_headers}
     columns: dict[str, str] = {}
