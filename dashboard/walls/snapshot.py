@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from dashboard.indicators.feeds import freshness_of_feeds
-from dashboard.indicators.funnel import by_county, funnel, latest
+from dashboard.indicators.funnel import by_county, funnel, latest, stages
 
 _lock = threading.Lock()
 _cached: tuple[float, dict[str, Any]] | None = None
@@ -43,6 +43,7 @@ def _build() -> dict[str, Any]:
             "event": last,
             "generated_at": timezone.now().isoformat(),
             "funnel": asdict(funnel()),
+            "stages": stages(),
             "counties": by_county(),
             "latest": latest(),
             "alarms": [],
