@@ -223,12 +223,18 @@ def _clue_page(
     context = {
         "clue": found,
         "steps": _steps(found),
+        "moves": sorted(found.moves, key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
+        "handler": next((e.actor for e in reversed(found.events) if e.kind == "receive"), found.handler),
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
     }
     return _page(request, "desk/clue.html", "queue", context, status)
+
+
+#: Moves that take a clue onward; the first possible one is the page's primary action.
+_FORWARD = ("accept", "dispatch", "receive", "conclude", "resume", "settle", "feed_back")
 
 
 def _steps(found: supervision.ClueDetail) -> list[dict[str, Any]]:
