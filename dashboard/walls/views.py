@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -21,7 +22,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The overview scene; ``?lang=en`` for an English wall."""
     with override(request.GET.get("lang") or get_language()):
         english = (get_language() or "").startswith("en")
-        words = {
+        words: dict[str, Any] = {
             "levels": {"urgent": _("紧急"), "important": _("重点"), "ordinary": _("一般")},
             "states": {s.value: (w.en if english else w.zh) for s, w in STATE_WORDS.items()},
             "feed": {"ok": _("正常"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")},
