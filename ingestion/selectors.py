@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ingestion.catalog.load import Catalog, load_catalog
 from ingestion.catalog.spec import FeedSpec
+from ingestion.intake.normalising import Reason
 from ingestion.models import Batch
 from ingestion.pool import pool_columns
 
@@ -63,6 +64,7 @@ class FeedState:
     title_zh: str
     title_en: str
     agency_zh: str
+    agency_en: str
     cadence: str
     covers_until: date | None
     landed_at: datetime | None
@@ -72,6 +74,8 @@ class FeedState:
     quarantined_last: int
     issues: int
     landings: int
+    #: rows received with the last twelve landings, oldest first
+    recent: list[int]
 
 
 _WORST_FIRST = {"silent": 0, "late": 1, "never": 2, "ok": 3}
@@ -84,7 +88,8 @@ def feed_states(*, on: date | None = None) -> list[FeedState]:
         cursor.execute(
             "select l.feed, max(l.covers_until), max(l.landed_at), count(*),"
             " (array_agg(b.received order by l.number desc))[1],"
-            " (array_agg(b.quarantined order by l.number desc))[1]"
+            " (array_agg(b.quarantined order by l.number desc))[1],"
+            " (array_agg(b.received order by l.number desc))[1:12]"
             " from ingestion_landing l join ingestion_batch b on b.id = l.batch_id group by l.feed"
         )
         landed = {row[0]: row[1:] for row in cursor.fetchall()}
@@ -110,13 +115,14 @@ def freshness(
 
 
 def _state(feed: FeedSpec, row: Sequence[Any] | None, issues: int, today: date) -> FeedState:
-    covers, landed_at, count, rows, quarantined = row or (None, None, 0, 0, 0)
+    covers, landed_at, count, rows, quarantined, recent = row or (None, None, 0, 0, 0, [])
     state, due = freshness(feed, covers, landed_at, today)
     return FeedState(
         code=feed.code,
         title_zh=feed.title.zh,
         title_en=feed.title.en,
         agency_zh=feed.agency.zh,
+        agency_en=feed.agency.en,
         cadence=feed.cadence,
         covers_until=covers,
         landed_at=landed_at,
@@ -126,6 +132,7 @@ def _state(feed: FeedSpec, row: Sequence[Any] | None, issues: int, today: date) 
         quarantined_last=quarantined or 0,
         issues=issues,
         landings=count,
+        recent=recent[::-1],
     )
 
 
@@ -133,6 +140,20 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     """Latest deliveries, newest first."""
     rows = Batch.objects.select_related("agreement").order_by("-pk")
     return list((rows.filter(feed=feed) if feed else rows)[:limit])
+
+
+def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:
+    """Per batch: (column in the sender's words, reason, rows), most rows first."""
+    found: dict[int, list[tuple[str, Reason, int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select q.batch_id, r->>'column', r->>'reason', count(*) from ingestion_quarantine q,"
+            " jsonb_array_elements(q.reasons) r where q.batch_id = any(%s) group by 1, 2, 3 order by 1, 4 desc",
+            [list(batch_ids)],
+        )
+        for batch, column, reason, rows in cursor.fetchall():
+            found.setdefault(batch, []).append((column, Reason[reason.upper()], rows))
+    return found
 
 
 def records(evidence: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], dict[str, Any]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, Count, Q, QuerySet, When
+from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import person_scope
@@ -25,6 +26,7 @@ from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
+from supervision.rulebook.spec import leaves
 
 PAGE = 20
 
@@ -62,6 +64,17 @@ def alarms_reading(landing: int) -> list[str]:
     return [spec.id for spec in alarms().values() if spec.feed in feeds]
 
 
+@lru_cache(maxsize=1)
+def rules_by_feed() -> dict[str, list[LoadedRule]]:
+    """Per feed, the shipped rules that read it: whose results a late feed leaves undecided."""
+    found: dict[str, list[LoadedRule]] = {}
+    for rule in rulebook().values():
+        plan = compile_rule(rule, ingestion.catalog())
+        for feed in sorted(set(plan.fields_read) | plan.feeds_absent):
+            found.setdefault(feed, []).append(rule)
+    return found
+
+
 # ---- the queue -------------------------------------------------------------------------------
 
 
@@ -74,6 +87,8 @@ class ClueFilters:
     offices: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    #: why a clue asks for a look today: overdue, soon, new, changed, rebound
+    attention: str = ""
     text: str = ""
     closed: bool = False
 
@@ -144,6 +159,33 @@ def clue_counts(person: Person) -> dict[str, int]:
     return {**{s.value: 0 for s in State}, **counts, "open": sum(counts.values())}
 
 
+def _attention() -> dict[str, Q]:
+    today = timezone.localdate()
+    return {
+        "overdue": Q(due_on__lt=today),
+        "soon": Q(due_on__range=(today, today + timedelta(days=3))),
+        "new": Q(raised_at__date=today),
+        "changed": ~Q(source_changes=[]),
+        "rebound": Q(results__previous_state="settled"),
+    }
+
+
+def clue_attention(person: Person) -> dict[str, int]:
+    """Open clues that ask for a look today, by reason; one clue may count under several."""
+    with person_scope(person):
+        open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
+        return open_clues.aggregate(**{k: Count("pk", filter=q) for k, q in _attention().items()})
+
+
+def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
+    """The named clues within the person's scope, in the order of the names."""
+    wanted = list(numbers)
+    with person_scope(person):
+        found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
+        offices = _offices()
+    return [_row(found[n], offices, {}) for n in wanted if n in found]
+
+
 def _filtered(filters: ClueFilters) -> QuerySet[Clue]:
     found = Clue.objects.all()
     if filters.states:
@@ -158,6 +200,8 @@ def _filtered(filters: ClueFilters) -> QuerySet[Clue]:
         found = found.filter(rule__in=filters.rules)
     if filters.origins:
         found = found.filter(origin__in=filters.origins)
+    if filters.attention in (reasons := _attention()):
+        found = found.filter(reasons[filters.attention])
     if filters.text:
         words = filters.text.strip()
         found = found.filter(
@@ -224,7 +268,8 @@ def _title(clue: Clue, rule: LoadedRule | None) -> tuple[str, str]:
     suspected_en = "" if clue.confirmed_at else "Suspected: "
     zh, en = rule.clue_title(clue.material)
     label = f"・{clue.label}" if clue.label else ""
-    return f"{suspected_zh}{zh}{label}", f"{suspected_en}{en}{label}"
+    en = f"{suspected_en}{en}{label}"
+    return f"{suspected_zh}{zh}{label}", en[:1].upper() + en[1:]
 
 
 def _flags(clue: Clue) -> list[str]:
@@ -299,6 +344,7 @@ class Event:
     kind: str
     zh: str
     en: str
+    to_state: str
     note: str
     detail: dict[str, Any]
 
@@ -423,7 +469,7 @@ def _event(event: Any) -> Event:
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
-    return Event(event.at, event.actor, event.kind, zh, en, event.note, event.detail)
+    return Event(event.at, event.actor, event.kind, zh, en, event.to_state, event.note, event.detail)
 
 
 def _act_date(clue: Clue) -> date:
@@ -448,7 +494,11 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         wanted.setdefault(item["feed"], []).append(item["record_id"])
     with person_scope(person, feeds=wanted):
         records = ingestion.records(wanted)
+    # Records of one source stand together, the period they cover in order.
+    feeds = list(wanted)
+    shown.sort(key=lambda item: (feeds.index(item["feed"]), _period(records, item)))
     read = compile_rule(rule, ingestion.catalog()).fields_read
+    numbered = _conditions_of_columns(rule)
     facts: dict[str, Fact] = {}
     sources = []
     for index, item in enumerate(shown):
@@ -463,7 +513,7 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
             if value is None or not (column.name in read[item["feed"]] or column.name == "person_name"):
                 continue
             facts.setdefault(column.name, Fact(column.name, column.zh, column.en))
-            decisive = [1] if column.name in read[item["feed"]] else []
+            decisive = numbered.get((item["feed"], column.name), [])
             cells[column.name] = Cell(ingestion.display(column, value), decisive)
         sources.append(
             EvidenceSource(
@@ -485,6 +535,30 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
     return list(facts.values()), sources
+
+
+def _period(records: dict[tuple[str, int], dict[str, Any]], item: dict[str, Any]) -> tuple[date, int]:
+    found = records.get((item["feed"], item["record_id"]), {})
+    return found.get("covers_until") or date.min, item["record_id"]
+
+
+def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]:
+    """(feed, column) → numbers of the conditions that it decides, counted as on the page from 1."""
+    numbered: dict[tuple[str, str], list[int]] = {}
+    conditions = leaves(rule.when)
+    for number, leaf in enumerate(conditions, 1):
+        for name in filter(None, (leaf.field, leaf.other)):
+            alias, _dot, column = name.partition(".")
+            source = rule.sources[alias]
+            members: list[tuple[str, str]] = [(source.feed, column)] if source.feed else []
+            members += [(m.feed, m.columns[column]) for m in source.any_of or () if column in m.columns]
+            for member in members:
+                numbered.setdefault(member, []).append(number)
+    for number, leg in enumerate(rule.without, len(conditions) + 1):
+        alias, _dot, column = leg.since.partition(".")
+        if column and rule.sources[alias].feed:
+            numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)
+    return numbered
 
 
 # ---- alarms ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -22,7 +23,18 @@ from dashboard.desk.forms import EntryForm
 from ingestion import selectors as ingestion
 from supervision import selectors as supervision
 from supervision.clues import actions
-from supervision.clues.lifecycle import STATE_WORDS, Finding, Outcome, State
+from supervision.clues.lifecycle import (
+    CLOSED,
+    MOVES,
+    STATE_WORDS,
+    TRACK,
+    Finding,
+    Move,
+    NotPossible,
+    Outcome,
+    State,
+    check,
+)
 from supervision.reference import REFERENCE
 
 
@@ -51,7 +63,7 @@ def _person(request: HttpRequest) -> Person:
 def _page(
     request: HttpRequest, template: str, here: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    frame = {"here": here, "counts": supervision.clue_counts(_person(request))}
+    frame = {"here": here, "counts": supervision.clue_counts(_person(request)), "as_of": timezone.now()}
     return render(request, template, frame | context, status=status)
 
 
@@ -73,8 +85,9 @@ _TABS = (
 @never_cache
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
+    person = _person(request)
     filters, page = _filters(request)
-    found = supervision.clue_page(_person(request), filters, page)
+    found = supervision.clue_page(person, filters, page)
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -84,10 +97,12 @@ def queue(request: HttpRequest) -> HttpResponse:
         "query": query.urlencode() + "&" if query else "",
         "previous": found.page - 1,
         "following": found.page + 1,
+        "first": (found.page - 1) * supervision.PAGE + 1,
+        "last": (found.page - 1) * supervision.PAGE + len(found.rows),
     }
     if request.headers.get("X-Fragment"):
         return render(request, "desk/parts/queue_list.html", context)
-    counts = supervision.clue_counts(_person(request))
+    counts = supervision.clue_counts(person)
     tabs = [
         {
             "state": s.value,
@@ -98,14 +113,13 @@ def queue(request: HttpRequest) -> HttpResponse:
         for s in _TABS
         if counts[s.value] or filters.states == (s.value,)
     ]
-    options = {
-        "levels": _levels(),
-        "offices": _offices(request),
-        "rules": [
-            (r.id, f"{r.code} {_pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()
-        ],
-    }
-    return _page(request, "desk/queue.html", "queue", context | {"tabs": tabs, "options": options})
+    waiting = supervision.clue_attention(person)
+    today = [
+        {"name": name, "words": words, "count": waiting[name], "current": filters.attention == name}
+        for name, words in _today()
+    ]
+    context |= {"tabs": tabs, "today": today, "chips": _chips(request, filters)}
+    return _page(request, "desk/queue.html", "queue", context)
 
 
 def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
@@ -115,16 +129,65 @@ def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
         return tuple(v for v in get.getlist(name) if v)
 
     page = get.get("page", "1")
+    attention = get.get("attention", "")
     filters = supervision.ClueFilters(
         states=tuple(s for s in chosen("state") if s in State._value2member_map_),
         levels=chosen("level"),
         offices=chosen("office"),
         rules=chosen("rule"),
         origins=chosen("origin"),
+        attention=attention if attention in dict(_today()) else "",
         text=get.get("text", "").replace("\x00", "").strip()[:60],
         closed=bool(get.get("closed")),
     )
     return filters, int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
+
+
+def _chips(request: HttpRequest, filters: supervision.ClueFilters) -> list[dict[str, Any]]:
+    """The filters as chips: each choice is a link to the same page with that value put in or taken out."""
+    rules = [(r.id, f"{r.code} {_pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()]
+    origins = [("model", _("模型")), ("manual", _("人工录入"))]
+    chips = []
+    for name, label, options, chosen in (
+        ("level", _("级别"), _levels(), filters.levels),
+        ("office", _("县市"), _offices(request), filters.offices),
+        ("rule", _("模型"), rules, filters.rules),
+        ("origin", _("来源"), origins, filters.origins),
+    ):
+        choices = []
+        for value, words in options:
+            kept = [v for v in chosen if v != value] if value in chosen else [*chosen, value]
+            choices.append({"words": words, "on": value in chosen, "link": _link(request, name, kept)})
+        shown = [words for value, words in options if value in chosen]
+        chips.append(
+            {
+                "label": label,
+                "shown": _pick("、", ", ").join(shown[:2])
+                + (_(" 等 %(n)s 项") % {"n": len(shown)} if shown[2:] else ""),
+                "choices": choices,
+                "clear": _link(request, name, []),
+            }
+        )
+    if filters.text:
+        chips.append({"label": _("文字"), "shown": filters.text, "clear": _link(request, "text", [])})
+    return chips
+
+
+def _link(request: HttpRequest, name: str, values: list[str]) -> str:
+    query = request.GET.copy()
+    query.pop("page", None)
+    query.setlist(name, values)
+    return f"?{query.urlencode()}"
+
+
+def _today() -> list[tuple[str, str]]:
+    return [
+        ("overdue", _("已逾期")),
+        ("soon", _("三天内到期")),
+        ("new", _("今天新增")),
+        ("changed", _("来源有更正")),
+        ("rebound", _("办结后反弹")),
+    ]
 
 
 def _levels() -> list[tuple[str, str]]:
@@ -156,13 +219,111 @@ def _clue_page(
     found = supervision.clue_detail(_person(request), number, at=timezone.now())
     if found is None:
         raise Http404
+    truths = [c.truth for c in found.conditions]
     context = {
         "clue": found,
+        "steps": _steps(found),
+        "moves": sorted(found.moves, key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
+        "handler": next((e.actor for e in reversed(found.events) if e.kind == "receive"), found.handler),
+        "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
     }
     return _page(request, "desk/clue.html", "queue", context, status)
+
+
+#: Moves that take a clue onward; the first possible one is the page's primary action.
+_FORWARD = ("accept", "dispatch", "receive", "conclude", "resume", "settle", "feed_back")
+
+
+def _steps(found: supervision.ClueDetail) -> list[dict[str, Any]]:
+    """The clue's way: each step done, now or ahead, with the day it was reached."""
+    current = State(found.row.state)
+    reached = {State.RAISED.value: found.row.raised_at}
+    for event in found.events:
+        reached[event.to_state] = event.at
+    aside = {State.SENT_BACK: State.DISPATCHED, State.NEEDS_DATA: State.CHECKING}
+    stopped = current in CLOSED and current is not State.SETTLED
+    passed = [i for i, s in enumerate(TRACK) if s.value in reached]
+    at = max(passed, default=0) if stopped else TRACK.index(aside.get(current, current))
+    steps = []
+    for i, step in enumerate(TRACK):
+        done = i < at or current is State.SETTLED or (stopped and i == at)
+        mark = "done" if done else ("now" if i == at else "")
+        state = current if mark == "now" else step
+        steps.append({"state": state.value, "mark": mark, "at": reached.get(state.value) if mark else None})
+    if stopped:
+        steps = [*steps[: at + 1], {"state": current.value, "mark": "now", "at": reached.get(current.value)}]
+    return steps
+
+
+@login_required
+@never_cache
+@require_safe
+def peek(request: HttpRequest, number: str) -> HttpResponse:
+    """The clue at a glance, beside the queue; a read like any other, so it leaves its audit row."""
+    found = supervision.clue_detail(_person(request), number, at=timezone.now())
+    if found is None:
+        raise Http404
+    return render(request, "desk/parts/peek.html", {"clue": found})
+
+
+# ---- several clues at once ---------------------------------------------------------------------
+
+_BULK = ("accept", "dismiss", "merge", "defer")
+_BULK_MOST = 100
+
+
+@login_required
+@require_POST
+def bulk(request: HttpRequest) -> HttpResponse:
+    """One verb over several clues: first what would happen, then, once confirmed, the outcome of each."""
+    person, post = _person(request), request.POST
+    name = post.get("move", "")
+    chosen = dict(v.partition(":")[::2] for v in post.getlist("clue")[:_BULK_MOST])
+    if name not in _BULK or not chosen:
+        raise Http404
+    move = MOVES[name]
+    rows = supervision.clue_rows(person, chosen)
+    context: dict[str, Any] = {"move": move, "done": "sure" in post}
+    if "sure" in post:
+        outcomes = [(row, _outcome(name, post, row, chosen[row.number], person)) for row in rows]
+        context["failed"] = sum(bool(words) for _row, words in outcomes)
+        context["succeeded"] = len(outcomes) - context["failed"]
+    else:
+        outcomes = [(row, _hindrance(move, row)) for row in rows]
+        context["able"] = sum(not words for _row, words in outcomes)
+        context["reasons"] = [
+            (code, _pick(zh, en)) for code, zh, en in supervision.reasons("dismiss_reasons")
+        ]
+    context["outcomes"] = outcomes
+    if request.headers.get("X-Fragment"):
+        return render(request, "desk/parts/bulk.html", context)
+    return _page(request, "desk/bulk.html", "queue", context)
+
+
+def _hindrance(move: Move, row: supervision.ClueRow) -> str:
+    try:
+        check(move.name, State(row.state))
+    except NotPossible as error:
+        return _pick(error.zh, error.en)
+    return ""
+
+
+def _outcome(name: str, post: Any, row: supervision.ClueRow, seen: str, person: Person) -> str:
+    """Empty when the clue was moved, else why not; each clue stands for itself."""
+    try:
+        _ACTS[name](
+            post,
+            clue_number=row.number,
+            by=person,
+            at=timezone.now(),
+            expected_version=int(seen) if seen.isdigit() else None,
+        )
+    except actions.Refused as refused:
+        return _pick(refused.zh, refused.en)
+    return ""
 
 
 def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[str, Any]:
@@ -191,9 +352,14 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         "findings": [
             (f.value, _pick(STATE_WORDS[State(f.value)].zh, STATE_WORDS[State(f.value)].en)) for f in Finding
         ],
-        "agencies": ingestion.agencies(),
+        "agencies": _agencies(),
         "outcomes": outcomes,
     }
+
+
+def _agencies() -> list[tuple[str, str]]:
+    named = {f.agency.code: _pick(f.agency.zh, f.agency.en) for f in ingestion.catalog().values()}
+    return sorted(named.items())
 
 
 @login_required
@@ -215,7 +381,10 @@ def move(request: HttpRequest, number: str, move: str) -> HttpResponse:
     except actions.Refused as refused:
         typed = {**post.dict(), "move": move}
         return _clue_page(request, number, refused=_pick(refused.zh, refused.en), typed=typed, status=409)
-    messages.success(request, _("已办理，可继续下一步。"))
+    done = MOVES[move].words
+    messages.success(
+        request, _("%(number)s 已办理：%(move)s") % {"number": number, "move": _pick(done.zh, done.en)}
+    )
     return redirect("desk:clue", number=number)
 
 
@@ -299,24 +468,30 @@ def enter(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("线索已录入。"))
             return redirect("desk:clue", number=made.number)
-    errors = [(name, form.fields[name].label or name, found[0]) for name, found in form.errors.items()]
     context = {
         "form": form,
         "refused": refused,
-        "form_errors": errors,
         "offices": _offices(request),
         "levels": _levels(),
     }
-    return _page(request, "desk/enter.html", "enter", context, 409 if refused else (400 if errors else 200))
+    return _page(
+        request, "desk/enter.html", "enter", context, 409 if refused else (400 if form.errors else 200)
+    )
 
 
 @login_required
 @never_cache
 @require_safe
 def feeds(request: HttpRequest) -> HttpResponse:
-    return _page(
-        request,
-        "desk/feeds.html",
-        "feeds",
-        {"states": ingestion.feed_states(), "batches": ingestion.batches()},
-    )
+    states, batches = ingestion.feed_states(), ingestion.batches()
+    titles = {s.code: s for s in states}
+    put_aside = ingestion.quarantine_reasons([b.pk for b in batches if b.quarantined])
+    tally = Counter(s.state for s in states)
+    order = {code: i for i, code in enumerate(ingestion.catalog())}
+    context = {
+        "states": [(s, supervision.rules_by_feed().get(s.code, [])) for s in states],
+        "catalogue": sorted(states, key=lambda s: order[s.code]),
+        "tally": [(state, tally[state]) for state in ("ok", "late", "silent", "never") if tally[state]],
+        "batches": [(b, titles.get(b.feed), put_aside.get(b.pk, [])) for b in batches],
+    }
+    return _page(request, "desk/feeds.html", "feeds", context)

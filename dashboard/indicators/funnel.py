@@ -47,7 +47,14 @@ def by_county(*, using: str = "wall") -> list[dict[str, Any]]:
         ]
 
 
-def latest(*, limit: int = 8, using: str = "wall") -> list[dict[str, Any]]:
+def stages(*, using: str = "wall") -> dict[str, int]:
+    """Clues by the state they are in now; states with none are left out."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("select state, count(*) from wall_clue group by state")
+        return dict(cursor.fetchall())
+
+
+def latest(*, limit: int = 12, using: str = "wall") -> list[dict[str, Any]]:
     """The newest clues as type, township and stage."""
     with connections[using].cursor() as cursor:
         cursor.execute(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from supervision.clues.lifecycle import STATE_WORDS, TRACK, State
+from supervision.clues.lifecycle import STATE_WORDS, State
 from supervision.reference import REFERENCE
 
 register = template.Library()
@@ -40,6 +41,22 @@ def words(item: Any, name: str = "") -> str:
 
 
 @register.filter
+def brief(title: str) -> str:
+    """A title without what stands in brackets, for narrow places."""
+    return re.sub(r"（[^）]*）| ?\([^)]*\)", "", title)
+
+
+@register.filter
+def sources(row: Any, most: int) -> str:
+    """The titles of a row's sources; beyond ``most`` the count of all."""
+    titles = [brief(t) for t in (row.sources_en if _english() else row.sources_zh)]
+    if _english() and most < len(titles):
+        most -= 1  # English names run twice as long
+    named = (", " if _english() else "・").join(titles[:most])
+    return named + (_(" 等 %(n)s 源") % {"n": len(titles)} if titles[most:] else "")
+
+
+@register.filter
 def state_words(state: str) -> str:
     found = STATE_WORDS[State(state)]
     return found.en if _english() else found.zh
@@ -51,29 +68,31 @@ def state_ring(state: str) -> SafeString:
     value = State(state)
     if value in (State.SETTLED,):
         return SafeString(
-            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="7" fill="#12805f"/>'
-            '<path d="M4.5 8.2l2.4 2.4 4.6-5" fill="none" stroke="#fff" stroke-width="1.8"/></svg>'
+            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="7" class="good-fill"/>'
+            '<path d="M4.5 8.2l2.4 2.4 4.6-5" fill="none" class="tick"/></svg>'
         )
     if value in (State.DISMISSED, State.UNFOUNDED, State.WITHDRAWN, State.MERGED):
         return SafeString(
-            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" fill="none" stroke="#617085" stroke-width="1.5"/>'
-            '<path d="M5 8h6" stroke="#617085" stroke-width="1.8"/></svg>'
+            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" class="ring shut"/>'
+            '<path d="M5 8h6" class="ring shut"/></svg>'
         )
     if value in (State.SENT_BACK, State.NEEDS_DATA):
         return SafeString(
-            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" fill="none" stroke="#c77700" stroke-width="1.5" stroke-dasharray="2.2 1.6"/>'
-            '<path d="M8 4.5v4.2M8 11v.6" stroke="#8a5200" stroke-width="1.8"/></svg>'
+            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" class="ring doubt"/>'
+            '<path d="M8 4.5v4.2M8 11v.8" class="ring"/></svg>'
         )
-    colour = "#12805f" if value in (State.CONFIRMED, State.ACTED) else "#1a4e99"
-    filled = _FILL[value] * 0.4084  # circumference of r=6.5 is 40.84
-    dash = "1.6 1.6" if value is State.RAISED else f"{filled:.1f} 40.84"
-    base = "none" if value is State.RAISED else "#c7d1dd"
+    tone = "good" if value in (State.CONFIRMED, State.ACTED) else ""
+    if value is State.RAISED:
+        return SafeString(
+            '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" class="ring dotted"/></svg>'
+        )
+    # A stroke as wide as the circle is across makes a pie; its circumference is 13.82.
     return format_html(
-        '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" fill="none" stroke="{}" stroke-width="1.6"/>'
-        '<circle cx="8" cy="8" r="6.5" fill="none" stroke="{}" stroke-width="2" stroke-dasharray="{}" transform="rotate(-90 8 8)"/></svg>',
-        base,
-        colour,
-        dash,
+        '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" class="ring {}"/>'
+        '<circle cx="8" cy="8" r="2.2" class="pie {}" stroke-dasharray="{} 13.9" transform="rotate(-90 8 8)"/></svg>',
+        tone,
+        tone,
+        f"{_FILL[value] * 0.1382:.1f}",
     )
 
 
@@ -81,10 +100,14 @@ def state_ring(state: str) -> SafeString:
 def yield_ticks(checked: int, confirmed: int) -> SafeString:
     """Ten ticks and “of 10, 6 confirmed”; nothing below ten checked."""
     if checked < 10:
-        return format_html('<span class="yield"><span class="note">{}</span></span>', _("暂不估计"))
+        return format_html(
+            '<span class="yield" title="{}"><span class="note">{}</span></span>',
+            _("同类线索核查不足 10 条"),
+            _("暂不估计"),
+        )
     of_ten = round(10 * confirmed / checked)
     bars = "".join(
-        f'<rect x="{i * 6.6:.1f}" width="5" height="13" rx="1" fill="{"#2f63ad" if i < of_ten else "#dde5ef"}"/>'
+        f'<rect x="{i * 6.6:.1f}" width="5" height="13" rx="1" class="{"some" if i < of_ten else "rest"}"/>'
         for i in range(10)
     )
     return format_html(
@@ -95,44 +118,163 @@ def yield_ticks(checked: int, confirmed: int) -> SafeString:
 
 
 @register.inclusion_tag("desk/parts/clock.html")
-def clock(due_on: date | None, deferred_until: date | None = None) -> dict[str, Any]:
-    """Time left in words, the date, a thin bar over the last thirty days."""
+def clock(
+    due_on: date | None, kind: str = "triage", deferred_until: date | None = None, large: bool = False
+) -> dict[str, Any]:
+    """Time left in words, the date, a thin bar over the limit; amber from the pre-alarm, red in the last step."""
     if due_on is None:
         return {"left": None}
+    limit = REFERENCE.limit(kind)
     days = (due_on - timezone.localdate()).days
-    left = (
-        _("超期 %(n)s 天") % {"n": -days}
-        if days < 0
-        else (_("今天到期") if days == 0 else _("剩 %(n)s 天") % {"n": days})
-    )
-    tone = "over" if days <= 1 else ("soon" if days <= 4 else "")
+    if days < 0:
+        left, tone = _("逾期 %(n)s 天") % {"n": -days}, "over"
+    elif days == 0:
+        left, tone = _("今天到期"), "last"
+    else:
+        left = _("剩 %(n)s 天") % {"n": days}
+        tone = "last" if days == 1 else ("soon" if days <= max(3, limit.days // 6) else "")
     return {
         "left": left,
-        "tone": tone,
+        "tone": "paused" if deferred_until else tone,
         "due_on": due_on,
-        "used": max(0, min(30, 30 - days)),
+        "limit": limit,
+        "source": _("内部时限") if limit.source == "内部时限" else limit.source,
+        "used": max(0, min(limit.days, limit.days - days)),
         "deferred": deferred_until,
+        "large": large,
     }
 
 
 @register.simple_tag
-def track(state: str) -> list[dict[str, Any]]:
-    """The clue's way, each step done, now or ahead."""
-    current = State(state)
-    at = (
-        TRACK.index(current)
-        if current in TRACK
-        else {State.SENT_BACK: 2, State.NEEDS_DATA: 3}.get(current, 0)
+def level(value: str) -> SafeString:
+    """Shape, word and colour of a level; the shape is drawn by the style sheet."""
+    words_ = {"urgent": _("紧急"), "important": _("重点"), "ordinary": _("一般")}
+    return format_html('<span class="level {}">{}</span>', value, words_[value])
+
+
+_FIGURE = re.compile(r"\d[\d,.\-]*\d(?: (?:元|yuan))?|\d")
+
+
+@register.filter
+def facts(sentence: str) -> SafeString:
+    """The generated sentence with this case's figures set off; a date or amount never breaks over lines."""
+    rule, mark, found = str(escape(sentence)).partition("Here: " if _english() else "本案：")
+    return mark_safe(rule + mark + _FIGURE.sub(r'<span class="fact">\g<0></span>', found))  # noqa: S308  escaped above
+
+
+@register.filter
+def circled(number: int) -> str:
+    """①…⑳, as conditions and the cells that decide them are numbered."""
+    return chr(0x245F + number) if 0 < number <= 20 else f"({number})"
+
+
+_UNITS = [
+    (re.compile(r"^覆盖至 "), "covered until "),
+    (re.compile(r" 元$"), " yuan"),
+    (re.compile(r" 个月"), " months"),
+    (re.compile(r" 天"), " days"),
+    (re.compile(r"、"), ", "),
+    (re.compile(r"^无$"), "none"),
+    (re.compile(r"^有$"), "present"),
+]
+
+
+@register.filter
+def measured(value: str) -> str:
+    """A condition's value or standard with its units in the page's language; agencies' own codes stay."""
+    if value in ("True", "False"):
+        return _("是") if value == "True" else _("否")
+    if not _english():
+        return value
+    for pattern, english in _UNITS:
+        value = pattern.sub(english, value)
+    return value
+
+
+@register.filter
+def either(text: str) -> str:
+    """One language of words that come as “中文 / English”."""
+    zh, _sep, en = text.partition(" / ")
+    return (en or zh) if _english() else zh
+
+
+@register.filter
+def answer_words(answer: str) -> str:
+    return {
+        "corrected": _("已整改"),
+        "partly": _("部分整改"),
+        "extension": _("申请延期"),
+        "objection": _("提出异议"),
+        "not_ours": _("非我单位职责"),
+        "data_error": _("数据有误"),
+    }.get(answer, answer)
+
+
+@register.filter
+def batch_words(state: str) -> str:
+    return {
+        "received": _("已接收"),
+        "reading": _("处理中"),
+        "landed": _("已入库"),
+        "held": _("已暂扣"),
+        "refused": _("已拒收"),
+    }.get(state, state)
+
+
+@register.filter
+def cadence_words(cadence: str) -> str:
+    return {
+        "realtime": _("实时"),
+        "daily": _("每日"),
+        "weekly": _("每周"),
+        "monthly": _("每月"),
+        "quarterly": _("每季"),
+        "termly": _("每学期"),
+        "yearly": _("每年"),
+    }.get(cadence, cadence)
+
+
+@register.filter
+def feed_words(state: str) -> str:
+    return {"ok": _("正常"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")}[state]
+
+
+@register.filter
+def ago(moment: datetime | date | None) -> str:
+    """How long ago, in the largest fitting unit; a day counts from its start."""
+    if moment is None:
+        return "—"
+    if not isinstance(moment, datetime):
+        days = (timezone.localdate() - moment).days
+        return _("%(n)s 天") % {"n": days} if days > 0 else _("今天")
+    minutes = int((timezone.now() - moment).total_seconds() // 60)
+    if minutes < 60:
+        return _("%(n)s 分钟") % {"n": max(0, minutes)}
+    if minutes < 48 * 60:
+        return _("%(n)s 小时") % {"n": minutes // 60}
+    return _("%(n)s 天") % {"n": minutes // 1440}
+
+
+@register.filter
+def thousands(value: int) -> str:
+    return f"{value:,}"
+
+
+@register.simple_tag
+def bars(counts: list[int]) -> SafeString:
+    """Rows of the last twelve deliveries as bars, oldest left; an empty delivery is a red base line."""
+    top = max([*counts, 1])
+    drawn = []
+    for i, n in enumerate(counts, 12 - len(counts)):
+        height = max(2, round(18 * n / top)) if n else 2
+        drawn.append(
+            f'<rect class="{"some" if n else "none"}" x="{i * 8}" y="{20 - height}" width="6" height="{height}"/>'
+        )
+    return format_html(
+        '<svg class="bars" viewBox="0 0 94 20" role="img" aria-label="{}">{}</svg>',
+        _("近 %(n)s 批行数，最近 %(last)s") % {"n": len(counts), "last": counts[-1] if counts else 0},
+        SafeString("".join(drawn)),
     )
-    return [
-        {
-            "state": s.value,
-            "mark": "done"
-            if i < at or current is State.SETTLED
-            else ("now" if i == at and current in TRACK else ""),
-        }
-        for i, s in enumerate(TRACK)
-    ]
 
 
 @register.filter
@@ -151,3 +293,12 @@ def cell(source: Any, key: str) -> Any:
 @register.filter
 def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key, [])
+
+
+_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D"}
+
+
+@register.filter
+def move_key(move: str) -> str:
+    """The key that starts a move, empty when it has none."""
+    return _KEYS.get(move, "")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dashboard.indicators.alarms import alarms
 from dashboard.indicators.feeds import freshness_of_feeds
-from dashboard.indicators.funnel import by_county, funnel, latest
+from dashboard.indicators.funnel import by_county, funnel, latest, stages
 
 _lock = threading.Lock()
 _cached: tuple[float, dict[str, Any]] | None = None
@@ -44,6 +44,7 @@ def _build() -> dict[str, Any]:
             "event": last,
             "generated_at": timezone.now().isoformat(),
             "funnel": asdict(funnel()),
+            "stages": stages(),
             "counties": by_county(),
             "latest": latest(),
             "alarms": alarms(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -12,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from dashboard.walls.snapshot import snapshot
-from supervision.clues.lifecycle import STATE_WORDS
+from supervision.clues.lifecycle import STATE_WORDS, TRACK
 
 
 @require_safe
@@ -21,13 +22,18 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The overview scene; ``?lang=en`` for an English wall."""
     with override(request.GET.get("lang") or get_language()):
         english = (get_language() or "").startswith("en")
-        words = {
+        words: dict[str, Any] = {
             "levels": {"urgent": _("紧急"), "important": _("重点"), "ordinary": _("一般")},
             "states": {s.value: (w.en if english else w.zh) for s, w in STATE_WORDS.items()},
             "feed": {"ok": _("正常"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")},
             "chip": {"live": _("实时"), "late": _("延迟"), "off": _("数据已中断")},
             "none": _("还没有线索"),
+            "own": _("州本级"),
+            "all": _("全州合计"),
+            "days": _("# 天"),
+            "today": _("今天"),
         }
+        track = [(s.value, words["states"][s.value]) for s in TRACK]
         figures = [
             ("found", _("发现线索")),
             ("checked", _("已核查")),
@@ -36,7 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             ("improved", _("反馈并帮助改进")),
             ("in_progress", _("办理中")),
         ]
-        return render(request, "walls/overview.html", {"words": words, "figures": figures})
+        return render(request, "walls/overview.html", {"words": words, "figures": figures, "track": track})
 
 
 @require_safe

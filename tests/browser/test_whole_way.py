@@ -249,4 +249,75 @@ def test_pages_do_not_scroll_sideways_or_complain(centre, chromium, path, width,
         assert sizes[0] <= sizes[1], f"{path} {language} is {sizes[0]} wide"
         if path == "/wall/":
             assert sizes[2] <= height
+        # Everything that can be pressed or filled in has a name for those who do not see it.
+        nameless = screen.page.evaluate(
+            """[...document.querySelectorAll("a, button, summary, input:not([type=hidden]), select, textarea")]
+            .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.title || [...(e.labels || [])].some((l) => l.textContent.trim())))
+            .map((e) => e.outerHTML)"""
+        )
+        assert nameless == []
         assert screen.complaints == []
+
+
+def test_the_queue_goes_by_keyboard_and_several_clues_at_once(centre, chromium):
+    screen = Screen(chromium, centre)
+    screen.sign_in("lin")
+    page = screen.page
+    for title in ("桥下堆放垃圾", "河面漂浮物", "岸边建房"):
+        screen.go("/clues/new")
+        page.fill("[name=title]", title)
+        page.fill("#entry [name=text]", "两处，已拍照")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".message.success")
+    screen.go("/?origin=manual&state=raised")
+    page.wait_for_selector("#live[data-state=on]")
+    rows = "tr[data-number]"
+    assert page.locator(rows).count() == 3
+
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    assert page.locator("#bulk-count").text_content() == "2"
+    page.keyboard.press("e")
+    page.wait_for_selector("#sheet[open] select[name=reason]")
+    # A letter that is being composed, or typed into a field, is not a command.
+    page.keyboard.press("Escape")
+    page.click(".search input")
+    page.keyboard.type("aex")
+    assert not page.locator("#sheet[open]").count()
+    page.keyboard.press("Escape")
+
+    page.keyboard.press("a")
+    page.wait_for_selector("#sheet[open] .primary")
+    page.click("#sheet .primary")
+    page.wait_for_selector("#sheet [data-act=finish]")
+    assert "2 条已办理" in (page.text_content("#sheet h2") or "")
+    page.click("#sheet .primary")
+    _within(3, lambda: page.locator(rows).count() == 1)
+    assert page.locator("#bulk").is_hidden()
+
+    page.keyboard.press("j")
+    page.keyboard.press(" ")
+    page.wait_for_selector("#peek.open .peek-body")
+    page.keyboard.press("Shift+Slash")
+    assert page.locator("#palette").is_visible()
+    page.keyboard.type("数据源")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/feeds")
+    assert screen.complaints == []
+
+
+def test_what_was_not_entered_is_there_again(centre, chromium):
+    screen = Screen(chromium, centre)
+    screen.sign_in("lin")
+    screen.go("/clues/new")
+    screen.page.fill("[name=title]", "只写了一半")
+    screen.go("/feeds")
+    screen.go("/clues/new")
+    assert screen.page.input_value("[name=title]") == "只写了一半"
+    assert screen.page.locator("#restored").is_visible()
+    screen.page.click("#entry .button.primary")
+    assert screen.page.text_content("#e-text") == "此项必填"
+    screen.page.click("[data-act=discard]")
+    screen.go("/clues/new")
+    assert screen.page.input_value("[name=title]") == ""
+    assert screen.complaints == []

@@ -18,6 +18,11 @@ const text = (tag, value, name) => {
   return element;
 };
 const pick = (row, name) => (english ? row[`${name}_en`] || row[name] : row[name]);
+const moment = (iso) => {
+  const at = new Date(iso);
+  const day = (d) => d.toLocaleDateString("sv-SE", { timeZone: "Asia/Shanghai" });
+  return day(at) === day(new Date()) ? at.toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: "Asia/Shanghai" }) : day(at).slice(5);
+};
 const short = (iso) => (iso ? new Date(iso).toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" }) : "—");
 
 function figures(funnel) {
@@ -29,10 +34,16 @@ function figures(funnel) {
   }
 }
 
-function counties(rows) {
-  document.getElementById("counties").replaceChildren(...rows.map((row) => {
+const COLUMNS = ["found", "checked", "confirmed", "corrected", "improved"];
+
+function counties(rows, funnel) {
+  const own = { name: words.own };
+  for (const key of COLUMNS) own[key] = funnel[key] - rows.reduce((sum, row) => sum + row[key], 0);
+  const all = { ...funnel, name: words.all, last: true };
+  document.getElementById("counties").replaceChildren(...[...rows, own, all].map((row) => {
     const line = document.createElement("tr");
-    line.append(text("td", pick(row, "name")), text("td", row.found), text("td", row.checked), text("td", row.confirmed), text("td", row.corrected + row.improved));
+    if (row.last) line.className = "sum";
+    line.append(text("td", pick(row, "name")), ...COLUMNS.map((key) => text("td", row[key].toLocaleString("en-US"), row[key] ? "" : "zero")));
     return line;
   }));
   for (const row of rows) {
@@ -44,22 +55,45 @@ function counties(rows) {
   }
 }
 
+function stages(counts) {
+  for (const box of document.querySelectorAll("[data-stage]")) box.textContent = (counts[box.dataset.stage] || 0).toLocaleString("en-US");
+}
+
+/** How many rows of this height fit whole; what does not fit is paged, never cut. */
+const fits = (box, units) => Math.max(1, Math.floor(box.clientHeight / (units * innerHeight / 1080 * 16)));
+
 function latest(rows) {
   const box = document.getElementById("latest");
   if (!rows.length) { box.replaceChildren(text("p", words.none, "empty")); return; }
-  box.replaceChildren(...rows.map((row) => {
+  box.replaceChildren(...rows.slice(0, fits(box, 4.3)).map((row) => {
     const line = text("div", "", "line");
-    line.append(text("span", words.levels[row.level], `level ${row.level}`), text("span", pick(row, "rule")), text("span", row.township || pick(row, "county")), text("span", words.states[row.stage], "end"));
+    const what = text("div", "", "what");
+    what.append(text("span", words.levels[row.level], `level ${row.level}`), text("span", pick(row, "rule")));
+    const where = text("div", "", "where");
+    const county = pick(row, "county");
+    where.append(text("span", row.township ? `${county}・${row.township}` : county), text("b", words.states[row.stage]), text("time", moment(row.at)));
+    line.append(what, where);
     return line;
   }));
 }
 
+const WORST = ["silent", "late", "never", "ok"];
+let turn = 0;
+
 function feeds(rows) {
-  const alive = rows.filter((r) => r.state === "ok").length;
-  document.getElementById("alive").textContent = `${alive} / ${rows.length} ${words.feed.ok}`;
-  document.getElementById("feeds").replaceChildren(...rows.map((row) => {
+  const box = document.getElementById("feeds");
+  const sorted = [...rows].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
+  document.getElementById("tally").replaceChildren(...[...WORST].reverse().map((state) => [state, rows.filter((r) => r.state === state).length])
+    .filter(([, count]) => count).map(([state, count]) => text("span", count, state)));
+  const room = fits(box, english ? 3.4 : 2.5);
+  const pages = Math.ceil(sorted.length / room);
+  const page = turn % Math.max(1, pages);
+  document.getElementById("feed-page").textContent = pages > 1 ? `${page + 1} / ${pages}` : "";
+  box.replaceChildren(...sorted.slice(page * room, (page + 1) * room).map((row) => {
     const line = text("div", "", "feed");
-    line.append(text("span", pick(row, "title")), text("span", row.covers_until || "—", "end"), text("span", words.feed[row.state], `end ${row.state}`));
+    const until = row.covers_until || row.landed_at;
+    const days = until ? Math.max(0, Math.floor((Date.now() - new Date(`${until.slice(0, 10)}T00:00:00+08:00`)) / 86400000)) : null;
+    line.append(text("span", pick(row, "title").replace(/（[^）]*）/g, "").replace(/ ?\([^)]*\)/g, "").trim()), text("span", days === null ? "—" : days === 0 ? words.today : words.days.replace("#", days), "age"), text("span", words.feed[row.state], row.state));
     return line;
   }));
 }
@@ -67,12 +101,18 @@ function feeds(rows) {
 function show(snapshot) {
   heard = performance.now();
   if (last && snapshot.event < last.event) return;
-  for (const [draw, part] of [[figures, snapshot.funnel], [counties, snapshot.counties], [latest, snapshot.latest], [feeds, snapshot.feeds]]) {
-    try { draw(part); } catch (error) { console.error(error); }
-  }
-  document.getElementById("asof").textContent = short(snapshot.generated_at);
+  draw(snapshot);
+  for (const stamp of document.querySelectorAll(".asof")) stamp.textContent = short(snapshot.generated_at);
   last = snapshot;
   age();
+}
+
+/** Each panel stands for itself: one that fails keeps its last picture. */
+function draw(snapshot) {
+  const { funnel } = snapshot;
+  for (const panel of [() => figures(funnel), () => counties(snapshot.counties, funnel), () => stages(snapshot.stages), () => latest(snapshot.latest), () => feeds(snapshot.feeds)]) {
+    try { panel(); } catch (error) { console.error(error); }
+  }
 }
 
 function age() {
@@ -80,6 +120,7 @@ function age() {
   const state = !heard || silent > 5 * POLL ? "off" : silent > 2 * POLL ? "late" : "live";
   chip.dataset.state = heard ? state : "late";
   chip.textContent = heard ? words.chip[state] : words.chip.late;
+  document.body.classList.toggle("late", state === "late" && heard > 0);
   document.body.classList.toggle("stale", state === "off" && heard > 0);
 }
 
@@ -119,21 +160,27 @@ async function map() {
     labels.push([code, path, lon * ratio + east_, -lat + south_]);
   }
   for (const [code, path, x, y] of labels) {
-    const name = make("text", svg); name.setAttribute("x", x); name.setAttribute("y", y); name.setAttribute("font-size", "0.07");
-    const count = make("text", svg); count.setAttribute("x", x); count.setAttribute("y", y + 0.085); count.setAttribute("font-size", "0.08"); count.setAttribute("class", "n");
+    const name = make("text", svg); name.setAttribute("x", x); name.setAttribute("y", y); name.setAttribute("font-size", "0.078");
+    const count = make("text", svg); count.setAttribute("x", x); count.setAttribute("y", y + 0.09); count.setAttribute("font-size", "0.084"); count.setAttribute("class", "n");
     shapes.set(code, { path, name, count });
   }
   svg.setAttribute("viewBox", `${west - 0.03} ${north - 0.03} ${east - west + 0.06} ${south - north + 0.06}`);
   svg.setAttribute("preserveAspectRatio", "xMidYMid meet");
   document.getElementById("map").replaceChildren(svg);
-  if (last) counties(last.counties);
+  if (last) counties(last.counties, last.funnel);
 }
 
-setInterval(() => {
-  document.getElementById("clock").textContent = new Date().toLocaleString(english ? "en-GB" : "zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "full", timeStyle: "medium" });
+function tick() {
+  document.getElementById("clock").textContent = new Date().toLocaleString(english ? "en-GB" : "zh-CN", { timeZone: "Asia/Shanghai", year: "numeric", month: "long", day: "numeric", weekday: "long", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   age();
-}, 1000);
+}
+
+tick();
+setInterval(tick, 1000);
 setInterval(poll, POLL);
+setInterval(() => { turn += 1; if (last) feeds(last.feeds); }, 12000);
+setInterval(() => { document.body.dataset.drift = (Number(document.body.dataset.drift || 0) + 1) % 4; }, 600000);
+addEventListener("resize", () => { if (last) draw(last); });
 map();
 poll();
 connect();
