@@ -1,6 +1,6 @@
 from django.urls import path
 
-from dashboard.desk import views
+from dashboard.desk import alarms, views
 
 app_name = "desk"
 urlpatterns = [
@@ -12,5 +12,7 @@ urlpatterns = [
     path("clues/<str:number>/peek", views.peek, name="peek"),
     path("clues/<str:number>", views.clue, name="clue"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
+    path("alarms", alarms.alarms, name="alarms"),
+    path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
     path("feeds", views.feeds, name="feeds"),
 ]

@@ -20,6 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
 from dashboard.desk.forms import EntryForm
+from dashboard.desk.page import english, pick
+from dashboard.desk.page import page as page_of
+from dashboard.desk.page import person as person_of
 from ingestion import selectors as ingestion
 from supervision import selectors as supervision
 from supervision.clues import actions
@@ -47,26 +50,6 @@ class SignOut(LogoutView):
     http_method_names = ["post", "options"]
 
 
-def _english() -> bool:
-    return (get_language() or "").startswith("en")
-
-
-def _pick(zh: str, en: str) -> str:
-    return en if _english() else zh
-
-
-def _person(request: HttpRequest) -> Person:
-    assert isinstance(request.user, Person)  # noqa: S101  views here require a signed-in person
-    return request.user
-
-
-def _page(
-    request: HttpRequest, template: str, here: str, context: dict[str, Any], status: int = 200
-) -> HttpResponse:
-    frame = {"here": here, "counts": supervision.clue_counts(_person(request)), "as_of": timezone.now()}
-    return render(request, template, frame | context, status=status)
-
-
 # ---- queue -----------------------------------------------------------------------------------
 
 _TABS = (
@@ -85,7 +68,7 @@ _TABS = (
 @never_cache
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
-    person = _person(request)
+    person = person_of(request)
     filters, page = _filters(request)
     found = supervision.clue_page(person, filters, page)
     query = request.GET.copy()
@@ -106,7 +89,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     tabs = [
         {
             "state": s.value,
-            "words": _pick(STATE_WORDS[s].zh, STATE_WORDS[s].en),
+            "words": pick(STATE_WORDS[s].zh, STATE_WORDS[s].en),
             "count": counts[s.value],
             "current": filters.states == (s.value,),
         }
@@ -119,7 +102,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         for name, words in _today()
     ]
     context |= {"tabs": tabs, "today": today, "chips": _chips(request, filters)}
-    return _page(request, "desk/queue.html", "queue", context)
+    return page_of(request, "desk/queue.html", "queue", context)
 
 
 def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
@@ -145,7 +128,7 @@ def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
 
 def _chips(request: HttpRequest, filters: supervision.ClueFilters) -> list[dict[str, Any]]:
     """The filters as chips: each choice is a link to the same page with that value put in or taken out."""
-    rules = [(r.id, f"{r.code} {_pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()]
+    rules = [(r.id, f"{r.code} {pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()]
     origins = [("model", _("模型")), ("manual", _("人工录入"))]
     chips = []
     for name, label, options, chosen in (
@@ -162,7 +145,7 @@ def _chips(request: HttpRequest, filters: supervision.ClueFilters) -> list[dict[
         chips.append(
             {
                 "label": label,
-                "shown": _pick("、", ", ").join(shown[:2])
+                "shown": pick("、", ", ").join(shown[:2])
                 + (_(" 等 %(n)s 项") % {"n": len(shown)} if shown[2:] else ""),
                 "choices": choices,
                 "clear": _link(request, name, []),
@@ -195,7 +178,7 @@ def _levels() -> list[tuple[str, str]]:
 
 
 def _offices(request: HttpRequest) -> list[tuple[str, str]]:
-    return [(o.code, _pick(o.short_zh, o.short_en)) for o in accounts.offices_of(_person(request))]
+    return [(o.code, pick(o.short_zh, o.short_en)) for o in accounts.offices_of(person_of(request))]
 
 
 # ---- one clue ----------------------------------------------------------------------------------
@@ -216,7 +199,7 @@ def _clue_page(
     typed: dict[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = supervision.clue_detail(_person(request), number, at=timezone.now())
+    found = supervision.clue_detail(person_of(request), number, at=timezone.now())
     if found is None:
         raise Http404
     truths = [c.truth for c in found.conditions]
@@ -230,7 +213,7 @@ def _clue_page(
         "typed": typed or {},
         "move_options": _move_options(request, found),
     }
-    return _page(request, "desk/clue.html", "queue", context, status)
+    return page_of(request, "desk/clue.html", "queue", context, status)
 
 
 #: Moves that take a clue onward; the first possible one is the page's primary action.
@@ -263,7 +246,7 @@ def _steps(found: supervision.ClueDetail) -> list[dict[str, Any]]:
 @require_safe
 def peek(request: HttpRequest, number: str) -> HttpResponse:
     """The clue at a glance, beside the queue; a read like any other, so it leaves its audit row."""
-    found = supervision.clue_detail(_person(request), number, at=timezone.now())
+    found = supervision.clue_detail(person_of(request), number, at=timezone.now())
     if found is None:
         raise Http404
     return render(request, "desk/parts/peek.html", {"clue": found})
@@ -279,7 +262,7 @@ _BULK_MOST = 100
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponse:
     """One verb over several clues: first what would happen, then, once confirmed, the outcome of each."""
-    person, post = _person(request), request.POST
+    person, post = person_of(request), request.POST
     name = post.get("move", "")
     chosen = dict(v.partition(":")[::2] for v in post.getlist("clue")[:_BULK_MOST])
     if name not in _BULK or not chosen:
@@ -295,19 +278,19 @@ def bulk(request: HttpRequest) -> HttpResponse:
         outcomes = [(row, _hindrance(move, row)) for row in rows]
         context["able"] = sum(not words for _row, words in outcomes)
         context["reasons"] = [
-            (code, _pick(zh, en)) for code, zh, en in supervision.reasons("dismiss_reasons")
+            (code, pick(zh, en)) for code, zh, en in supervision.reasons("dismiss_reasons")
         ]
     context["outcomes"] = outcomes
     if request.headers.get("X-Fragment"):
         return render(request, "desk/parts/bulk.html", context)
-    return _page(request, "desk/bulk.html", "queue", context)
+    return page_of(request, "desk/bulk.html", "queue", context)
 
 
 def _hindrance(move: Move, row: supervision.ClueRow) -> str:
     try:
         check(move.name, State(row.state))
     except NotPossible as error:
-        return _pick(error.zh, error.en)
+        return pick(error.zh, error.en)
     return ""
 
 
@@ -322,13 +305,13 @@ def _outcome(name: str, post: Any, row: supervision.ClueRow, seen: str, person: 
             expected_version=int(seen) if seen.isdigit() else None,
         )
     except actions.Refused as refused:
-        return _pick(refused.zh, refused.en)
+        return pick(refused.zh, refused.en)
     return ""
 
 
 def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[str, Any]:
     def listed(name: str) -> list[tuple[str, str]]:
-        return [(code, _pick(zh, en)) for code, zh, en in supervision.reasons(name)]
+        return [(code, pick(zh, en)) for code, zh, en in supervision.reasons(name)]
 
     outcomes = []
     for outcome, zh, en in (
@@ -337,7 +320,7 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
     ):
         kinds = REFERENCE.outcome_kinds[outcome.value].items()
         outcomes.append(
-            (outcome.value, _pick(zh, en), [(k, _pick(w.zh, w.en), f"{outcome.value}:{k}") for k, w in kinds])
+            (outcome.value, pick(zh, en), [(k, pick(w.zh, w.en), f"{outcome.value}:{k}") for k, w in kinds])
         )
     return {
         "reasons": {
@@ -347,10 +330,10 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         },
         "offices": _offices(request),
         "departments": [
-            (d.code, _pick(d.name_zh, d.name_en)) for d in accounts.departments_of(found.row.office_code)
+            (d.code, pick(d.name_zh, d.name_en)) for d in accounts.departments_of(found.row.office_code)
         ],
         "findings": [
-            (f.value, _pick(STATE_WORDS[State(f.value)].zh, STATE_WORDS[State(f.value)].en)) for f in Finding
+            (f.value, pick(STATE_WORDS[State(f.value)].zh, STATE_WORDS[State(f.value)].en)) for f in Finding
         ],
         "agencies": _agencies(),
         "outcomes": outcomes,
@@ -358,7 +341,7 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
 
 
 def _agencies() -> list[tuple[str, str]]:
-    named = {f.agency.code: _pick(f.agency.zh, f.agency.en) for f in ingestion.catalog().values()}
+    named = {f.agency.code: pick(f.agency.zh, f.agency.en) for f in ingestion.catalog().values()}
     return sorted(named.items())
 
 
@@ -374,16 +357,16 @@ def move(request: HttpRequest, number: str, move: str) -> HttpResponse:
         act(
             post,
             clue_number=number,
-            by=_person(request),
+            by=person_of(request),
             at=timezone.now(),
             expected_version=int(version) if version.isdigit() else None,
         )
     except actions.Refused as refused:
         typed = {**post.dict(), "move": move}
-        return _clue_page(request, number, refused=_pick(refused.zh, refused.en), typed=typed, status=409)
+        return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
     done = MOVES[move].words
     messages.success(
-        request, _("%(number)s 已办理：%(move)s") % {"number": number, "move": _pick(done.zh, done.en)}
+        request, _("%(number)s 已办理：%(move)s") % {"number": number, "move": pick(done.zh, done.en)}
     )
     return redirect("desk:clue", number=number)
 
@@ -462,9 +445,9 @@ def enter(request: HttpRequest) -> HttpResponse:
     refused = ""
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.enter(by=_person(request), at=timezone.now(), **form.cleaned_data)
+            made = actions.enter(by=person_of(request), at=timezone.now(), **form.cleaned_data)
         except actions.Refused as error:
-            refused = _pick(error.zh, error.en)
+            refused = pick(error.zh, error.en)
         else:
             messages.success(request, _("线索已录入。"))
             return redirect("desk:clue", number=made.number)
@@ -474,7 +457,7 @@ def enter(request: HttpRequest) -> HttpResponse:
         "offices": _offices(request),
         "levels": _levels(),
     }
-    return _page(
+    return page_of(
         request, "desk/enter.html", "enter", context, 409 if refused else (400 if form.errors else 200)
     )
 
@@ -494,4 +477,4 @@ def feeds(request: HttpRequest) -> HttpResponse:
         "tally": [(state, tally[state]) for state in ("ok", "late", "silent", "never") if tally[state]],
         "batches": [(b, titles.get(b.feed), put_aside.get(b.pk, [])) for b in batches],
     }
-    return _page(request, "desk/feeds.html", "feeds", context)
+    return page_of(request, "desk/feeds.html", "feeds", context)

@@ -13,6 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from supervision.alarms.states import LEVEL_WORDS
+from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
+from supervision.alarms.states import State as AlarmState
 from supervision.clues.lifecycle import STATE_WORDS, State
 from supervision.reference import REFERENCE
 
@@ -302,3 +305,18 @@ _KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": 
 def move_key(move: str) -> str:
     """The key that starts a move, empty when it has none."""
     return _KEYS.get(move, "")
+
+
+@register.simple_tag
+def alarm_level(value: str) -> SafeString:
+    """Shape, word and colour of an alarm's level."""
+    words_ = LEVEL_WORDS[value]
+    shown = words_.en if _english() else words_.zh
+    style = {"urgent": "urgent", "warning": "important", "notice": "ordinary"}[value]
+    return format_html('<span class="level {}">{}</span>', style, shown)
+
+
+@register.filter
+def alarm_state_words(state: str) -> str:
+    found = ALARM_STATE_WORDS[AlarmState(state)]
+    return found.en if _english() else found.zh

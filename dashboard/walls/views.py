@@ -13,6 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from dashboard.walls.snapshot import snapshot
+from supervision.alarms.states import LEVEL_WORDS
+from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.clues.lifecycle import STATE_WORDS, TRACK
 
 
@@ -32,6 +34,11 @@ def overview(request: HttpRequest) -> HttpResponse:
             "all": _("全州合计"),
             "days": _("# 天"),
             "today": _("今天"),
+            "alarms": {k: (w.en if english else w.zh) for k, w in LEVEL_WORDS.items()},
+            "alarmStates": {s.value: (w.en if english else w.zh) for s, w in ALARM_STATE_WORDS.items()},
+            "unreviewed": _("# 条未审核"),
+            "times": _("# 倍"),
+            "noAlarm": _("没有待处理的预警"),
         }
         track = [(s.value, words["states"][s.value]) for s in TRACK]
         figures = [

@@ -77,6 +77,23 @@ function latest(rows) {
   }));
 }
 
+const ALARM_STYLE = { urgent: "urgent", warning: "important", notice: "ordinary" };
+
+function alarms(found) {
+  document.getElementById("alarm-count").textContent = words.unreviewed.replace("#", found.unreviewed);
+  const box = document.getElementById("alarms");
+  if (!found.latest.length) { box.replaceChildren(text("p", words.noAlarm, "empty")); return; }
+  box.replaceChildren(...found.latest.slice(0, fits(box, 4.3)).map((row) => {
+    const line = text("div", "", "line");
+    const what = text("div", "", "what");
+    what.append(text("span", words.alarms[row.level], `level ${ALARM_STYLE[row.level]}`), text("span", pick(row, "title")));
+    const where = text("div", "", "where");
+    where.append(text("span", `${pick(row, "place")}・${pick(row, "factor")} ${words.times.replace("#", row.multiple.toFixed(1))}`), text("b", words.alarmStates[row.state]), text("time", moment(row.at)));
+    line.append(what, where);
+    return line;
+  }));
+}
+
 const WORST = ["silent", "late", "never", "ok"];
 let turn = 0;
 
@@ -110,7 +127,7 @@ function show(snapshot) {
 /** Each panel stands for itself: one that fails keeps its last picture. */
 function draw(snapshot) {
   const { funnel } = snapshot;
-  for (const panel of [() => figures(funnel), () => counties(snapshot.counties, funnel), () => stages(snapshot.stages), () => latest(snapshot.latest), () => feeds(snapshot.feeds)]) {
+  for (const panel of [() => figures(funnel), () => counties(snapshot.counties, funnel), () => stages(snapshot.stages), () => alarms(snapshot.alarms), () => latest(snapshot.latest), () => feeds(snapshot.feeds)]) {
     try { panel(); } catch (error) { console.error(error); }
   }
 }

@@ -1,0 +1,69 @@
+"""Alarms: the list, and what a person does with one. Every view: translate in, one call, translate out."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.desk.page import page, person, pick
+from supervision import selectors as supervision
+from supervision.alarms import actions
+from supervision.alarms.states import LEVEL_WORDS, STATE_WORDS, State
+from supervision.clues.actions import Refused
+
+
+@login_required
+@never_cache
+@require_safe
+def alarms(request: HttpRequest) -> HttpResponse:
+    states = tuple(s for s in request.GET.getlist("state") if s in State._value2member_map_)
+    levels = tuple(level for level in request.GET.getlist("level") if level in LEVEL_WORDS)
+    wanted = request.GET.get("page", "1")
+    found = supervision.alarm_page(
+        person(request),
+        supervision.AlarmFilters(states, levels),
+        int(wanted) if wanted.isdecimal() else 1,
+    )
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {
+        "page": found,
+        "query": query.urlencode() + "&" if query else "",
+        "previous": found.page - 1,
+        "following": found.page + 1,
+        "narrowed": bool(states or levels),
+        "tabs": [
+            {
+                "state": s.value,
+                "words": pick(STATE_WORDS[s].zh, STATE_WORDS[s].en),
+                "count": found.counts[s.value],
+                "current": states == (s.value,),
+            }
+            for s in State
+        ],
+        "waiting": found.counts[State.UNREVIEWED.value] + found.counts[State.ACKNOWLEDGED.value],
+    }
+    return page(request, "desk/alarms.html", "alarms", context)
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, alarm: int, move: str) -> HttpResponse:
+    """Acknowledge the alarm, or make it a clue and go there."""
+    note = request.POST.get("note", "").strip()
+    try:
+        if move == "promote":
+            clue = actions.promote(alarm_id=alarm, by=person(request), at=timezone.now(), note=note)
+            messages.success(request, _("已转为线索"))
+            return redirect("desk:clue", number=clue.number)
+        actions.acknowledge(alarm_id=alarm, by=person(request), at=timezone.now(), note=note)
+        messages.success(request, _("已确认收到"))
+    except Refused as refused:
+        messages.error(request, pick(refused.zh, refused.en))
+    return redirect("desk:alarms")
