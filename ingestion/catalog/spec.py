@@ -34,7 +34,7 @@ FORM_TYPES: dict[str, str] = {
 }
 #: columns that every pool table has already
 _RESERVED = frozenset(
-    "record_id natural_hash row_hash batch_id row_no from_landing to_landing county".split()
+    ["record_id", "natural_hash", "row_hash", "batch_id", "row_no", "from_landing", "to_landing", "county"]
 )
 
 POOL_TYPES: dict[str, str] = {
