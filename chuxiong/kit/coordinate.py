@@ -34,7 +34,8 @@ def _degrees(text: str) -> float | None:
     if not match:
         return None
     whole, minutes, seconds = (float(part or 0) for part in match.groups())
-    return whole + minutes / 60 + seconds / 3600 if minutes < 60 and seconds < 60 else None
+    # Seven decimals are a centimetre; more would be noise of the division.
+    return round(whole + minutes / 60 + seconds / 3600, 7) if minutes < 60 and seconds < 60 else None
 
 
 def is_longitude(values: pl.Series) -> pl.Series:

@@ -37,7 +37,8 @@ class _Strict(_Loader):  # type: ignore[misc]
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"键“{key}”写了两次", key_node.start_mark)
             seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 _CURES = {

@@ -624,7 +624,7 @@ def _number(cells: _Cells) -> _Typed:
     if percent.any():
         # 35.1% and 0.351 are one, unless the header counts in per cent already.
         by = 1 if any("%" in header for header in cells.column.headers) else 100
-        value = value.zip_with(~percent, _amount(plain.str.strip_suffix("%")) / by)
+        value = value.zip_with(~percent, (_amount(plain.str.strip_suffix("%")) / by).round(12))
     if cells.column.type == "int":
         whole = (value == value.floor()) & (value.abs() < 2**53)
         value = _where(whole, value).cast(pl.Int64)
@@ -696,7 +696,8 @@ def _accepted(column: Column) -> dict[str, str]:
         if code.isdigit():
             known.setdefault(code.lstrip("0") or "0", code)
             known.setdefault(f"0{code}", code)
-    return known
+    # Cells are NFKC-normalised before they are compared: Ⅲ is III there.
+    return {unicodedata.normalize("NFKC", word): code for word, code in known.items()}
 
 
 def _case(cells: _Cells) -> _Typed:
@@ -711,7 +712,7 @@ def _person(cells: _Cells) -> _Typed:
 
 def _org(cells: _Cells) -> _Typed:
     """One form of brackets, no layout blanks. Short and former names stay: the credit code tells who it is."""
-    return _Typed(text.same_brackets(cells.text).str.replace_all(r"(\p{Han})\s+(\p{Han}|\()", "${1}${2}"))
+    return _Typed(text.same_brackets(cells.text).str.replace_all(r"([\p{Han})])\s+", "${1}"))
 
 
 def _code(cells: _Cells) -> _Typed:
