@@ -27,14 +27,29 @@ class Limit(_Strict):
         return start + timedelta(days=self.days)
 
 
+class ClosedDomain(_Strict):
+    """A domain whose clues only one department sees."""
+
+    department: str
+    source: str
+    since: date
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
     reasons_by_list: dict[str, dict[str, Words]]
     outcome_kinds: dict[str, dict[str, Words]]
+    closed_domains: dict[str, ClosedDomain]
+    interference_ways: dict[str, Words]
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]
+
+    def closed_to(self, domain: str) -> str:
+        """The department that alone sees clues of ``domain``, or ""."""
+        closed = self.closed_domains.get(domain)
+        return closed.department if closed else ""
 
     def reasons(self, listing: str) -> dict[str, Words]:
         return self.reasons_by_list[listing]

@@ -3,6 +3,13 @@
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
+_PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
+_DEPARTMENT = "(select coalesce(current_setting('cx.department', true), ''))"
+# The second wall of supervision/access.py: the same policy, row by row.
+_VISIBLE = (
+    f"{_IN_OFFICE} and not ({_PERSON} = any (recused)) and (not sealed or {_PERSON} = any (admitted))"
+    f" and (closed_to = '' or closed_to = {_DEPARTMENT} or (handler <> '' and handler = {_PERSON}))"
+)
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
 TABLES = {
@@ -11,14 +18,30 @@ TABLES = {
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
+    "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
     "supervision_nonce": {"web": "SELECT, INSERT, DELETE"},
 }
 POLICIES = {
-    "supervision_clue": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    # Runs bring clues in line whoever may see them; people see what access allows. Writing may take a clue out of
+    # one's own sight (recusal, closing, handing over), never out of one's offices.
+    "supervision_clue": [
+        ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
+        ("visible", ["web"], "all", _VISIBLE, _IN_OFFICE),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    # Readable by the one who wrote it; the inspection office reads it through its own act.
+    "supervision_interference": [
+        (
+            "own",
+            ["web"],
+            "all",
+            f"recorded_by = {_PERSON} and {_OF_CLUE}",
+            f"recorded_by = {_PERSON} and {_OF_CLUE}",
+        )
+    ],
     "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
@@ -36,7 +59,7 @@ STATEMENTS = [
     # The views run with the owner's rights: the wall role reaches these columns and nothing behind them.
     "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, c.rule, c.level, c.township,"
     " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed"
-    " from supervision_clue c where not c.exercise and c.state not in ('merged', 'withdrawn')",
+    " from supervision_clue c where not c.exercise and not c.sealed and c.state not in ('merged', 'withdrawn')",
     "grant select on wall_clue to cx_wall, cx_web",
     # Alarms on a wall: what, where, how loud, since when. No firm, no outfall.
     "create or replace view wall_alarm as select a.id, a.title_zh, a.title_en, a.series, a.office, a.level, a.state,"
@@ -44,6 +67,20 @@ STATEMENTS = [
     "grant select on wall_alarm to cx_wall, cx_web",
     "create or replace view wall_event as select coalesce(max(id), 0) as last from supervision_clueevent",
     "grant select on wall_event to cx_wall, cx_web",
+    # Recusal may hide the row from the one who writes it, which an update under the policy refuses. The function
+    # only ever takes sight away, and only within the caller's offices.
+    """
+    create or replace function supervision_recuse(clue bigint, who text)
+    returns void language sql security definer set search_path = public as $$
+        update supervision_clue set recused = array_append(recused, who::varchar),
+            state = case when handler = who and state = 'checking' then 'dispatched' else state end,
+            handler = case when handler = who then '' else handler end, version = version + 1
+        where id = clue and not (who = any (recused))
+            and office = any (string_to_array(current_setting('cx.offices', true), ','))
+    $$
+    """,
+    "revoke all on function supervision_recuse(bigint, text) from public",
+    "grant execute on function supervision_recuse(bigint, text) to cx_web",
     # An agency's answer leaves its trace on the clue without showing the clue to the agency's connection.
     """
     create or replace function supervision_letter_event(letter_id bigint, at_time timestamptz, what text, words text)

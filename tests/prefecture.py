@@ -64,9 +64,9 @@ def sheet(feed_code: str, rows: list[dict[str, str]], *, encoding: str = "gb1803
     feed = catalog()[feed_code]
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([c.headers[0] for c in feed.columns])
+    writer.writerow([c.headers[0] for c in feed.delivered])
     for row in rows:
-        writer.writerow([row.get(c.name, "") for c in feed.columns])
+        writer.writerow([row.get(c.name, "") for c in feed.delivered])
     return io.BytesIO(out.getvalue().encode(encoding))
 
 
@@ -243,11 +243,12 @@ def land_rows(
     from ingestion.intake.shelter import shelter
     from ingestion.models import Batch
     from ingestion.selectors import catalog
+    from ingestion.texts.deriving import derive
 
     feed, connection = catalog()[feed_code], connections["intake"]
     rows = [_filled(feed, row) for row in rows]
-    headers = [c.headers[0] for c in feed.columns]
-    cells = {c.headers[0]: [row.get(c.name) or None for row in rows] for c in feed.columns}
+    headers = [c.headers[0] for c in feed.delivered]
+    cells = {c.headers[0]: [row.get(c.name) or None for row in rows] for c in feed.delivered}
     chunk = pl.DataFrame(
         {**cells, "row_no": list(range(2, 2 + len(rows))), "ragged": [None] * len(rows)},
         schema={**dict.fromkeys(headers, pl.String), "row_no": pl.Int64, "ragged": pl.String},
@@ -265,9 +266,8 @@ def land_rows(
             snapshot=snapshot,
         )
         merge.create_staging(connection, feed, batch)
-        merge.stage(
-            connection, feed, batch, shelter(result.good, feed, lambda k, v: refs.mint(connection, k, v))
-        )
+        sheltered = shelter(result.good, feed, lambda k, v: refs.mint(connection, k, v))
+        merge.stage(connection, feed, batch, derive(sheltered, feed))
         number, counts = merge.land(
             connection, feed, batch, at=NOW, covers_until=covers, remove_absent=snapshot
         )

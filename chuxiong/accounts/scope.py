@@ -13,7 +13,7 @@ from django.db import connections, transaction
 
 from .models import Office, Person
 
-_SETTINGS = ("cx.offices", "cx.feeds", "cx.purpose", "cx.person")
+_SETTINGS = ("cx.offices", "cx.feeds", "cx.purpose", "cx.person", "cx.department")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Scope:
     feeds: tuple[str, ...] = ()
     purpose: str = ""
     person: str = ""
+    department: str = ""
 
-    def values(self) -> tuple[str, str, str, str]:
-        return ",".join(self.offices), ",".join(self.feeds), self.purpose, self.person
+    def values(self) -> tuple[str, ...]:
+        return ",".join(self.offices), ",".join(self.feeds), self.purpose, self.person, self.department
 
 
 @contextmanager
@@ -36,10 +37,11 @@ def scope(
     feeds: Iterable[str] = (),
     purpose: str = "",
     person: str = "",
+    department: str = "",
     using: str = "default",
 ) -> Iterator[Scope]:
     """Open a transaction whose reach is the given offices and feeds; restores the outer reach after."""
-    wanted = Scope(tuple(offices), tuple(feeds), purpose, person)
+    wanted = Scope(tuple(offices), tuple(feeds), purpose, person, department)
     connection = connections[using]
     with transaction.atomic(using=using):
         with connection.cursor() as cursor:
@@ -60,7 +62,13 @@ def person_scope(
     person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision"
 ) -> Iterator[Scope]:
     """The reach of one signed-in person."""
-    with scope(offices=person.office_codes, feeds=feeds, purpose=purpose, person=person.username) as reach:
+    with scope(
+        offices=person.office_codes,
+        feeds=feeds,
+        purpose=purpose,
+        person=person.username,
+        department=person.department.code if person.department else "",
+    ) as reach:
         yield reach
 
 

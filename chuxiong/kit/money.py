@@ -65,7 +65,7 @@ def from_words(text: str, *, ten_thousands: bool = False) -> int | None:
             if found:
                 total += Decimal(str(cn2an.cn2an(before.lstrip("零"), "smart"))) * value
                 rest = after
-    except (ValueError, ArithmeticError):
+    except (ValueError, ArithmeticError, LookupError):
         return None
     return None if rest.strip("零") or not words.strip("元角分") else _whole(total)
 

@@ -24,6 +24,10 @@ _PRIVATE = dict(
         strict=True,
     )
 )
+# NFKC makes digits of ① and ⒈, and they would run into an amount that follows (①500元).
+_ENUMERATORS = {chr(0x2460 + i): f"({i + 1})" for i in range(20)} | {
+    chr(0x2488 + i): f"{i + 1}、" for i in range(20)
+}
 
 
 def cleaned(values: pl.Series) -> pl.Series:
@@ -36,7 +40,9 @@ def cleaned(values: pl.Series) -> pl.Series:
 
 
 def _thoroughly(values: pl.Series) -> pl.Series:
-    text = values.str.replace_many(_PRIVATE).str.normalize("NFKC").str.replace_all(_INVISIBLE, "")
+    text = (
+        values.str.replace_many(_PRIVATE | _ENUMERATORS).str.normalize("NFKC").str.replace_all(_INVISIBLE, "")
+    )
     text = text.str.replace_all(r"\s+", " ").str.strip_chars()
     # ="532301…" and a leading apostrophe are how spreadsheets keep digits as text.
     return text.str.replace(r'^="?([^"]*)"?$', "${1}").str.strip_prefix("'")

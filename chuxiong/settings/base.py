@@ -9,11 +9,14 @@ from . import env
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = Path(env.optional("CHUXIONG_VAR"))
-_required = env.require("CHUXIONG_SECRET_KEY", "CHUXIONG_REDIS_URL", "CHUXIONG_VAULT_KEYS")
+FACE = env.face()
+# Nothing at the front opens an identifier: it is not given the keys.
+_keys = () if FACE == "front" else ("CHUXIONG_VAULT_KEYS",)
+_required = env.require("CHUXIONG_SECRET_KEY", "CHUXIONG_REDIS_URL", *_keys)
 
 SECRET_KEY = _required["CHUXIONG_SECRET_KEY"]
 REDIS_URL = _required["CHUXIONG_REDIS_URL"]
-VAULT_KEYS = Path(_required["CHUXIONG_VAULT_KEYS"])
+VAULT_KEYS = Path(_required.get("CHUXIONG_VAULT_KEYS", "/nonexistent"))
 DEBUG = False
 ALLOWED_HOSTS = [h for h in env.optional("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]").split(",") if h]
 SECURE = env.flag("CHUXIONG_HTTPS")
@@ -55,7 +58,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
-ROOT_URLCONF = "chuxiong.urls"
+ROOT_URLCONF = {"all": "chuxiong.urls", "inner": "chuxiong.urls_inner", "front": "chuxiong.urls_front"}[FACE]
 ASGI_APPLICATION = "chuxiong.asgi.application"
 TEMPLATES = [
     {

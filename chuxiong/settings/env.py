@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 ROLES = ("owner", "intake", "worker", "web", "wall")
+#: Which doors a web process opens; see ``chuxiong/up/README.md``.
+FACES = ("all", "inner", "front")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ def role() -> str:
     chosen = optional("CHUXIONG_ROLE", "worker")
     if chosen not in ROLES:
         raise ImproperlyConfigured(f"CHUXIONG_ROLE={chosen!r}: expected one of {', '.join(ROLES)}")
+    return chosen
+
+
+def face() -> str:
+    chosen = optional("CHUXIONG_FACE", "all")
+    if chosen not in FACES:
+        raise ImproperlyConfigured(f"CHUXIONG_FACE={chosen!r}: expected one of {', '.join(FACES)}")
     return chosen
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,11 +21,12 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from . import services
-from .children import ServiceFailed, tail
+from . import logs, services
+from .children import ServiceFailed, dying_with_us, tail
 from .supervisor import Child, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
+COLLECT = ["collectstatic", "--noinput", "-v", "0"]
 T = TypeVar("T")
 
 
@@ -35,6 +38,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--var", type=Path, default=Path(os.environ.get("CHUXIONG_VAR", ROOT / "var")))
+    parser.add_argument(
+        "--role",
+        choices=("all", "inner", "front"),
+        default="all",
+        help="inner: everything but the agency interface; front: the agency interface alone, on a running centre",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line per step")
     options = parser.parse_args(argv)
     return Up(options).run()
@@ -46,29 +55,58 @@ class Up:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.var: Path = options.var.resolve()
+        #: The front machine's face keeps apart from the centre that may run on the same folder.
+        self.home = self.var / "front" if options.role == "front" else self.var
+        self.log = self.home / "log"
         self.console = Console(highlight=False)
 
     def run(self) -> int:
-        self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = open(self.var / "up.lock", "a+")  # noqa: SIM115  held as long as we live
+        signal.signal(signal.SIGTERM, _as_interrupt)
+        for folder in (self.var, self.home):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = open(self.home / "up.lock", "a+")  # noqa: SIM115  held as long as we live
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
             self._fail(
                 f"中心已在运行（进程 {lock.read().strip() or '?'}）；请先停止它，或用 --var 指定另一个数据目录"
+                " / already running: stop it first, or give another folder by --var"
             )
             return 1
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        logs.begin(self.log)
         try:
-            return self._run()
+            self._front() if self.options.role == "front" else self._centre()
         except ServiceFailed as failure:
             self._fail(str(failure))
             return 1
+        except KeyboardInterrupt:
+            self._say("已停止 / stopped")
+        return 0
 
-    def _run(self) -> int:
+    def _front(self) -> None:
+        environment = (
+            services.of_duty("front", services.given(self.var))
+            | _asked()
+            | {
+                # Its log apart, its static files its own; it reads nothing of the centre's folder.
+                "CHUXIONG_VAR": str(self.home),
+            }
+        )
+        supervisor = Supervisor(say=self._say)
+        try:
+            self._step("静态文件 / assets", partial(self._manage, COLLECT, environment))
+            supervisor.start(self._page("front", environment))
+            self._wait_for_page(supervisor, "front", "/api/v1/openapi.json")
+            self._ready({"接口 / interface": "/api/v1/docs/"})
+            supervisor.watch()
+        finally:
+            supervisor.stop()
+
+    def _centre(self) -> None:
         running = self._step("PostgreSQL 与 Valkey / servers", lambda: services.start(self.var))
         supervisor = Supervisor(say=self._say)
         try:
@@ -78,25 +116,24 @@ class Up:
                 ("机构 / offices", ["office", "sync"]),
                 ("数据源 / feeds", ["feed", "sync"]),
                 ("监督模型 / rules", ["rule", "sync"]),
-                ("静态文件 / assets", ["collectstatic", "--noinput", "-v", "0"]),
+                ("静态文件 / assets", COLLECT),
             ):
                 self._step(words, partial(self._manage, arguments, owner))
             if self.options.demo:
                 self._demo(owner)
+            supervisor.watch_over(running.postgres)
+            supervisor.watch_over(running.valkey)
             for child in self._children(running):
-                supervisor.add(child)
-            supervisor.start()
-            self._wait_for_page(supervisor)
+                supervisor.start(child)
+            self._wait_for_page(supervisor, "web", "/login")
             if self.options.demo:
                 self._step("演示文件交付 / demo files", lambda: self._deliver(running.of_duty("worker")))
-            self._ready()
+            doors = {"工作台 / desk": "/", "大屏 / wall": "/wall/"}
+            self._ready(doors | ({"接口 / interface": "/api/v1/docs/"} if self.options.role == "all" else {}))
             supervisor.watch()
-        except KeyboardInterrupt:
-            self._say("正在停止 / stopping")
         finally:
             supervisor.stop()
             running.stop()
-        return 0
 
     # -- steps ------------------------------------------------------------------------------------
 
@@ -112,7 +149,7 @@ class Up:
 
     def _manage(self, arguments: list[str], environment: dict[str, str]) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            dying_with_us([sys.executable, "manage.py", *arguments]),
             cwd=ROOT,
             env=environment,
             capture_output=True,
@@ -127,7 +164,7 @@ class Up:
     def _demo(self, owner: dict[str, str]) -> None:
         logins = self._step("演示人员与协议 / demo people", lambda: self._manage(["demo", "seed"], owner))
         if logins.strip():
-            self.console.print(logins.strip(), markup=False)
+            self.console.print(logins.strip(), markup=False, soft_wrap=True)
         if not (self.var / "demo" / "manifest.jsonl").is_file():
             arguments = ["demo", "write", "--scale", "small", "--out", str(self.var / "demo")]
             self._step("生成演示文件 / demo files", lambda: self._manage(arguments, owner))
@@ -139,81 +176,54 @@ class Up:
         )
 
     def _children(self, running: services.Services) -> list[Child]:
-        log, python = self.var / "log", sys.executable
-        celery = [python, "-m", "celery", "-A", "chuxiong.celery_app"]
-        web = running.of_duty("web") | {
-            "CHUXIONG_HOSTS": os.environ.get("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]")
-        }
-        children = [
-            Child(
-                "web",
-                [python, "-m", "uvicorn", "chuxiong.asgi:application", "--host", "127.0.0.1", "--port", str(self.options.port),
-                 "--ws", "websockets", "--no-server-header", "--log-level", "warning", "--timeout-graceful-shutdown", "3"],
-                web, log / "web.log", ROOT,
-            )
-        ]  # fmt: skip
+        celery = [sys.executable, "-m", "celery", "-A", "chuxiong.celery_app"]
+        web = running.of_duty("web") | _asked() | {"CHUXIONG_FACE": self.options.role}
+        children = [self._page("web", web)]
         for index in range(self.options.workers):
-            arguments = [
-                "worker",
-                "--pool",
-                "solo",
-                "--loglevel",
-                "info",
-                "-n",
-                f"w{index}@%h",
-                "--without-gossip",
-                "--without-mingle",
-            ]
-            children.append(
-                Child(
-                    f"worker{index}",
-                    celery + arguments,
-                    running.of_duty("worker"),
-                    log / f"worker{index}.log",
-                    ROOT,
-                )
-            )
-        beat = [
-            "beat",
-            "--loglevel",
-            "warning",
-            "--schedule",
-            str(self.var / "run" / "beat"),
-            "--pidfile",
-            "",
-        ]
-        children.append(Child("beat", celery + beat, running.of_duty("beat"), log / "beat.log", ROOT))
+            arguments = ["worker", "--pool", "solo", "--loglevel", "info", "-n", f"w{index}@%h",
+                         "--without-gossip", "--without-mingle"]  # fmt: skip
+            children.append(self._child(f"worker{index}", celery + arguments, running.of_duty("worker")))
+        schedule = str(self.var / "run" / "beat")
+        arguments = ["beat", "--loglevel", "warning", "--schedule", schedule, "--pidfile", ""]
+        children.append(self._child("beat", celery + arguments, running.of_duty("beat")))
         return children
 
-    def _wait_for_page(self, supervisor: Supervisor) -> None:
-        import http.client
+    def _page(self, name: str, environment: dict[str, str]) -> Child:
+        sockets = "none" if name == "front" else "websockets"
+        command = [sys.executable, "-m", "uvicorn", "chuxiong.asgi:application", "--host", "127.0.0.1",
+                   "--port", str(self.options.port), "--ws", sockets, "--no-server-header",
+                   "--log-level", "warning", "--timeout-graceful-shutdown", "3"]  # fmt: skip
+        return self._child(name, command, environment)
 
+    def _child(self, name: str, command: list[str], environment: dict[str, str]) -> Child:
+        return Child(name, command, environment, self.log / f"{name}.log", ROOT)
+
+    def _wait_for_page(self, supervisor: Supervisor, name: str, path: str) -> None:
         def look() -> None:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
                 supervisor.check()
                 try:
                     connection = http.client.HTTPConnection("127.0.0.1", self.options.port, timeout=5)
-                    connection.request("GET", "/login")
+                    connection.request("GET", path)
                     if connection.getresponse().status < 500:
                         return
                 except OSError:
                     time.sleep(0.1)
-            raise ServiceFailed(
-                f"页面没有打开，日志 {self.var / 'log' / 'web.log'}：\n{tail(self.var / 'log' / 'web.log')}"
-            )
+            log = self.log / f"{name}.log"
+            raise ServiceFailed(f"页面没有打开，日志 / no page, see {log}：\n{tail(log)}")
 
         self._step("页面 / page", look)
 
-    def _ready(self) -> None:
+    def _ready(self, doors: dict[str, str]) -> None:
         address = f"http://127.0.0.1:{self.options.port}"
         if self.options.json:
             print(json.dumps({"ready": address, "var": str(self.var)}), flush=True)  # noqa: T201
             return
-        self.console.print(
-            f"\n  工作台 / desk   {address}/\n  大屏 / wall     {address}/wall/\n  日志 / logs     {self.var / 'log'}"
-        )
-        self.console.print("  Ctrl-C 停止 / stops\n")
+        self.console.print()
+        for words, path in doors.items():
+            self.console.print(f"  {words}   {address}{path}")
+        self.console.print(f"  日志 / logs   {self.log}\n  Ctrl-C 停止 / stops\n")
 
     def _say(self, words: str) -> None:
         if self.options.json:
@@ -226,3 +236,12 @@ class Up:
             print(json.dumps({"failed": words}, ensure_ascii=False), flush=True)  # noqa: T201
         else:
             self.console.print(f"  [red]✗[/red] {words}")
+
+
+def _asked() -> dict[str, str]:
+    """What the operator may set for the pages."""
+    return {name: os.environ[name] for name in ("CHUXIONG_HOSTS", "CHUXIONG_HTTPS") if name in os.environ}
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,21 +1,33 @@
-"""The database and its login roles. Idempotent; the bootstrap superuser is used here and nowhere else."""
+"""The database and its login roles. Idempotent; the bootstrap superuser is used here and nowhere else.
+
+``python -m chuxiong.up.database`` does the same on a server of your own: ``CHUXIONG_SUPERUSER_URL`` names its
+superuser, the five ``CHUXIONG_DATABASE_URL_*`` the roles with the passwords they shall have.
+"""
 
 from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
 from .children import ServiceFailed
-from .postgres import Postgres
 
 DATABASE = "chuxiong"
 ROLES = ("owner", "intake", "worker", "web", "wall")
 
 
-def prepare(server: Postgres, passwords: dict[str, str]) -> None:
-    """Roles ``cx_<role>`` without any power over the cluster, and the database owned by ``cx_owner``."""
-    connection = psycopg2.connect(server.dsn())
+def prepare(superuser: Callable[[str], str], passwords: Mapping[str, str], *, durable: bool = True) -> None:
+    """Roles ``cx_<role>`` without any power over the cluster, and the database owned by ``cx_owner``.
+
+    ``superuser`` gives the superuser's address of a database; ``passwords`` is by role. Raises
+    ``ServiceFailed`` when Chinese text could not be searched, or, if ``durable``, when fsync is off.
+    """
+    connection = psycopg2.connect(superuser("postgres"))
     connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
     try:
         with connection.cursor() as cursor:
@@ -33,17 +45,18 @@ def prepare(server: Postgres, passwords: dict[str, str]) -> None:
             if cursor.fetchone() is None:
                 cursor.execute(
                     f"create database {DATABASE} owner cx_owner template template0 encoding 'UTF8'"
+                    " locale_provider libc lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'"
                 )
             cursor.execute(f"revoke all on database {DATABASE} from public")
             grantees = ", ".join(f"cx_{r}" for r in ROLES)
             cursor.execute(f"grant connect, temporary on database {DATABASE} to {grantees}")
     finally:
         connection.close()
-    _inside(server)
+    _inside(superuser(DATABASE), durable)
 
 
-def _inside(server: Postgres) -> None:
-    connection = psycopg2.connect(server.dsn(DATABASE))
+def _inside(superuser: str, durable: bool) -> None:
+    connection = psycopg2.connect(superuser)
     connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
     try:
         with connection.cursor() as cursor:
@@ -55,7 +68,30 @@ def _inside(server: Postgres) -> None:
             trigrams, fsync = cursor.fetchone()
             if not trigrams:
                 raise ServiceFailed("数据库区域设置不支持中文检索（LC_CTYPE=C）；请用 C.UTF-8 重建数据目录")
-            if server.durable and fsync != "on":
+            if durable and fsync != "on":
                 raise ServiceFailed("fsync 已关闭：断电会丢数据，拒绝启动")
     finally:
         connection.close()
+
+
+def from_environment(environment: Mapping[str, str]) -> None:
+    """Prepare a server of one's own; raises ``ServiceFailed`` naming every variable that is missing or wrong."""
+    names = {role: f"CHUXIONG_DATABASE_URL_{role.upper()}" for role in ROLES}
+    missing = [n for n in ("CHUXIONG_SUPERUSER_URL", *names.values()) if not environment.get(n)]
+    if missing:
+        raise ServiceFailed(f"缺少环境变量 / missing environment variables: {', '.join(missing)}")
+    passwords = {}
+    for role, name in names.items():
+        parts = urlsplit(environment[name])
+        if parts.username != f"cx_{role}" or parts.path != f"/{DATABASE}" or not parts.password:
+            raise ServiceFailed(f"{name}: 应为 / expected postgresql://cx_{role}:PASSWORD@HOST/{DATABASE}")
+        passwords[role] = unquote(parts.password)
+    superuser = urlsplit(environment["CHUXIONG_SUPERUSER_URL"])
+    prepare(lambda database: urlunsplit(superuser._replace(path=f"/{database}")), passwords)
+
+
+if __name__ == "__main__":
+    try:
+        from_environment(os.environ)
+    except (ServiceFailed, psycopg2.Error) as failure:
+        sys.exit(f"数据库未能准备 / database not prepared: {failure}")

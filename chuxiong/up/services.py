@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
-import tempfile
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import database
+from .children import ServiceFailed
 from .postgres import Postgres
 from .valkey import Valkey
+from .vault_keys import ensure, write_private
 
 #: Which database roles' addresses a duty receives; see docs/architecture.md.
 DUTIES = {
@@ -20,7 +24,25 @@ DUTIES = {
     "web": ("web", "wall"),
     "worker": ("worker", "intake"),
     "beat": ("worker",),
+    "front": ("web",),
 }
+#: What the outside machine's face does without: nothing it shows holds an identifier.
+_NOT_FOR_THE_FRONT = {"CHUXIONG_VAULT_KEYS"}
+
+
+def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The process environment of one duty: its own secrets of ``environment`` and no others."""
+    own = {f"CHUXIONG_DATABASE_URL_{role.upper()}" for role in DUTIES[duty]}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in own or not name.startswith(("CHUXIONG_DATABASE_URL_", "CHUXIONG_SUPERUSER_"))
+    }
+    base = {k: v for k, v in os.environ.items() if not k.startswith("CHUXIONG_")}
+    if duty == "front":
+        kept = {k: v for k, v in kept.items() if k not in _NOT_FOR_THE_FRONT} | {"CHUXIONG_FACE": "front"}
+    role = {"beat": "worker", "front": "web"}.get(duty, duty)
+    return base | kept | {"CHUXIONG_SEALED_ENV": "1", "CHUXIONG_ROLE": role}
 
 
 @dataclass
@@ -37,25 +59,41 @@ class Services:
         self.postgres.stop()
 
     def of_duty(self, duty: str) -> dict[str, str]:
-        """The process environment of one duty: its own secrets and no others."""
-        own = {f"CHUXIONG_DATABASE_URL_{role.upper()}" for role in DUTIES[duty]}
-        kept = {
-            name: value
-            for name, value in self.environment.items()
-            if not name.startswith("CHUXIONG_DATABASE_URL_") or name in own
-        }
-        base = {k: v for k, v in os.environ.items() if not k.startswith("CHUXIONG_")}
-        role = "worker" if duty == "beat" else duty
-        return base | kept | {"CHUXIONG_SEALED_ENV": "1", "CHUXIONG_ROLE": role}
+        """The process environment of one duty."""
+        return of_duty(duty, self.environment)
+
+
+def given(var: Path) -> dict[str, str]:
+    """The addresses and secrets of servers that run elsewhere: the environment, then a centre's ``env.json``.
+
+    Raises ``ServiceFailed`` naming what the front lacks.
+    """
+    written = var / "env.json"
+    found = json.loads(written.read_text()) if written.is_file() else {}
+    found |= {k: v for k, v in os.environ.items() if k.startswith("CHUXIONG_")}
+    needed = ("CHUXIONG_DATABASE_URL_WEB", "CHUXIONG_REDIS_URL", "CHUXIONG_SECRET_KEY")
+    if missing := [name for name in needed if not found.get(name)]:
+        raise ServiceFailed(
+            f"{var} 中没有运行过的中心，环境变量也缺 {', '.join(missing)}；请先启动中心（--role inner）"
+            " / no centre has run in this folder and these variables are not set: start one first"
+        )
+    return found
+
+
+#: what a socket's path may hold without quoting in any of the addresses and settings it stands in
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]{1,80}")
 
 
 def socket_folder(var: Path) -> Path:
-    """A private folder with a short path: a socket's name may not exceed 107 bytes."""
-    digest = hashlib.sha256(str(var.resolve()).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"cx-{os.geteuid()}-{digest}"
+    """``var/run``, or where that is too long for a socket's name (107 bytes) a private folder in /tmp."""
+    if _PLAIN.fullmatch(str(var / "run")):
+        return var / "run"
+    digest = hashlib.sha256(str(var).encode()).hexdigest()[:12]
+    folder = Path("/tmp") / f"cx-{os.geteuid()}-{digest}"  # noqa: S108  ours alone, checked below
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
+    found = folder.lstat()
+    if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+        raise ServiceFailed(f"{folder} 属于别的用户；请删除它 / belongs to somebody else: remove it")
     folder.chmod(0o700)
     return folder
 
@@ -67,21 +105,16 @@ def start(var: Path, *, durable: bool = True) -> Services:
         (var / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = _secrets(var / "keys" / "services.json")
     vault = var / "keys" / "vault.json"
-    if not vault.is_file():
-        _write_private(
-            vault,
-            {"lookup": secrets.token_hex(32), "seal": {"k1": secrets.token_hex(32)}, "current": "k1"},
-        )
+    ensure(vault)
     sockets = socket_folder(var)
     postgres = Postgres(var / "postgres", sockets, var / "log" / "postgres.log", kept["postgres"], durable)
-    postgres.start()
-    valkey = Valkey(
-        sockets / "valkey.sock", var / "run" / "valkey", var / "log" / "valkey.log", kept["valkey"]
-    )
+    valkey = Valkey(sockets / "valkey.sock", var / "valkey", var / "log" / "valkey.log", kept["valkey"])
     try:
-        database.prepare(postgres, kept)
+        postgres.start()
+        database.prepare(postgres.dsn, kept, durable=durable)
         valkey.start()
     except BaseException:
+        valkey.stop()
         postgres.stop()
         raise
     environment = {
@@ -93,22 +126,15 @@ def start(var: Path, *, durable: bool = True) -> Services:
         "CHUXIONG_VAULT_KEYS": str(vault),
         "CHUXIONG_VAR": str(var),
     }
-    _write_private(var / "env.json", environment)
+    write_private(var / "env.json", environment)
     return Services(var, postgres, valkey, environment)
 
 
 def _secrets(path: Path) -> dict[str, str]:
     if not path.is_file():
         names = ("postgres", "valkey", "django", *database.ROLES)
-        _write_private(
+        write_private(
             path, {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in names}
         )
     kept: dict[str, str] = json.loads(path.read_text())
     return kept
-
-
-def _write_private(path: Path, document: object) -> None:
-    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-    with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-        json.dump(document, out, indent=1)
-    fresh.replace(path)

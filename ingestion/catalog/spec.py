@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingestion.texts.extractors import EXTRACTORS
+
 ColumnType = Literal[
     "text", "code", "person_name", "org_name", "address", "case_no", "enum", "division",
     "date", "month", "datetime", "money", "int", "number", "bool",
-    "citizen_id", "phone", "bank_account", "credit_code", "plate",
+    "citizen_id", "phone", "bank_account", "credit_code", "plate", "findings",
 ]  # fmt: skip
 SubjectKind = Literal["person", "organisation", "case", "outfall", "project", "place"]
 #: what a value must look like beyond its type: the type decides how it is stored and compared, the form what is checked
@@ -50,7 +52,11 @@ POOL_TYPES: dict[str, str] = {
     "bank_account": "uuid",
     "credit_code": "uuid",
     "plate": "uuid",
+    "findings": "jsonb",
 }
+
+#: the derived output that names the sender's columns which contradict the text, divided by commas
+DISAGREES = "disagrees"
 
 
 class _Strict(BaseModel):
@@ -69,10 +75,14 @@ class Agency(_Strict):
 
 
 class Column(_Strict):
-    """One column. ``headers``: accepted headers, the first is the agency's own."""
+    """One column: delivered under ``headers`` (the first is the agency's own), or derived as ``output``.
+
+    ``output`` names what the feed's extractor reads out of its text.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    headers: tuple[str, ...] = Field(min_length=1)
+    headers: tuple[str, ...] = ()
+    output: str | None = None
     type: ColumnType
     required: bool = False
     subject: SubjectKind | None = None
@@ -97,6 +107,14 @@ class Column(_Strict):
 
     @model_validator(mode="after")
     def _codes_fit(self) -> Column:
+        if bool(self.headers) == bool(self.output):
+            raise ValueError(
+                f"headers: 列 {self.name} 必须写 headers（报送的列）或 output（提取的列），且只写一个"
+            )
+        if self.output and self.required:
+            raise ValueError(f"required: 列 {self.name} 是从文本提取的，可能没有值；删除这个键")
+        if self.type == "findings" and not self.output:
+            raise ValueError(f"type: 列 {self.name} 不是提取的列，不能用 findings；改类型")
         if self.codes and self.type != "enum":
             raise ValueError(f"codes: 列 {self.name} 的类型是 {self.type}；只有 enum 列可以有代码表")
         unknown = sorted(set(self.variants) - set(self.codes))
@@ -146,6 +164,14 @@ class Expectations(_Strict):
     maximum: Maximum = Maximum()
 
 
+class Extract(_Strict):
+    """Which extractor reads which text column; ``compare``: sender's column → output that must not contradict it."""
+
+    extractor: str
+    text: str
+    compare: dict[str, str] = Field(default_factory=dict)
+
+
 class FeedSpec(_Strict):
     """One feed: what arrives, how often, and what its columns mean."""
 
@@ -168,6 +194,8 @@ class FeedSpec(_Strict):
     columns: tuple[Column, ...]
     #: pairs of columns of which the first is not later than the second
     in_order: tuple[tuple[str, str], ...] = ()
+    #: where the derived columns come from
+    extract: Extract | None = None
     ignored_headers: tuple[str, ...] = ()
     expectations: Expectations = Expectations()
     note: str = ""
@@ -175,9 +203,43 @@ class FeedSpec(_Strict):
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 
+    @property
+    def delivered(self) -> tuple[Column, ...]:
+        """The columns that the sender's file holds."""
+        return tuple(c for c in self.columns if c.headers)
+
+    @model_validator(mode="after")
+    def _derived(self) -> FeedSpec:
+        derived = [c for c in self.columns if c.output]
+        if self.extract is None:
+            if derived:
+                raise ValueError(f"output: 列 {derived[0].name} 需要 extract；写明 extractor 和 text")
+            return self
+        if self.extract.extractor not in EXTRACTORS:
+            raise ValueError(
+                f"extract: 没有提取器“{self.extract.extractor}”；可用：{'、'.join(sorted(EXTRACTORS))}"
+            )
+        outputs = {**EXTRACTORS[self.extract.extractor].outputs, DISAGREES: "text"}
+        for column in derived:
+            kind = outputs.get(column.output or "")
+            if kind is None:
+                raise ValueError(
+                    f"output: 列 {column.name} 的“{column.output}”不存在；可用：{'、'.join(outputs)}"
+                )
+            if kind != column.type:
+                raise ValueError(f"type: 列 {column.name} 应为 {kind}（{column.output} 的类型）；改正类型")
+        types = {c.name: c.type for c in self.delivered}
+        if types.get(self.extract.text) != "text":
+            raise ValueError(f"extract: “{self.extract.text}”不是报送的 text 列；改成文书全文所在的列")
+        for name, output in self.extract.compare.items():
+            if name not in types or types[name] != outputs.get(output):
+                raise ValueError(f"extract: compare 中 {name} 与 {output} 不是同一类型的列和输出；改正或删除")
+        return self
+
     @model_validator(mode="after")
     def _consistent(self) -> FeedSpec:
         names = [c.name for c in self.columns]
+        given = {c.name for c in self.columns if c.headers}
         doubles = {n for n in names if names.count(n) > 1}
         if doubles:
             raise ValueError(f"columns: {sorted(doubles)} 出现两次；每列只写一次")
@@ -191,7 +253,7 @@ class FeedSpec(_Strict):
             ("in_order", tuple(name for pair in self.in_order for name in pair)),
             ("name_in", tuple(c.name_in for c in self.columns if c.name_in)),
         ):
-            unknown = [n for n in wanted if n not in names]
+            unknown = [n for n in wanted if n not in given]
             if unknown:
                 raise ValueError(f"{key}: 没有列 {', '.join(unknown)}；可用的列见 columns")
         reserved = sorted(_RESERVED & set(names))

@@ -232,7 +232,7 @@ class _Cells(NamedTuple):
 
 def map_headers(headers: Sequence[str], feed: FeedSpec) -> Mapping:
     """Match headers (width, brackets, blanks and case unified) or column names; the first of doubles wins."""
-    wanted = {_plain(h): column.name for column in feed.columns for h in (column.name, *column.headers)}
+    wanted = {_plain(h): column.name for column in feed.delivered for h in (column.name, *column.headers)}
     money_columns = {c.name for c in feed.columns if c.type == "money"}
     ignored_names = {_plain(h) for h in feed.ignored_headers}
     columns: dict[str, str] = {}
@@ -255,7 +255,7 @@ def map_headers(headers: Sequence[str], feed: FeedSpec) -> Mapping:
         elif not _without_name(header):
             unknown.append(header)
     missing = [c.name for c in feed.columns if c.required and c.name not in columns.values()]
-    absent = tuple(c.name for c in feed.columns if not c.required and c.name not in columns.values())
+    absent = tuple(c.name for c in feed.delivered if not c.required and c.name not in columns.values())
     return Mapping(columns, ignored, unknown, missing, frozenset(ten_thousands), absent)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -22,13 +23,14 @@ from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope, refs
 from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
-from ingestion.catalog.spec import FeedSpec
+from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.intake import merge
 from ingestion.intake.normalising import Mapping, map_headers, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
 from ingestion.intake.shelter import shelter
 from ingestion.models import Batch
+from ingestion.texts.deriving import derive
 
 logger = logging.getLogger(__name__)
 
@@ -88,19 +90,14 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
                 cure=f"请确认文件属于“{feed.title.zh}”，或在数据源页把该列名登记为别名后重新导入。",
             )
         )
-    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
-        for header in mapping.unknown:
-            cursor.execute(
-                "insert into ingestion_feedissue (feed, kind, place, text, first_batch_id, seen, open)"
-                " values (%s, 'unknown_header', %s, %s, %s, 1, true)"
-                " on conflict (feed, kind, place) do update set seen = ingestion_feedissue.seen + 1",
-                [
-                    feed.code,
-                    header[:120],
-                    f"文件 {batch.file_name} 多出一列“{header}”，未入库。请登记为别名，或列入不采集的列。",
-                    batch.pk,
-                ],
-            )
+    for header in mapping.unknown:
+        _issue(
+            feed,
+            batch,
+            "unknown_header",
+            header,
+            f"文件 {batch.file_name} 多出一列“{header}”，未入库。请登记为别名，或列入不采集的列。",
+        )
 
 
 def _stage_all(
@@ -114,6 +111,7 @@ def _stage_all(
             cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
     received = blank = 0
     filled: dict[str, int] = {}
+    disagreeing: Counter[str] = Counter()
     received_on = batch.received_at.date()
     for chunk in table.chunks():
         result = normalise(chunk, feed, mapping, received_on=received_on)
@@ -121,14 +119,42 @@ def _stage_all(
         received += chunk.height - result.blank
         with transaction.atomic(using=ALIAS):
             sheltered = shelter(result.good, feed, lambda kind, values: refs.mint(connection, kind, values))
+            sheltered = derive(sheltered, feed)
             merge.stage(connection, feed, batch, sheltered)
             _quarantine(batch, chunk, result.bad, data_key)
             if not Batch.objects.using(ALIAS).filter(pk=batch.pk, fence=fence).update(progress=received):
                 raise Superseded(batch.pk)
+        for column in feed.columns:
+            if column.output == DISAGREES and column.name in sheltered.columns:
+                named = sheltered[column.name].drop_nulls().str.split(",").explode()
+                disagreeing.update(named.to_list())
         for name in feed.expectations.minimum.filled:
             if name in result.good.columns:
                 filled[name] = filled.get(name, 0) + result.good[name].len() - result.good[name].null_count()
+    for name, rows in disagreeing.items():
+        header = feed.column(name).headers[0]
+        _issue(
+            feed,
+            batch,
+            "text_disagrees",
+            name,
+            _DISAGREES.format(file=batch.file_name, rows=rows, header=header),
+        )
     return received, blank, filled
+
+
+_DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
+
+
+def _issue(feed: FeedSpec, batch: Batch, kind: str, place: str, text: str) -> None:
+    """Something a person must decide; told again it is counted, not repeated."""
+    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "insert into ingestion_feedissue (feed, kind, place, text, first_batch_id, seen, open)"
+            " values (%s, %s, %s, %s, %s, 1, true)"
+            " on conflict (feed, kind, place) do update set seen = ingestion_feedissue.seen + 1",
+            [feed.code, kind, place[:120], text, batch.pk],
+        )
 
 
 def _quarantine(batch: Batch, chunk: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from supervision.api import views
+from supervision.api import schema, views
 
 app_name = "api"
 urlpatterns = [
@@ -10,4 +10,5 @@ urlpatterns = [
     path("letters/<str:number>/acknowledge", views.Acknowledge.as_view(), name="acknowledge"),
     path("letters/<str:number>/answer", views.Answer.as_view(), name="answer"),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs/", schema.DocsView.as_view(), name="docs"),
 ]

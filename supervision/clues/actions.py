@@ -22,7 +22,7 @@ from supervision.clues import lifecycle
 from supervision.clues.events import ClueMoved, announce
 from supervision.clues.lifecycle import FINDING_STATE, Finding, Outcome, State
 from supervision.clues.numbers import take_number
-from supervision.models import Clue, ClueEvent, Letter
+from supervision.models import Clue, ClueEvent, Interference, Letter
 from supervision.reference import REFERENCE
 
 
@@ -49,55 +49,70 @@ def _moving(
 ) -> Iterator[_Act]:
     """Lock the clue under the person's scope, check version and move; write clue and event after."""
     with person_scope(by):
-        clue = Clue.objects.select_for_update().filter(number=clue_number).first()
-        if clue is None:
-            raise Refused(
-                f"没有线索 {clue_number}，或不在您的范围内", f"no clue {clue_number} within your scope"
-            )
-        if expected_version is not None and clue.version != expected_version:
-            last = clue.events.order_by("-id").first()
-            who = f"{last.actor} 于 {last.at:%m-%d %H:%M} " if last else ""
-            raise Refused(
-                f"这条线索刚被改动：{who}已变为“{lifecycle.STATE_WORDS[State(clue.state)].zh}”。请查看后再继续",
-                f"the clue changed meanwhile ({clue.state}); look at it before going on",
-                clue.version,
-            )
-        try:
-            move = lifecycle.check(name, State(clue.state))
-        except lifecycle.NotPossible as error:
-            raise Refused(error.zh, error.en, clue.version) from error
-        before = clue.state
-        if move.to is not None:
-            clue.state = move.to.value
+        clue = _locked(name, clue_number, expected_version)
+        before, to = clue.state, lifecycle.MOVES[name].to
+        if to is not None:
+            clue.state = to.value
         act = _Act(clue)
         yield act
         clue.version += 1
         clue.save()
-        ClueEvent.objects.bulk_create(
-            [
-                ClueEvent(
-                    clue=clue,
-                    at=at,
-                    actor=by.name,
-                    kind=name,
-                    from_state=before,
-                    to_state=clue.state,
-                    note=act.note,
-                    detail=act.detail,
-                )
-            ]
+        _trace(name, clue, before, by, at, act.note, act.detail)
+
+
+def _unknown_clue(number: str) -> Refused:
+    return Refused(f"没有线索 {number}，或不在您的范围内", f"no clue {number} within your scope")
+
+
+def _locked(name: str, number: str, expected_version: int | None) -> Clue:
+    """The clue, locked, if it may make the move ``name`` from where it stands."""
+    clue = Clue.objects.select_for_update().filter(number=number).first()
+    if clue is None:
+        raise _unknown_clue(number)
+    if expected_version is not None and clue.version != expected_version:
+        last = clue.events.order_by("-id").first()
+        who = f"{last.actor} 于 {last.at:%m-%d %H:%M} " if last else ""
+        raise Refused(
+            f"这条线索刚被改动：{who}已变为“{lifecycle.STATE_WORDS[State(clue.state)].zh}”。请查看后再继续",
+            f"the clue changed meanwhile ({clue.state}); look at it before going on",
+            clue.version,
         )
-        record(
-            at=at,
-            actor=by.username,
-            office=by.office_id,
-            action=f"clue.{name}",
-            object_kind="clue",
-            object_ref=clue.number,
-            detail={"from": before, "to": clue.state},
-        )
-        moved = ClueMoved(clue.pk, clue.office, clue.state)
-        transaction.on_commit(lambda: announce(moved))
+    try:
+        lifecycle.check(name, State(clue.state))
+    except lifecycle.NotPossible as error:
+        raise Refused(error.zh, error.en, clue.version) from error
+    return clue
+
+
+def _trace(
+    name: str, clue: Clue, before: str, by: Person, at: datetime, note: str, detail: dict[str, Any]
+) -> None:
+    """The move's event, its audit row, and the word to the screens after commit."""
+    ClueEvent.objects.bulk_create(
+        [
+            ClueEvent(
+                clue=clue,
+                at=at,
+                actor=by.name,
+                kind=name,
+                from_state=before,
+                to_state=clue.state,
+                note=note,
+                detail=detail,
+            )
+        ]
+    )
+    record(
+        at=at,
+        actor=by.username,
+        office=by.office_id,
+        action=f"clue.{name}",
+        object_kind="clue",
+        object_ref=clue.number,
+        detail={"from": before, "to": clue.state},
+    )
+    moved = ClueMoved(clue.pk, clue.office, clue.state)
+    transaction.on_commit(lambda: announce(moved))
 
 
 def accept(
@@ -376,6 +391,12 @@ def enter(
         raise Refused("请填写事项和情况说明", "fill in the matter and what was seen")
     if office not in by.office_codes:
         raise Refused(f"不能录入 {office} 的线索：不在您的范围内", f"{office} is not within your scope")
+    closed_to = REFERENCE.closed_to(domain)
+    if closed_to and (by.department is None or by.department.code != closed_to):
+        raise Refused(
+            "这类线索只对专门部门开放，请交该部门录入",
+            "only the department in charge enters such clues: hand it over",
+        )
     with person_scope(by):
         clue = Clue.objects.create(
             number=take_number("XS", at.year),
@@ -390,6 +411,7 @@ def enter(
             material={"text": text, "occurred_on": occurred_on.isoformat(), "domain": domain},
             raised_at=at,
             due_on=REFERENCE.limit("triage").after(at.date()),
+            closed_to=closed_to,
             exercise=exercise,
         )
         ClueEvent.objects.bulk_create(
@@ -406,6 +428,98 @@ def enter(
         moved = ClueMoved(clue.pk, clue.office, clue.state)
         transaction.on_commit(lambda: announce(moved))
     return clue
+
+
+def recuse(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    person: str,
+    note: str,
+    expected_version: int | None = None,
+) -> None:
+    """Keep ``person`` away from the clue from now on (回避); a handler's clue waits for another to sign for it."""
+    if not note.strip():
+        raise Refused("请写明回避事由", "say why")
+    with person_scope(by):
+        clue = _locked("recuse", clue_number, expected_version)
+        if person in clue.recused:
+            return
+        if not Person.objects.filter(username=person, office__in=by.office_codes).exists():
+            raise Refused(f"没有人员 {person}", f"nobody is called {person}")
+        _trace("recuse", clue, clue.state, by, at, note, {"person": person})
+        # The row may leave the actor's own sight, which a plain update under row-level security refuses.
+        with connection.cursor() as cursor:
+            cursor.execute("select supervision_recuse(%s, %s)", [clue.pk, person])
+
+
+def seal(
+    *, clue_number: str, by: Person, at: datetime, note: str, expected_version: int | None = None
+) -> Clue:
+    """Seal a clue (封存): nobody sees it and no total counts it, except people admitted by record."""
+    if not note.strip():
+        raise Refused("请写明封存依据", "say on what basis it is sealed")
+    with _moving("seal", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        clue = move.clue
+        clue.sealed, move.note = True, note
+        clue.admitted = sorted({*clue.admitted, by.username, *([clue.handler] if clue.handler else [])})
+    return clue
+
+
+def admit(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    person: str,
+    note: str,
+    expected_version: int | None = None,
+) -> Clue:
+    """Record an exception to the seal for one person; only somebody admitted can."""
+    if not note.strip():
+        raise Refused("请写明查看依据", "say on what basis")
+    with _moving("admit", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        if not move.clue.sealed:
+            raise Refused("这条线索没有封存", "the clue is not sealed", move.clue.version)
+        if not Person.objects.filter(username=person, office__in=by.office_codes).exists():
+            raise Refused(f"没有人员 {person}", f"nobody is called {person}")
+        move.clue.admitted = sorted({*move.clue.admitted, person})
+        move.note, move.detail["person"] = note, person
+    return move.clue
+
+
+def record_interference(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    who: str,
+    way: str,
+    occurred_on: date,
+    text: str,
+    position: str = "",
+) -> Interference:
+    """Write down that somebody asked about or meddled with a clue (三个规定). Never changed, read by few."""
+    if not who.strip() or not text.strip():
+        raise Refused("请写明何人、何事", "say who and what")
+    if way not in REFERENCE.interference_ways:
+        raise Refused(f"未知的方式：{way}", f"unknown way: {way}")
+    if occurred_on > at.date():
+        raise Refused("发生日期不能晚于今天", "the day cannot lie in the future")
+    with person_scope(by):
+        clue = Clue.objects.filter(number=clue_number).first()
+        if clue is None:
+            raise _unknown_clue(clue_number)
+        found = Interference.objects.create(
+            clue=clue, at=at, recorded_by=by.username, who=who, position=position, occurred_on=occurred_on, way=way,
+            text=text,
+        )  # fmt: skip
+        record(
+            at=at, actor=by.username, office=by.office_id, action="clue.interference", object_kind="clue",
+            object_ref=clue.number,
+        )  # fmt: skip
+    return found
 
 
 def take_answer(

@@ -84,13 +84,18 @@ class Move:
     sources: frozenset[State]
     to: State | None
     needs: tuple[str, ...] = ()
+    #: about who may look on, beside the handling of the clue
+    aside: bool = False
 
 
-def _move(name: str, zh: str, en: str, sources: set[State], to: State | None, *needs: str) -> Move:
-    return Move(name, Words(zh, en), frozenset(sources), to, needs)
+def _move(
+    name: str, zh: str, en: str, sources: set[State], to: State | None, *needs: str, aside: bool = False
+) -> Move:
+    return Move(name, Words(zh, en), frozenset(sources), to, needs, aside)
 
 
 S = State
+_OPEN = set(State) - CLOSED
 MOVES: dict[str, Move] = {
     move.name: move
     for move in (
@@ -106,6 +111,18 @@ MOVES: dict[str, Move] = {
         _move("resume", "恢复核查", "Resume checking", {S.NEEDS_DATA}, S.CHECKING),
         _move("feed_back", "反馈单位", "Feed back", {S.CONFIRMED, S.ACTED}, S.ACTED, "agency", "text"),
         _move("act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note"),
+        _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True),
+        _move("seal", "封存", "Seal", set(State), None, "note", aside=True),
+        _move(
+            "admit",
+            "准予查看封存线索",
+            "Admit to a sealed clue",
+            set(State),
+            None,
+            "person",
+            "note",
+            aside=True,
+        ),
         _move("settle", "办结", "Settle", {S.ACTED}, S.SETTLED, "outcome", "note"),
     )
 }
@@ -134,5 +151,6 @@ def check(name: str, state: State) -> Move:
     return move
 
 
-def possible(state: State) -> list[Move]:
-    return [move for move in MOVES.values() if state in move.sources]
+def possible(state: State, *, aside: bool = False) -> list[Move]:
+    """The moves of handling that start from ``state``, or those beside it."""
+    return [move for move in MOVES.values() if state in move.sources and move.aside is aside]

@@ -49,6 +49,7 @@ def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime, 
         "digest": rule.digest,
         "engine": _ENGINE,
         "due": REFERENCE.limit("triage").after(at.date()),
+        "closed_to": REFERENCE.closed_to(rule.domain),
     }
     marked = _mark_source_changed(cursor, params)
     _refresh(cursor, params)
@@ -143,13 +144,14 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
             "insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
             " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
             " supported, material, conditions, evidence, source_changes, results, landing, raised_at, due_on, handler,"
-            " responsible, responsible_zh, responsible_en, exercise, version)"
+            " responsible, responsible_zh, responsible_en, closed_to, sealed, admitted, recused, exercise, version)"
             " select (%(numbers)s::text[])[n], 'model', %(rule)s, %(version)s, %(digest)s, subject_kind, subject_ref,"
             " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level,"
             " coalesce(w.office, o.code, %(top)s), coalesce(w.department, ''),"
             " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, '[]',"
             " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
-            " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''), false, 1"
+            " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''), %(closed_to)s, false,"
+            " '{}', '{}', false, 1"
             " from run_new left join run_way w using (n) left join accounts_office o on o.code = county"
             " order by n returning id",
             {**params, "numbers": numbers, "top": _prefecture(cursor)},

@@ -1,6 +1,17 @@
 from .alarm import Alarm
-from .clue import Clue, ClueEvent, Counter, Letter
+from .clue import Clue, ClueEvent, Counter, Interference, Letter
 from .exchange import AgencyClient, Nonce
 from .rule import Hit, RuleState
 
-__all__ = ["AgencyClient", "Alarm", "Clue", "ClueEvent", "Counter", "Hit", "Letter", "Nonce", "RuleState"]
+__all__ = [
+    "AgencyClient",
+    "Alarm",
+    "Clue",
+    "ClueEvent",
+    "Counter",
+    "Hit",
+    "Interference",
+    "Letter",
+    "Nonce",
+    "RuleState",
+]

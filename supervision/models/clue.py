@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -61,6 +62,11 @@ class Clue(models.Model):
     settled_at = models.DateTimeField(null=True)
     due_on = models.DateField(null=True)
     handler = models.CharField(max_length=60, blank=True)
+    # Access (supervision/access.py): kept on the row, so that the policy reads nothing else.
+    closed_to = models.CharField(max_length=30, blank=True)
+    sealed = models.BooleanField(default=False)
+    admitted = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    recused = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     # By the duty list as it stood when the clue was raised.
     responsible = models.CharField(max_length=30, blank=True)
     responsible_zh = models.CharField(max_length=80, blank=True)
@@ -121,6 +127,25 @@ class ClueEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clue_id} {self.kind}"
+
+
+class Interference(models.Model):
+    """Somebody asked about or meddled with a clue (三个规定): written down, never changed, read by few."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="interferences")
+    at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=60)
+    who = models.CharField(max_length=80)
+    position = models.CharField(max_length=120, blank=True)
+    occurred_on = models.DateField()
+    way = models.CharField(max_length=30)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.occurred_on}"
 
 
 class Letter(models.Model):

@@ -191,3 +191,48 @@ def test_an_empty_file_and_a_wrong_ending(tmp_path: Path) -> None:
     (tmp_path / "xx" / "xx_two.yml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(CatalogError, match="改名为"):
         load_catalog(tmp_path)
+
+
+TEXTS = """
+columns:
+  - {name: item_no, headers: [编号], type: code, required: true, sensitivity: L2, zh: 编号, en: Number}
+  - {name: full_text, headers: [全文], type: text, sensitivity: L3, zh: 全文, en: Full text}
+  - {name: day, headers: [日期], type: date, sensitivity: L2, zh: 日期, en: Day}
+  - {name: text_day, output: judged_on, type: date, sensitivity: L2, zh: 正文日期, en: Day in the text}
+  - {name: text_found, output: findings, type: findings, sensitivity: L3, zh: 提取结果, en: Findings}
+extract: {extractor: criminal_judgment, text: full_text, compare: {day: judged_on}}
+"""
+OF_TEXTS = GOOD.split("columns:")[0] + TEXTS.lstrip()
+
+
+def test_a_feed_of_texts_needs_no_python(tmp_path: Path) -> None:
+    (tmp_path / "xx").mkdir()
+    (tmp_path / "xx" / "xx_sample.yaml").write_text(OF_TEXTS, encoding="utf-8")
+    feed = load_catalog(tmp_path)["xx_sample"]
+    assert [c.name for c in feed.delivered] == ["item_no", "full_text", "day"]
+    assert feed.column("text_found").pool_type == "jsonb"
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "says"),
+    [
+        ("extractor: criminal_judgment", "extractor: no_such", "no_such"),
+        ("output: judged_on", "output: no_such", "no_such"),
+        ("output: judged_on, type: date", "output: judged_on, type: text", "text_day"),
+        ("output: judged_on", "headers: [正文日期], output: judged_on", "text_day"),
+        ("output: judged_on, ", "", "text_day"),
+        ("output: judged_on, type", "output: judged_on, required: true, type", "required"),
+        ("text: full_text", "text: day", "day"),
+        ("{day: judged_on}", "{full_text: judged_on}", "compare"),
+        ("{day: judged_on}", "{text_day: judged_on}", "compare"),
+        ("headers: [日期], type: date", "headers: [日期], type: findings", "findings"),
+        ("natural_key: [item_no]", "natural_key: [text_day]", "text_day"),
+        ("extract:", "#", "extract"),
+    ],
+)
+def test_a_wrong_extract_is_named_with_key_and_cure(tmp_path: Path, change: str, by: str, says: str) -> None:
+    assert change in OF_TEXTS
+    message = load(tmp_path, OF_TEXTS.replace(change, by, 1))
+    assert "xx/xx_sample.yaml" in message
+    assert says in message
+    assert message.count("。") >= 1, "no cure"

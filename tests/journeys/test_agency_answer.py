@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from django.test import Client
+import yaml
+from django.core.management import call_command
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from chuxiong.accounts.scope import all_offices, scope
+from chuxiong.vault.keys import keys
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues import actions
 from supervision.models import AgencyClient, Clue
@@ -101,6 +106,17 @@ def test_the_letter_is_listed_signed_for_and_answered_once(agency, letter):
     assert kinds[-2:] == ["acknowledged", "answered"]
 
 
+def test_the_front_serves_the_same_without_the_keys_of_the_vault(agency, letter):
+    keys.cache_clear()
+    with override_settings(ROOT_URLCONF="chuxiong.urls_front", VAULT_KEYS=Path("/nonexistent")):
+        signed = agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": '"1"'})
+        answer = {"answer": "corrected", "text": "已清理完毕"}
+        done = agency.send("POST", _path(letter, "answer"), answer, **{"If-Match": signed.headers["ETag"]})
+        assert (signed.status_code, done.status_code) == (200, 200), done.content
+        lost = Client().get("/wall/")
+        assert (lost.status_code, lost.headers["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_a_stale_answer_is_told_so(agency, letter):
     agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": '"1"'})
     late = agency.send("POST", _path(letter, "answer"), {"answer": "objection"}, **{"If-Match": '"1"'})
@@ -162,6 +178,18 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/letters/{number}/acknowledge",
         "/api/v1/letters/{number}/answer",
     }
+
+
+def test_the_description_is_made_without_a_warning_in_both_languages(capsys):
+    call_command("spectacular", fail_on_warn=True, validate=True)
+    document = yaml.safe_load(capsys.readouterr().out)
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    signed = {"AppKey": [], "Timestamp": [], "Nonce": [], "Signature": []}
+    for one in operations:
+        assert one["security"] == [signed], one["operationId"]
+        assert all(answer["description"] for answer in one["responses"].values()), one["operationId"]
+        for words in (one["summary"], one["description"], *(p["description"] for p in one["parameters"])):
+            assert re.search(r"[\u4e00-\u9fff]", words) and re.search(r"[A-Za-z]{2}", words), words
 
 
 def test_answers_move_the_clue_to_its_end(agency, letter):

@@ -10,9 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
+
+from chuxiong.up.postgres import cluster_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +29,8 @@ def _free_port() -> int:
 
 
 def _processes(var: Path) -> dict[int, str]:
-    """Live processes that belong to this var folder, by command line or environment."""
-    mark = str(var).encode()
+    """Live processes that belong to this var folder, by command line, environment or cluster."""
+    mark, cluster = str(var).encode(), cluster_name(var / "postgres").encode()
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -34,8 +39,8 @@ def _processes(var: Path) -> dict[int, str]:
             words, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
         except OSError:
             continue
-        if words and (mark in words or b"CHUXIONG_VAR=" + mark in environment):
-            found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")[:80]
+        if words and (mark in words or cluster in words or b"CHUXIONG_VAR=" + mark in environment):
+            found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")[:400]
     return found
 
 
@@ -44,7 +49,7 @@ class Tree:
         self.var, self.port = var, _free_port()
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> float:
+    def start(self, *words: str) -> float:
         """Start; returns the seconds until the page answers."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHUXIONG_", "DJANGO_"))}
         began = time.monotonic()
@@ -60,6 +65,7 @@ class Tree:
                 str(self.port),
                 "--workers",
                 "1",
+                *words,
             ],
             cwd=ROOT,
             env=environment,
@@ -74,9 +80,9 @@ class Tree:
                 return time.monotonic() - began
         raise AssertionError("the tree ended before it was ready")
 
-    def get(self, path: str = "/api/v1/openapi.json") -> int:
+    def get(self, path: str = "/api/v1/openapi.json", **headers: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
         return connection.getresponse().status
 
     def gone(self, seconds: float = 15) -> dict[int, str]:
@@ -99,6 +105,29 @@ def _pid_of(tree: Tree, word: str) -> int:
     return next(pid for pid, words in _processes(tree.var).items() if word in words)
 
 
+def _soon(true: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError, StopIteration, redis.RedisError):
+            if true():
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def _answers(var: Path) -> bool:
+    address = json.loads((var / "env.json").read_text())["CHUXIONG_REDIS_URL"]
+    return bool(redis.Redis.from_url(address).ping())
+
+
+def _knocks(tree: Tree) -> int:
+    """A stranger's key: refused by who has looked it up in the database."""
+    stamp = str(int(time.time() * 1000))
+    return tree.get(
+        "/api/v1/letters", X_App_Key="nobody", X_Nonce="12345678", X_Signature="0", X_Timestamp=stamp
+    )
+
+
 def test_the_tree_lives_dies_and_heals(tree):
     tree.start()
     assert tree.get() == 200
@@ -111,16 +140,23 @@ def test_the_tree_lives_dies_and_heals(tree):
     )
     assert second.returncode == 1
     assert str(tree.process.pid) in second.stdout
-    # A part that dies comes back by itself.
-    os.kill(_pid_of(tree, "uvicorn"), signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if tree.get() == 200:
-                break
-        except OSError:
-            time.sleep(0.2)
-    assert tree.get() == 200
+    # A part that dies comes back by itself: the page, and the servers behind it.
+    for part, question in (
+        ("uvicorn", lambda: tree.get() == 200),
+        ("bin/postgres -D", lambda: _knocks(tree) == 401),
+        ("valkey-server", lambda: _answers(tree.var)),
+    ):
+        before = _pid_of(tree, part)
+        os.kill(before, signal.SIGKILL)
+        assert _soon(lambda part=part, before=before: _pid_of(tree, part) != before), part
+        assert _soon(question), part
+    # The whole tree dies at once.
+    for pid in _processes(tree.var):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    tree.process.wait()
+    assert tree.gone() == {}
+    tree.start()
     # The head dies without a word: nobody is left behind.
     os.kill(tree.process.pid, signal.SIGKILL)
     tree.process.wait()
@@ -128,6 +164,37 @@ def test_the_tree_lives_dies_and_heals(tree):
     # The next start heals, and is quick.
     assert tree.start() < 30
     assert tree.get() == 200
+    tree.process.send_signal(signal.SIGINT)
+    assert tree.process.wait(30) == 0
+    assert tree.gone() == {}
+
+
+def test_the_front_shows_agencies_their_interface_alone(tree):
+    """``inner`` and ``front`` on one machine: each shows its own doors and nothing of the other's."""
+    early = subprocess.run(
+        [sys.executable, "manage.py", "up", "--json", "--role", "front", "--var", str(tree.var)],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert early.returncode == 1 and "CHUXIONG_DATABASE_URL_WEB" in early.stdout
+    tree.start("--role", "inner")
+    front = Tree(tree.var)
+    front.start("--role", "front")
+    try:
+        assert [front.get(path) for path in ("/", "/login", "/wall/", "/ws/wall/", "/i18n/setlang/")] == [
+            404
+        ] * 5
+        assert (front.get(), _knocks(front)) == (200, 401)
+        assert (tree.get(), tree.get("/login")) == (404, 200)
+        environment = Path(f"/proc/{_pid_of(front, f'--port {front.port} --ws none')}/environ").read_bytes()
+        names = {entry.split(b"=")[0].decode() for entry in environment.split(b"\0")}
+        assert {n for n in names if n.startswith("CHUXIONG_")} == {
+            "CHUXIONG_DATABASE_URL_WEB", "CHUXIONG_FACE", "CHUXIONG_REDIS_URL", "CHUXIONG_ROLE",
+            "CHUXIONG_SEALED_ENV", "CHUXIONG_SECRET_KEY", "CHUXIONG_VAR",
+        }  # fmt: skip
+    finally:
+        front.process.send_signal(signal.SIGINT)
+        assert front.process.wait(30) == 0
+    assert tree.get("/login") == 200
     tree.process.send_signal(signal.SIGINT)
     assert tree.process.wait(30) == 0
     assert tree.gone() == {}

@@ -1,0 +1,6 @@
+"""The face shown to agencies on the front machine (前置机): their interface, and nothing else."""
+
+from django.urls import include, path
+
+urlpatterns = [path("api/v1/", include("supervision.api.urls"))]
+handler404 = "supervision.api.problems.not_found"

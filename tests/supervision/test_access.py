@@ -1,0 +1,153 @@
+"""Who sees which clue: the Python policy and the SQL policy agree; what is closed, sealed or kept away stays so."""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+import pytest
+from django.db import InternalError, ProgrammingError, connections, transaction
+
+from chuxiong.accounts.models import Department, Person
+from chuxiong.accounts.scope import person_scope
+from dashboard.indicators.funnel import funnel
+from supervision.access import Guarded, Viewer, visible
+from supervision.clues import actions
+from supervision.clues.actions import Refused
+from supervision.models import Clue, Interference
+from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
+from tests.conftest import acting_as
+from tests.prefecture import NOW, person
+
+OFFICES = ["532300", "532301", "532302"]
+DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def _person(username: str, office: str, department: str) -> Person:
+    made = person(username, office=office)
+    with acting_as("owner"):
+        made.department = Department.objects.get(office_id=office, code=department)
+        made.save()
+    return Person.objects.select_related("office", "department").get(pk=made.pk)
+
+
+def _world(draw: random.Random, clues: int) -> tuple[list[Person], list[Clue]]:
+    people = [_person(name, draw.choice(OFFICES), draw.choice(DEPARTMENTS)) for name in NAMES]
+    made = [
+        Clue(
+            number=f"XS-2026-{n:06d}", origin="manual", subject_kind="place", subject_ref=str(n), level="ordinary",
+            office=draw.choice(OFFICES), closed_to=draw.choice(["", "", "minors", "duty_crime"]),
+            sealed=draw.random() < 0.3, handler=draw.choice(["", *NAMES]),
+            admitted=draw.sample(NAMES, draw.randint(0, 2)), recused=draw.sample(NAMES, draw.choice([0, 0, 1, 2])),
+            raised_at=NOW,
+        )
+        for n in range(clues)
+    ]  # fmt: skip
+    with acting_as("owner"):
+        Clue.objects.bulk_create(made)
+    return people, made
+
+
+def test_both_policies_agree_on_random_worlds(database, capsys):
+    seed = secrets.randbelow(2**31)
+    with capsys.disabled():
+        print(f"\naccess seed {seed}")
+    people, clues = _world(random.Random(seed), 400)
+    seen = 0
+    for who in people:
+        assert who.department is not None
+        viewer = Viewer(who.username, frozenset(who.office_codes), who.department.code)
+        expected = {
+            c.number
+            for c in clues
+            if visible(
+                viewer,
+                Guarded(
+                    c.office, c.closed_to, c.handler, c.sealed, frozenset(c.admitted), frozenset(c.recused)
+                ),
+            )
+        }
+        with person_scope(who):
+            assert set(Clue.objects.values_list("number", flat=True)) == expected
+            with connections["default"].cursor() as cursor:
+                # With SQL in hand the same rows and no others, whatever is asked.
+                cursor.execute("select number from supervision_clue where true or sealed")
+                assert {n for (n,) in cursor.fetchall()} == expected
+                cursor.execute("update supervision_clue set label = label returning number")
+                assert {n for (n,) in cursor.fetchall()} == expected
+        seen += len(expected)
+    assert 0 < seen < len(people) * len(clues)
+
+
+def test_no_scope_no_rows_and_no_way_out_of_the_offices(database):
+    _world(random.Random(5), 50)
+    county = Person.objects.filter(office_id="532301").first() or _person("z", "532301", "minors")
+    assert Clue.objects.count() == 0
+    with person_scope(county), pytest.raises((ProgrammingError, InternalError)), transaction.atomic():
+        Clue.objects.filter(office="532301").update(office="532302")
+
+
+def _enter(by: Person, **more: str) -> Clue:
+    return actions.enter(
+        by=by, at=NOW, title="示例", office=by.office_id, township="示例镇", occurred_on=NOW.date(), level="ordinary",
+        text="示例情况", **more,
+    )  # fmt: skip
+
+
+def test_juvenile_clues_are_open_to_their_department_alone(database):
+    keeper, other = _person("a", "532301", "minors"), _person("b", "532301", "public_interest")
+    above, aside = _person("c", "532300", "minors"), _person("d", "532300", "digital")
+    clue = _enter(keeper, domain="minors")
+    for who, sees in ((keeper, True), (other, False), (above, True), (aside, False)):
+        assert (clue_detail(who, clue.number, at=NOW) is not None) is sees
+        assert clue_page(who, ClueFilters()).total == int(sees)
+        assert clue_counts(who)["open"] == int(sees)
+    with pytest.raises(Refused, match="专门部门"):
+        _enter(other, domain="minors")
+
+
+def test_a_sealed_clue_is_in_no_total_and_seen_by_record_only(database):
+    keeper, colleague = _person("a", "532301", "minors"), _person("b", "532301", "minors")
+    clue = _enter(keeper)
+    assert funnel().found == 1
+    actions.seal(clue_number=clue.number, by=keeper, at=NOW, note="未成年人犯罪记录封存")
+    assert funnel().found == 0
+    assert clue_page(colleague, ClueFilters()).total == 0
+    with pytest.raises(Refused):
+        actions.accept(clue_number=clue.number, by=colleague, at=NOW)
+    actions.admit(clue_number=clue.number, by=keeper, at=NOW, person="b", note="办案需要，检察长批准")
+    assert clue_page(colleague, ClueFilters()).total == 1
+    assert funnel().found == 0
+
+
+def test_whoever_keeps_away_sees_it_no_more_and_another_signs_for_it(database):
+    handler, colleague = _person("a", "532301", "public_interest"), _person("b", "532301", "public_interest")
+    clue = _enter(handler)
+    actions.accept(clue_number=clue.number, by=handler, at=NOW)
+    actions.dispatch(
+        clue_number=clue.number, by=handler, at=NOW, office="532301", department="public_interest", note=""
+    )
+    actions.receive(clue_number=clue.number, by=handler, at=NOW)
+    actions.recuse(clue_number=clue.number, by=handler, at=NOW, person="a", note="与当事人有亲属关系")
+    assert clue_detail(handler, clue.number, at=NOW) is None
+    found = clue_detail(colleague, clue.number, at=NOW)
+    assert found is not None
+    assert (found.row.state, found.handler) == ("dispatched", "")
+    assert found.events[-1].kind == "recuse"
+    actions.receive(clue_number=clue.number, by=colleague, at=NOW)
+
+
+def test_interference_is_written_once_and_read_by_its_recorder(database):
+    recorder, colleague = _person("a", "532301", "criminal"), _person("b", "532301", "criminal")
+    clue = _enter(recorder)
+    actions.record_interference(
+        clue_number=clue.number, by=recorder, at=NOW, who="某单位负责人", way="by_phone", occurred_on=NOW.date(),
+        text="询问线索进展",
+    )  # fmt: skip
+    with person_scope(recorder):
+        assert Interference.objects.count() == 1
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            Interference.objects.update(text="改写")
+    with person_scope(colleague):
+        assert Interference.objects.count() == 0
