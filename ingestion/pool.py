@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import connections
 
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
-from ingestion.catalog.load import Catalog
+from ingestion.catalog.load import Catalog, live
 from ingestion.catalog.spec import FeedSpec
 
 # Every pool table starts with these; see docs/architecture.md.
@@ -43,10 +43,13 @@ def pool_columns(feed: FeedSpec) -> dict[str, str]:
 
 
 def sync(catalog: Catalog, *, using: str = "owner") -> list[Change]:
-    """Create missing tables, columns and indexes; report what differs and would destroy data."""
+    """Create missing tables, columns and indexes; report what differs and would destroy data.
+
+    Feeds in reserve get no table: a change of status creates it.
+    """
     changes: list[Change] = []
     with connections[using].cursor() as cursor:
-        for feed in catalog.values():
+        for feed in live(catalog).values():
             cursor.execute(
                 "select a.attname, format_type(a.atttypid, null) from pg_attribute a"
                 " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ingestion.catalog.load import Catalog, load_catalog
+from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
 from ingestion.models import Batch
@@ -21,8 +21,8 @@ from ingestion.pool import pool_columns
 
 @lru_cache(maxsize=1)
 def catalog() -> Catalog:
-    """The feed catalogue; read once per process."""
-    return load_catalog(settings.FEEDS_DIR)
+    """The live feeds; read once per process."""
+    return live(load_catalog(settings.FEEDS_DIR))
 
 
 def batch_feed(batch_id: int) -> FeedSpec:

@@ -18,6 +18,9 @@ _BEFORE_2016 = re.compile(
     r"(?P<kind>(?:刑|民|行|执|商|知|立|审|赔|破)[\u4e00-\u9fff]{0,3}?)"
     rf"字第?(?P<serial>\d{{1,8}}){_SUFFIX}"
 )
+_WITHOUT_END = (
+    r"^(\([0-9]{4}\)(?:最高法|\p{Han}(?:[0-9]{2}(?:[0-9]{2})?)?)\p{Han}{1,6}第?[0-9]{1,8}(?:-[0-9]+)?)$"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ def normalise(text: str) -> str:
 def unified(values: pl.Series) -> pl.Series:
     """``normalise`` for a column that is NFKC-normalised."""
     text = values.str.replace_all(_OPEN, "(").str.replace_all(_CLOSE, ")").str.replace_all(r"\s", "")
-    return text.str.replace(r"^(\d{4})([\u4e00-\u9fff])", "(${1})${2}")
+    text = text.str.replace(r"^(\d{4})([\u4e00-\u9fff])", "(${1})${2}")
+    # Only the closing 号 is lacking: the rest is a whole number of a known form.
+    return text.str.replace(_WITHOUT_END, "${1}号")
 
 
 def parse(text: str) -> CaseNumber | None:

@@ -53,6 +53,11 @@ def without_blanks(values: pl.Series) -> pl.Series:
     return values.str.replace_all(r"[\s'‘’`]", "")
 
 
+def same_brackets(values: pl.Series) -> pl.Series:
+    """Round brackets for every kind: 〔2026〕, [2026] and 【2026】 are one."""
+    return values.str.replace_all(r"[（〔\[【〖]", "(").str.replace_all(r"[）〕\]】〗]", ")")
+
+
 def same_dots(values: pl.Series) -> pl.Series:
     """Middle dots of minority names in one form (·), without blanks around them."""
     return values.str.replace_all(r"\s*[·・•‧∙.．。]\s*", "·")

@@ -14,6 +14,30 @@ ColumnType = Literal[
     "citizen_id", "phone", "bank_account", "credit_code", "plate", "findings",
 ]  # fmt: skip
 SubjectKind = Literal["person", "organisation", "case", "outfall", "project", "place"]
+#: what a value must look like beyond its type: the type decides how it is stored and compared, the form what is checked
+Form = Literal[
+    "identity", "identities", "taxpayer", "parcel_unit", "discharge_permit", "document_no", "mn", "gb28181",
+    "factor", "measured", "longitude", "latitude",
+]  # fmt: skip
+#: the column type a form is a form of
+FORM_TYPES: dict[str, str] = {
+    "identity": "text",  # one citizen number or credit code
+    "identities": "text",  # several of them, in the order of the names beside them
+    "taxpayer": "text",  # as identity, or a citizen number with two digits of order
+    "parcel_unit": "code",
+    "discharge_permit": "code",
+    "document_no": "code",  # brackets around the year in one form
+    "mn": "code",
+    "gb28181": "code",
+    "factor": "code",
+    "measured": "number",  # may lie below the detection limit: 0.025L
+    "longitude": "number",
+    "latitude": "number",
+}
+#: columns that every pool table has already
+_RESERVED = frozenset(
+    ["record_id", "natural_hash", "row_hash", "batch_id", "row_no", "from_landing", "to_landing", "county"]
+)
 
 POOL_TYPES: dict[str, str] = {
     "date": "date",
@@ -68,6 +92,12 @@ class Column(_Strict):
     variants: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     #: 万元 in the header of a money column
     ten_thousands: bool = False
+    form: Form | None = None
+    #: of an identity number: the column with its holder's name
+    name_in: str | None = None
+    #: of a number: what lies outside cannot be true
+    at_least: float | None = None
+    at_most: float | None = None
     zh: str
     en: str
 
@@ -98,6 +128,18 @@ class Column(_Strict):
             )
         if self.ten_thousands and self.type != "money":
             raise ValueError(f"ten_thousands: 列 {self.name} 不是 money；删除这个键")
+        if self.form and self.type != FORM_TYPES[self.form]:
+            raise ValueError(
+                f"form: {self.form} 要求类型 {FORM_TYPES[self.form]}，列 {self.name} 是 {self.type}；改类型或删除 form"
+            )
+        if self.name_in and self.type != "citizen_id":
+            raise ValueError(f"name_in: 列 {self.name} 不是 citizen_id；删除这个键")
+        if (self.at_least, self.at_most) != (None, None) and self.type not in ("number", "int"):
+            raise ValueError(
+                f"at_least/at_most: 列 {self.name} 的类型是 {self.type}；只有 number 和 int 有上下界"
+            )
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least: 列 {self.name} 的下界大于上界；两者对调")
         return self
 
 
@@ -113,6 +155,8 @@ class Maximum(_Strict):
 
     rows: int | None = None
     quarantined: float | None = None
+    #: share of filled cells that hold one and the same value: a stuck sensor, a column filled down by mistake
+    same: dict[str, float] = Field(default_factory=dict)
 
 
 class Expectations(_Strict):
@@ -148,6 +192,8 @@ class FeedSpec(_Strict):
     #: the column that says when the thing itself happened
     valid_time: str | None = None
     columns: tuple[Column, ...]
+    #: pairs of columns of which the first is not later than the second
+    in_order: tuple[tuple[str, str], ...] = ()
     #: where the derived columns come from
     extract: Extract | None = None
     ignored_headers: tuple[str, ...] = ()
@@ -203,10 +249,32 @@ class FeedSpec(_Strict):
             ("covers", (self.covers,) if self.covers else ()),
             ("valid_time", (self.valid_time,) if self.valid_time else ()),
             ("expectations.minimum.filled", tuple(self.expectations.minimum.filled)),
+            ("expectations.maximum.same", tuple(self.expectations.maximum.same)),
+            ("in_order", tuple(name for pair in self.in_order for name in pair)),
+            ("name_in", tuple(c.name_in for c in self.columns if c.name_in)),
         ):
             unknown = [n for n in wanted if n not in given]
             if unknown:
                 raise ValueError(f"{key}: 没有列 {', '.join(unknown)}；可用的列见 columns")
+        reserved = sorted(_RESERVED & set(names))
+        if reserved:
+            raise ValueError(f"columns: {', '.join(reserved)} 是数据池的系统列；换一个列名")
+        for first, second in self.in_order:
+            kinds = {self.column(first).type, self.column(second).type}
+            if not kinds <= {"date", "month", "datetime"}:
+                raise ValueError(f"in_order: {first}、{second} 须为日期或时间；改列名或删除这一对")
+        shares = (
+            ("expectations.minimum.filled", self.expectations.minimum.filled.values()),
+            ("expectations.maximum.same", self.expectations.maximum.same.values()),
+            ("expectations.maximum.quarantined", [self.expectations.maximum.quarantined or 0.0]),
+        )
+        for key, values in shares:
+            if any(not 0 <= value <= 1 for value in values):
+                raise ValueError(f"{key}: 份额须在 0 与 1 之间；例如 0.05 表示 5%")
+        if self.load_mode == "snapshot" and not self.natural_key:
+            raise ValueError("natural_key: 全量快照须有自然键；写出能认出同一条记录的列")
+        if self.status == "reserve" and self.expectations != Expectations():
+            raise ValueError("expectations: 储备数据源还没有交付，不写期望值；启用时再补")
         owner: dict[str, str] = {}
         for column in self.columns:
             for header in column.headers:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import functools
 import io
 import itertools
 import json
 import os
+import re
 import resource
 import sys
 import types
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 NUMBER, MOMENT = "\x01", "\x02"
@@ -32,6 +34,9 @@ _LONGEST_REPORT = 4_000
 _END = "\x03end"
 
 Cells = list["str | None"]
+#: merged cells: first row, last row, first column, counted from 1
+Merged = list[tuple[int, int, int]]
+_MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 
 
 class Refusal(Exception):
@@ -113,7 +118,9 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 # ---- spreadsheets ----------------------------------------------------------------------------
 
 
-def _xlsx_sheets(path: str, limits: dict[str, Any]) -> Iterator[tuple[str, Iterator[Cells]]]:
+def _xlsx_sheets(
+    path: str, limits: dict[str, Any]
+) -> Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]]:
     _check_zip(path, limits)
     import defusedxml  # noqa: F401  openpyxl parses with it when present
     import openpyxl
@@ -127,7 +134,29 @@ def _xlsx_sheets(path: str, limits: dict[str, Any]) -> Iterator[tuple[str, Itera
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     for sheet in sheets:
         sheet.reset_dimensions()
-        yield sheet.title, _xlsx_rows(sheet, limits)
+        yield sheet.title, _xlsx_rows(sheet, limits), functools.partial(_xlsx_merged, book, sheet)
+
+
+def _xlsx_merged(book: Any, sheet: Any) -> Merged:
+    """Cells merged downwards. They stand at the end of the sheet's XML, so the part is passed over once."""
+    found: Merged = []
+    left = b""
+    with _mended("XLSX"), book._archive.open(sheet._worksheet_path) as part:
+        while block := part.read(1 << 20):
+            text = left + block
+            for column, first, last in _MERGED.findall(text):
+                if int(last) > int(first):
+                    found.append((int(first), int(last), _column_number(column)))
+            # A reference may be cut in two by the block's end; one found twice does no harm.
+            left = text[-64:]
+    return found
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _xlsx_rows(sheet: Any, limits: dict[str, Any]) -> Iterator[Cells]:
@@ -191,7 +220,7 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
         )
 
 
-def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells]]]:
+def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]]:
     from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
     with _mended("XLS"):
@@ -199,19 +228,26 @@ def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells]]]:
         names = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
     for name in names:
         with _mended("XLS"):
-            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-        yield name, ([_cell(v if v != "" else None) for v in row] for row in rows)
+            sheet = book.get_sheet_by_name(name)
+            rows = sheet.to_python(skip_empty_area=False)
+            merged = [
+                (top + 1, bottom + 1, left + 1)
+                for (top, left), (bottom, _) in sheet.merged_cell_ranges or []
+                if bottom > top
+            ]
+        cells = ([_cell(v if v != "" else None) for v in row] for row in rows)
+        yield name, cells, functools.partial(list, merged)
 
 
 def _best_sheet(
-    sheets: Iterator[tuple[str, Iterator[Cells]]], accepted: set[str], kind: str
+    sheets: Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]], accepted: set[str], kind: str
 ) -> tuple[dict[str, Any], Any]:
     """The visible sheet whose header fits best. Two that fit as well are refused: one would be lost in silence."""
-    found: list[tuple[int, str, list[Cells], Iterator[Cells]]] = []
-    for title, rows in itertools.islice(sheets, 64):
+    found: list[tuple[int, str, list[Cells], Iterator[Cells], Callable[[], Merged]]] = []
+    for title, rows, merged in itertools.islice(sheets, 64):
         head = list(itertools.islice(rows, _HEAD_ROWS))
         if any(any(row) for row in head):
-            found.append((_find_header(head, accepted)[0], title, head, rows))
+            found.append((_find_header(head, accepted)[0], title, head, rows, merged))
     if not found:
         raise Refusal("工作表是空的", "请确认数据在可见的工作表中")
     best = max(hits for hits, *_ in found)
@@ -221,8 +257,8 @@ def _best_sheet(
         raise Refusal(
             f"有 {len(fitting)} 张表头相同的工作表（{names}）", "请合并到一张工作表，或每张另存为一个文件"
         )
-    _, title, head, rows = fitting[0]
-    return _table(head, rows, accepted, kind, title)
+    _, title, head, rows, merged = fitting[0]
+    return _table(head, rows, accepted, kind, title, merged())
 
 
 def _cell(value: Any) -> str | None:
@@ -241,25 +277,43 @@ def _cell(value: Any) -> str | None:
 
 
 def _table(
-    head: list[Cells], rows: Iterator[Cells], accepted: set[str], kind: str, title: str
+    head: list[Cells], rows: Iterator[Cells], accepted: set[str], kind: str, title: str, merged: Merged
 ) -> tuple[dict[str, Any], Any]:
     _, first, depth, headers = _find_header(head, accepted)
     layout = {"headers": headers, "header_row": first + depth, "encoding": kind, "sheet": title}
-    return layout, _rows_to_batches(head[first + depth :], rows, len(headers), first + depth)
+    body = itertools.chain(head[first + depth :], rows)
+    filled = _filled_down(body, merged, first + depth) if merged else body
+    return layout, _rows_to_batches(filled, len(headers), first + depth)
+
+
+def _filled_down(rows: Iterator[Cells], merged: Merged, skipped: int) -> Iterator[Cells]:
+    """Cells merged downwards say the same for each of their rows; rows without other content stay blank."""
+    starts: dict[int, list[tuple[int, int]]] = {}
+    for first, last, column in merged:
+        if first > skipped:
+            starts.setdefault(first, []).append((last, column - 1))
+    open_now: dict[int, tuple[int, str | None]] = {}
+    for number, row in enumerate(rows, start=skipped + 1):
+        if any(row):
+            for column, (last, value) in list(open_now.items()):
+                if number > last:
+                    del open_now[column]
+                elif column >= len(row) or row[column] is None:
+                    row += [None] * (column + 1 - len(row))
+                    row[column] = value
+        for last, column in starts.pop(number, ()):
+            open_now[column] = (last, row[column] if column < len(row) else None)
+        yield row
 
 
 def _rows_to_batches(
-    rest: list[list[str | None]], rows: Iterator[list[str | None]], width: int, skipped: int
+    rows: Iterator[Cells], width: int, skipped: int
 ) -> Iterator[tuple[Any, list[int], list[str | None]]]:
     columns: list[list[str | None]] = [[] for _ in range(width)]
     numbers: list[int] = []
     ragged: list[str | None] = []
 
-    def all_rows() -> Iterator[list[str | None]]:
-        yield from rest
-        yield from rows
-
-    for number, row in enumerate(all_rows(), start=skipped + 1):
+    for number, row in enumerate(rows, start=skipped + 1):
         extra = [c for c in row[width:] if c]
         for index in range(width):
             columns[index].append(row[index] if index < len(row) else None)

@@ -16,14 +16,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ingestion.catalog.load import load_catalog
+from ingestion.catalog.load import live, load_catalog
 from ingestion.intake.normalising import map_headers, normalise
 from ingestion.intake.reading import Limits, read_table
 from ingestion.texts.deriving import derive
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "feeds"
-CATALOG = load_catalog(ROOT / "ingestion" / "feeds")
+CATALOG = live(load_catalog(ROOT / "ingestion" / "feeds"))
+
+
+def test_samples_belong_to_live_feeds() -> None:
+    assert {folder.name for folder in GOLDEN.iterdir()} == set(CATALOG)
 
 
 def lines(rows: list[dict[str, Any]]) -> str:
@@ -34,7 +38,7 @@ def lines(rows: list[dict[str, Any]]) -> str:
 def test_sample_gives_its_records_and_issues(code: str) -> None:
     folder = GOLDEN / code
     sample = next(folder.glob("in.*"), None)
-    assert sample, f"feed {code} has no sample: add tests/golden/feeds/{code}/in.<csv|xlsx|jsonl>"
+    assert sample, f"feed {code} has no sample: add tests/golden/feeds/{code}/in.<csv|tsv|xlsx|jsonl>"
     feed = CATALOG[code]
     table = read_table(sample, feed, limits=Limits())
     mapping = map_headers(table.headers, feed)
@@ -50,6 +54,8 @@ def test_sample_gives_its_records_and_issues(code: str) -> None:
     records = pl.concat(good).sort("row_no")
     issues = pl.concat(bad).sort("row_no", maintain_order=True)
     assert received == records.height + issues["row_no"].n_unique() + blank
+    assert records.height, "no row of the sample is taken in"
+    assert issues.height, "the sample has no quarantined row"
     found = {
         "records.jsonl": lines([{k: v for k, v in r.items() if v is not None} for r in records.to_dicts()]),
         "issues.jsonl": lines(issues.to_dicts() + [n | {"kept": True} for n in pl.concat(notes).to_dicts()]),

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion import pool, selectors
-from ingestion.catalog.load import CatalogError, load_catalog
+from ingestion.catalog.load import CatalogError, live, load_catalog
 
 
 class Command(BaseCommand):
@@ -24,7 +24,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
         verbs = parser.add_subparsers(dest="verb", required=True)
         for verb in ("list", "check", "sync", "status"):
-            verbs.add_parser(verb).add_argument("--json", action="store_true")
+            parts = verbs.add_parser(verb)
+            parts.add_argument("--json", action="store_true")
+            if verb == "list":
+                parts.add_argument("--reserve", action="store_true", help="JSON of the feeds in reserve")
         take = verbs.add_parser("import")
         take.add_argument("feed")
         take.add_argument("file", type=Path)
@@ -51,13 +54,25 @@ class Command(BaseCommand):
         except CatalogError as error:
             raise CommandError(str(error)) from error
 
-    def _list(self, *, json: bool, **_: Any) -> None:
-        feeds = [f for f in self._catalog().values() if f.status == "live"]
+    def _list(self, *, json: bool, reserve: bool, **_: Any) -> None:
         rows = [
-            {"code": f.code, "title": f.title.zh, "agency": f.agency.zh, "cadence": f.cadence} for f in feeds
+            {
+                "code": f.code,
+                "status": f.status,
+                "title": f.title.zh,
+                "agency": f.agency.zh,
+                "cadence": f.cadence,
+                "transport": f.transport,
+            }
+            for f in self._catalog().values()
         ]
-        lines = [f"{r['code']:<24}{r['cadence']:<10}{r['title']}（{r['agency']}）" for r in rows]
-        self._say(json, rows, [*lines, f"共 {len(rows)} 个启用数据源 / {len(rows)} live"])
+        lines: list[str] = []
+        for status, words in (("live", "启用"), ("reserve", "储备")):
+            listed = [r for r in rows if r["status"] == status]
+            lines += [f"{r['code']:<24}{r['cadence']:<14}{r['title']}（{r['agency']}）" for r in listed]
+            lines.append(f"共 {len(listed)} 个{words}数据源 / {len(listed)} {status}")
+        wanted = "reserve" if reserve else "live"
+        self._say(json, [r for r in rows if r["status"] == wanted], lines)
 
     def _check(self, *, json: bool, **_: Any) -> None:
         catalog = self._catalog()
@@ -88,8 +103,9 @@ class Command(BaseCommand):
         from ingestion.intake.receive import ImportRefused, receive
 
         catalog = self._catalog()
-        if feed not in catalog:
-            raise CommandError(f"没有数据源 {feed}；可用：{', '.join(sorted(catalog))}")
+        if feed not in live(catalog):
+            why = "是储备数据源，尚未启用；启用须把 status 改为 live" if feed in catalog else "不存在"
+            raise CommandError(f"数据源 {feed} {why}；可用：{', '.join(sorted(live(catalog)))}")
         if not file.is_file():
             raise CommandError(f"{file}: 文件不存在 / no such file")
         try:
