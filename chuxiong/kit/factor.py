@@ -35,6 +35,11 @@ def factors() -> dict[str, Factor]:
         }
 
 
+def named(code: str) -> Factor:
+    """The factor of a code; one that the table does not hold bears its code as its name."""
+    return factors().get(code) or Factor(code, "", code, code, "")
+
+
 @lru_cache(maxsize=1)
 def _written() -> dict[str, str]:
     """Every way to write a factor, lower case → code."""

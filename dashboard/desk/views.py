@@ -12,7 +12,6 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -20,9 +19,9 @@ from django.views.decorators.http import require_POST, require_safe
 from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
 from dashboard.desk.forms import EntryForm
-from dashboard.desk.page import english, pick
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
+from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
 from supervision import selectors as supervision
 from supervision.clues import actions
@@ -277,9 +276,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     else:
         outcomes = [(row, _hindrance(move, row)) for row in rows]
         context["able"] = sum(not words for _row, words in outcomes)
-        context["reasons"] = [
-            (code, pick(zh, en)) for code, zh, en in supervision.reasons("dismiss_reasons")
-        ]
+        context["reasons"] = [(code, pick(zh, en)) for code, zh, en in supervision.reasons("dismiss_reasons")]
     context["outcomes"] = outcomes
     if request.headers.get("X-Fragment"):
         return render(request, "desk/parts/bulk.html", context)

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import connections
 
+from chuxiong.kit.factor import named
+
 
 def alarms(*, limit: int = 6, using: str = "wall") -> dict[str, Any]:
     """Counts by state and the latest that still ask for somebody."""
@@ -27,7 +29,8 @@ def alarms(*, limit: int = 6, using: str = "wall") -> dict[str, Any]:
             {
                 "title": row[0],
                 "title_en": row[1],
-                "series": row[2],
+                "factor": (factor := named(row[2])).zh,
+                "factor_en": factor.en,
                 "place": row[3],
                 "place_en": row[4],
                 "level": row[5],

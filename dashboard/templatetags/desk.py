@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from chuxiong.kit.factor import named
 from supervision.alarms.states import LEVEL_WORDS
 from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.alarms.states import State as AlarmState
@@ -320,3 +321,11 @@ def alarm_level(value: str) -> SafeString:
 def alarm_state_words(state: str) -> str:
     found = ALARM_STATE_WORDS[AlarmState(state)]
     return found.en if _english() else found.zh
+
+
+@register.filter
+def factor_words(code: str) -> str:
+    """A monitored factor's name with its unit."""
+    found = named(code)
+    name = found.en if _english() else found.zh
+    return f"{name} {found.unit}".strip()
