@@ -73,7 +73,7 @@ def record(
     for name, value in codes.items():
         if len(value) > _LENGTHS[name]:
             raise ValueError(f"audit {name} longer than {_LENGTHS[name]} characters: pass a code or a number")
-    values = [
+    values: list[Any] = [
         at,
         *(without_identifiers(value) for value in codes.values()),
         without_identifiers(reason)[:_REASON_LENGTH],

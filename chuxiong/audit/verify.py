@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "inserted": ("有事后插入的记录", "row was inserted afterwards"),
     "reordered": ("记录次序被调换", "rows were reordered"),
     "segment_changed": ("校验段被改写，摘要不符", "segment was rewritten: digest differs"),
-    "bad_signature": ("校验段签名无效，不是本中心密钥所签", "segment carries no valid signature of this centre"),
+    "bad_signature": (
+        "校验段签名无效，不是本中心密钥所签",
+        "segment carries no valid signature of this centre",
+    ),
     "segment_missing": ("校验段缺失", "segment is missing"),
     "chain_broken": ("校验段不接前一段", "segment does not follow the one before"),
     "anchor_differs": (
@@ -205,7 +207,10 @@ def _judge_anchor(report: Report, reading: Reading) -> None:
         report.add(Finding("anchor_changed", place=place, count=len(reading.faults)))
     for place in reading.torn:
         report.notes.append(
-            (f"锚定文件 {place} 有一行未写完（断电或崩溃），不影响校验", f"anchor line {place} was torn by a crash")
+            (
+                f"锚定文件 {place} 有一行未写完（断电或崩溃），不影响校验",
+                f"anchor line {place} was torn by a crash",
+            )
         )
     for _at, line in reading.restarts:
         report.notes.append(
@@ -253,7 +258,8 @@ class _Walk:
 
     def _segment(self, values: tuple[Any, ...]) -> None:
         *header, digest, signature, purged_at, sealed_at = values
-        segment = Segment(*(bytes(v) if isinstance(v, memoryview) else v for v in header))
+        plain: list[Any] = [bytes(v) if isinstance(v, memoryview) else v for v in header]
+        segment = Segment(*plain)
         digest, signature = bytes(digest), bytes(signature)
         report, number = self.report, segment.number
         report.segments += 1
@@ -262,9 +268,10 @@ class _Walk:
             self._skip_rows(segment)
         elif segment.previous != self.digest:
             report.add(Finding("chain_broken", number))
-        if not _known(segment) or segment.digest() != digest or segment.total != self.total + segment.rows:
-            if number == self.number + 1:
-                report.add(Finding("segment_changed", number))
+        follows = number == self.number + 1
+        off = follows and segment.total != self.total + segment.rows
+        if off or not _known(segment) or segment.digest() != digest:
+            report.add(Finding("segment_changed", number))
         if not self.trusted.holds(segment.key, signing.SEAL, digest, signature):
             report.add(Finding("bad_signature", number))
         self._against_anchor(number, digest, sealed_at)
@@ -318,9 +325,7 @@ class _Walk:
     def _locate(self, segment: Segment, ids: list[int], leaves: list[bytes]) -> None:
         """The first bad row of a segment in its order, and what was done to it."""
         wanted_ids = unpack_ids(segment.ids)
-        wanted = {
-            row: segment.leaves[i * DIGEST : (i + 1) * DIGEST] for i, row in enumerate(wanted_ids)
-        }
+        wanted = {row: segment.leaves[i * DIGEST : (i + 1) * DIGEST] for i, row in enumerate(wanted_ids)}
         found = dict(zip(ids, leaves, strict=True))
         number = segment.number
         places = {row: i for i, row in enumerate(wanted_ids)}
@@ -363,17 +368,17 @@ class _Walk:
             self.report.add(Finding("anchor_missing", place=str(settings.AUDIT_ANCHOR)))
             return
         if self.anchor:
-            first, last = self.anchor, self.anchor
-            for last in chain([first], self.anchors):
-                pass
+            first = last = self.anchor
+            for line in self.anchors:
+                last = line
             with self.connection.cursor() as cursor:
-                cursor.execute("select pg_sequence_last_value(pg_get_serial_sequence('audit_auditevent', 'id'))")
+                cursor.execute(
+                    "select pg_sequence_last_value(pg_get_serial_sequence('audit_auditevent', 'id'))"
+                )
                 drawn = cursor.fetchone()[0] or 0
             # Deleting rows does not take back the numbers that were drawn; restoring an older state does.
             kind = "tail_cut" if drawn >= last.last_id else "rolled_back"
-            self.report.add(
-                Finding(kind, first.seal, place=first.place, count=last.seal - first.seal + 1)
-            )
+            self.report.add(Finding(kind, first.seal, place=first.place, count=last.seal - first.seal + 1))
         elif self.unanchored_since and self.unanchored_since < self.late:
             self.report.add(Finding("anchor_late", self.number))
 
@@ -389,7 +394,10 @@ class _Walk:
         for first, last, _until in self.purged:
             covered = first
             for claimed_first, claimed_last, at in sorted(self.claims):
-                if claimed_first <= covered <= claimed_last and at - self._until(covered, claimed_last) >= floor:
+                if (
+                    claimed_first <= covered <= claimed_last
+                    and at - self._until(covered, claimed_last) >= floor
+                ):
                     covered = claimed_last + 1
             if covered <= last:
                 self.report.add(Finding("purge_unrecorded", covered, count=last - covered + 1))

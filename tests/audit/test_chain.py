@@ -97,7 +97,11 @@ def test_late_committers_lose_no_row(chain, services):
     chain.seal()
     assert faults == []
     in_table = {row for (row,) in chain.ask("select id from audit_auditevent")}
-    chained = [i for (ids,) in chain.ask("select ids from audit_auditseal order by number") for i in unpack_ids(bytes(ids))]
+    chained = [
+        i
+        for (ids,) in chain.ask("select ids from audit_auditseal order by number")
+        for i in unpack_ids(bytes(ids))
+    ]
     assert len(chained) == len(set(chained))
     assert set(chained) == in_table
     assert len(in_table) > 100
@@ -297,7 +301,7 @@ def test_the_celery_task_says_why_it_waits(chain, caplog):
 )
 def test_no_role_of_the_application_reaches_behind_its_insert(chain, role, statement):
     chain.write()
-    with pytest.raises(DatabaseError, match="permission denied|read-only"), transaction.atomic(using=role):
+    with pytest.raises(DatabaseError, match=r"permission denied|read-only"), transaction.atomic(using=role):
         connections[role].cursor().execute(statement)
 
 

@@ -73,7 +73,9 @@ def _restored(story: Story, table: str, what: Callable[[], None]) -> None:
         what()
     finally:
         story.chain.as_owner(
-            f"delete from {table}", f"insert into {table} overriding system value select * from kept", "drop table kept"
+            f"delete from {table}",
+            f"insert into {table} overriding system value select * from kept",
+            "drop table kept",
         )
         assert story.chain.verify().exit_code == 0
 

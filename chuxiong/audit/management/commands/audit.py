@@ -35,7 +35,9 @@ class Command(BaseCommand):
             decided.add_argument("--by", required=True)
             decided.add_argument("--reason", required=True)
         key = verbs.add_parser("key", help="print the public key")
-        key.add_argument("--new", action="store_true", help="make a new signing key; the old public key is kept")
+        key.add_argument(
+            "--new", action="store_true", help="make a new signing key; the old public key is kept"
+        )
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true")
 
