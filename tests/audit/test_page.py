@@ -6,9 +6,10 @@ import csv
 import io
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 from django.test import Client
 from openpyxl import load_workbook
 
@@ -17,7 +18,10 @@ from chuxiong.audit.record import AuditUnavailable
 from chuxiong.audit.selectors import Filters, Reader
 from supervision.clues import actions
 from supervision.models import Clue
+from tests.journeys import test_agency_answer as journey
 from tests.prefecture import NOW, TODAY, person
+
+agency, letter = journey.agency, journey.letter
 
 
 @pytest.fixture
@@ -299,22 +303,16 @@ def test_without_audit_acts_are_refused_and_the_wall_goes_on(chain, audit_down):
     assert client.get("/").status_code == 200
 
 
-def test_without_audit_an_agency_is_told_in_its_own_format(chain, audit_down, monkeypatch):
-    """The machine's door answers problem+json, whatever view wrote the row."""
-    from django.http import HttpResponse
-    from django.test import RequestFactory
-
-    from dashboard.audit.middleware import AuditMiddleware
-
+def test_without_audit_an_agency_is_told_in_its_own_format(agency, letter, chain, audit_down):
+    """A signed request of an agency's machine: nothing done, problem+json, and the same request later works."""
+    path = f"/api/v1/letters/{quote(letter.number)}"
+    tag = agency.send("GET", path).headers["ETag"]
     audit_down()
-    middleware = AuditMiddleware(lambda request: HttpResponse())
-    with pytest.raises(AuditUnavailable) as raised, transaction.atomic():
-        chain.write()
-    answer = middleware.process_exception(RequestFactory().post("/api/v1/letters/x/answer"), raised.value)
-    assert answer is not None
+    answer = agency.send("POST", f"{path}/acknowledge", {}, **{"If-Match": tag})
     assert answer.status_code == 503
     assert answer["Content-Type"] == "application/problem+json"
-    assert json.loads(answer.content)["code"] == "audit_unavailable"
+    assert answer.json()["code"] == "audit_unavailable"
+    assert chain.ask("select acknowledged_at from supervision_letter") == [(None,)]
 
 
 def test_without_audit_a_workers_job_waits_and_is_done_later(chain, audit_down):
