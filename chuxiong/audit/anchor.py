@@ -174,7 +174,8 @@ def _parse(raw: bytes, place: str) -> Line | None:
         values = json.loads(raw)
         line = Line(**values, own=hasher(_ALGORITHM)(raw).hex(), place=place)
         bytes.fromhex(line.signature), bytes.fromhex(line.digest)
-        return line if isinstance(line.seal, int) else None
+        # A NUL separates fields in what is signed.
+        return line if isinstance(line.seal, int) and b"\\u0000" not in raw else None
     except (ValueError, TypeError):
         return None
 

@@ -1,11 +1,11 @@
-"""The bytes that are digested and signed. Pure; whoever has a row can recompute them with any JSON library.
+"""The bytes that are digested and signed. Pure; whoever has a row can recompute them in any language.
 
-A row is a JSON array of the columns ``FIELDS`` without blanks, UTF-8, times as microseconds since 1970.
+A row is its columns ``FIELDS`` as text, joined by NUL, UTF-8; times are microseconds since 1970. No text of
+the database can hold a NUL, so no two rows have the same bytes.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,6 @@ FIELDS = (
     "logged_at",
 )
 _ALGORITHMS: dict[str, Callable[[], hashes.HashAlgorithm]] = {"sm3": hashes.SM3, "sha256": hashes.SHA256}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def hasher(algorithm: str) -> Callable[[bytes], bytes]:
@@ -50,7 +49,7 @@ def hasher(algorithm: str) -> Callable[[bytes], bytes]:
 
 
 def encoded(values: Sequence[Any]) -> bytes:
-    return _encode(values).encode()
+    return "\0".join(map(str, values)).encode()
 
 
 @dataclass(frozen=True)

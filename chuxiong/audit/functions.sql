@@ -67,18 +67,24 @@ create or replace function audit_search(
     before_at timestamptz, before_id bigint, limit_rows int)
 returns table (id bigint, at timestamptz, actor text, office text, action text, object_kind text, object_ref text,
                reason text, purpose text, ip text, device text, session text, detail text)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp set plan_cache_mode = force_custom_plan as $$
-    select e.id, e.at, e.actor, e.office, e.action, e.object_kind, e.object_ref, e.reason, e.purpose, e.ip, e.device,
-           e.session, e.detail
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
+-- Every filter may be absent: planned anew for the filters that are there.
+set plan_cache_mode = force_custom_plan as $$
+begin
+    if not audit_reader() then
+        return;
+    end if;
+    return query
+    select e.id, e.at, e.actor::text, e.office::text, e.action::text, e.object_kind::text, e.object_ref::text,
+           e.reason::text, e.purpose::text, e.ip::text, e.device::text, e.session::text, e.detail
     from audit_auditevent e
-    where (select audit_reader())
-      and (since is null or e.at >= since) and (until is null or e.at < until)
+    where (since is null or e.at >= since) and (until is null or e.at < until)
       and (who is null or e.actor = who) and (which is null or e.object_ref = which)
       and (what is null or e.action = what or e.action like what || '.%')
       and (from_office is null or e.office = from_office)
       and (before_id is null or (e.at, e.id) < (before_at, before_id))
-    order by e.at desc, e.id desc limit limit_rows
-$$;
+    order by e.at desc, e.id desc limit limit_rows;
+end $$;
 
 create or replace function audit_state()
 returns table (segments bigint, total bigint, sealed_at timestamptz, waiting bigint, oldest_waiting timestamptz,

@@ -155,7 +155,7 @@ def _tell(
         office=reader.office,
         action=action,
         object_kind="audit",
-        object_ref="events",
+        object_ref="",
         purpose="audit",
         reason=reason,
         detail={**filters.told(), **numbers},

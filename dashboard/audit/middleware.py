@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
@@ -13,7 +14,8 @@ from chuxiong.audit.origin import Origin, coming_from
 from chuxiong.audit.record import AuditUnavailable
 
 # Product and version of what browsers and clients call themselves, the most telling first.
-_PRODUCTS = re.compile(r"\b(Edg|OPR|Firefox|Chrome|Safari|[\w-]+)/([\d.]+)")
+_PRODUCTS = re.compile(r"\b([\w-]+)/([\d.]+)")
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "HeadlessChrome", "Safari")
 _SYSTEMS = re.compile(r"Windows NT [\d.]+|Linux(?= x86| aarch| loong)|Android [\d.]+|Mac OS X|UOS|Kylin")
 
 
@@ -46,7 +48,7 @@ class AuditMiddleware:
 
 def _origin(request: HttpRequest) -> Origin:
     """The address of the peer (uvicorn has put the proxy's word in its place only where the proxy is trusted)."""
-    session = request.COOKIES.get("sessionid", "")
+    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     return Origin(
         ip=str(request.META.get("REMOTE_ADDR") or ""),
         device=_device(request.headers.get("User-Agent", "")),
@@ -56,9 +58,7 @@ def _origin(request: HttpRequest) -> Origin:
 
 def _device(agent: str) -> str:
     named = {name: version for name, version in _PRODUCTS.findall(agent)}
-    product = next(
-        (n for n in ("Edg", "OPR", "Firefox", "Chrome", "Safari") if n in named), next(iter(named), "")
-    )
+    product = next((n for n in _BROWSERS if n in named), next(iter(named), ""))
     system = _SYSTEMS.search(agent)
     version = named.get(product, "").split(".")[0]
     return " · ".join(part for part in (f"{product} {version}".strip(), system[0] if system else "") if part)[

@@ -23,7 +23,7 @@ from chuxiong.accounts.models import Person
 from chuxiong.audit import selectors as audit
 from chuxiong.audit.selectors import Filters, Reader
 from dashboard.audit.export import write_csv, write_xlsx
-from dashboard.audit.words import word
+from dashboard.audit.words import told, word
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {
@@ -40,6 +40,7 @@ class Line:
     action: str
     kind: str
     office: str
+    purpose: str
     detail: str
 
 
@@ -156,13 +157,14 @@ def _before(text: str) -> tuple[datetime, int] | None:
 
 
 def _line(event: audit.Event, offices: dict[str, str]) -> Line:
-    told = "；" if _language() == "zh" else "; "
+    language = _language()
     return Line(
         event,
-        word("actions", event.action, _language()),
-        word("objects", event.object_kind, _language()),
+        word("actions", event.action, language),
+        word("objects", event.object_kind, language),
         offices.get(event.office, event.office),
-        told.join(f"{name} {value}" for name, value in event.detail.items()),
+        word("purposes", event.purpose, language),
+        told(event.detail, language),
     )
 
 

@@ -76,8 +76,8 @@ def test_each_look_and_each_export_leaves_one_row(chain, auditor):
     auditor.post("/audit/export", {"export_reason": "季度检查", "as": "csv", "actor": "auditor"})
     rows = _events(chain)
     assert [row[:3] for row in rows] == [
-        ("auditor", "audit.read", "events"),
-        ("auditor", "audit.export", "events"),
+        ("auditor", "audit.read", ""),
+        ("auditor", "audit.export", ""),
     ]
     read, export = rows
     assert read[3:5] == ("127.0.0.1", "Chrome 131 · Linux")
@@ -214,6 +214,8 @@ def test_the_page_shows_numbers_and_no_subjects(chain, auditor):
     body = auditor.get("/audit/").content.decode()
     assert clue.number in body
     assert "录入线索" in body
+    actions.accept(clue_number=clue.number, by=zhou, at=NOW)
+    assert "由 待研判，至 已采纳" in auditor.get("/audit/").content.decode()
     assert "赵样本" not in body
     assert "鹿城镇" not in body
 
