@@ -62,6 +62,17 @@ create or replace function audit_reader() returns boolean language sql stable se
                    where username = current_setting('cx.person', true) and is_active and 'audit_admin' = any (roles))
 $$;
 
+create or replace function audit_actions() returns text[]
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    -- One step through the index for each action that occurs, not one for each row.
+    with recursive known (action) as (
+        (select action from audit_auditevent order by action limit 1)
+        union all
+        select (select e.action from audit_auditevent e where e.action > k.action order by e.action limit 1)
+        from known k where k.action is not null)
+    select array(select action::text from known where action is not null order by action)
+$$;
+
 create or replace function audit_search(
     since timestamptz, until timestamptz, who text, what text, which text, from_office text,
     before_at timestamptz, before_id bigint, limit_rows int)
@@ -70,9 +81,14 @@ returns table (id bigint, at timestamptz, actor text, office text, action text, 
 language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
 -- Every filter may be absent: planned anew for the filters that are there.
 set plan_cache_mode = force_custom_plan as $$
+declare
+    wanted text[];
 begin
     if not audit_reader() then
         return;
+    end if;
+    if what is not null then
+        wanted := array(select a from unnest(audit_actions()) a where a = what or a like what || '.%');
     end if;
     return query
     select e.id, e.at, e.actor::text, e.office::text, e.action::text, e.object_kind::text, e.object_ref::text,
@@ -80,7 +96,7 @@ begin
     from audit_auditevent e
     where (since is null or e.at >= since) and (until is null or e.at < until)
       and (who is null or e.actor = who) and (which is null or e.object_ref = which)
-      and (what is null or e.action = what or e.action like what || '.%')
+      and (wanted is null or e.action = any (wanted))
       and (from_office is null or e.office = from_office)
       and (before_id is null or (e.at, e.id) < (before_at, before_id))
     order by e.at desc, e.id desc limit limit_rows;
@@ -90,18 +106,13 @@ create or replace function audit_state()
 returns table (segments bigint, total bigint, sealed_at timestamptz, waiting bigint, oldest_waiting timestamptz,
                actions text[])
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    with recursive head as (select * from audit_auditseal order by number desc limit 1),
+    with head as (select * from audit_auditseal order by number desc limit 1),
     waiting as (select count(*) as n, min(logged_at) as oldest from audit_auditevent e
                 where (e.stamp, e.id) > (coalesce((select last_stamp from head), -1),
-                                         coalesce((select last_id from head), -1))),
-    known (action) as (
-        (select action from audit_auditevent order by action limit 1)
-        union all
-        select (select e.action from audit_auditevent e where e.action > k.action order by e.action limit 1)
-        from known k where k.action is not null)
+                                         coalesce((select last_id from head), -1)))
     select coalesce((select number from head), 0), coalesce((select head.total from head), 0),
            (select head.sealed_at from head), waiting.n, waiting.oldest,
-           array(select action::text from known where action is not null order by action)
+           audit_actions()
     from waiting where audit_reader()
 $$;
 
@@ -145,7 +156,7 @@ begin
 end $$;
 
 revoke all on function audit_head(), audit_pending(int), audit_append_seal(audit_auditseal), audit_anchored(bigint),
-    audit_reader(), audit_state(), audit_purge(int, text, text),
+    audit_reader(), audit_actions(), audit_state(), audit_purge(int, text, text),
     audit_search(timestamptz, timestamptz, text, text, text, text, timestamptz, bigint, int) from public;
 grant execute on function audit_head(), audit_pending(int), audit_append_seal(audit_auditseal), audit_anchored(bigint)
     to cx_worker;
