@@ -138,6 +138,11 @@ def export_events(
     return count
 
 
+def refused(reader: Reader, *, at: datetime) -> None:
+    """Somebody without the role came to the page: that stands on record."""
+    _tell(reader, "audit.refused", Filters(), at)
+
+
 @contextmanager
 def _reading(reader: Reader) -> Iterator[None]:
     with transaction.atomic():

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,28 +80,26 @@ def load(path: Path) -> SigningKey:
 
 
 def create(path: Path) -> SigningKey:
-    """Make the key unless it exists; of two processes that try at once both load the same."""
+    """Make the key unless it exists; of two processes that try at once both load the same.
+
+    Its public half is kept beside it, so that signatures can be checked after the key is replaced or lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     fresh = path.with_suffix(f".{secrets.token_hex(4)}")
     _write(fresh, made, 0o600)
-    try:
+    with suppress(FileExistsError):
         os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
-    return load(path)
+    fresh.unlink()
+    key = load(path)
+    with suppress(FileExistsError):
+        _write(path.with_name(f"{path.stem}-{key.id}.pub.pem"), public_pem(key), 0o644)
+    return key
 
 
 def renew(path: Path) -> SigningKey:
-    """A new key; the public half of the old one stays beside it, so that its signatures still count."""
-    if path.is_file():
-        old = load(path)
-        kept = path.with_name(f"{path.stem}-{old.id}.pub.pem")
-        if not kept.is_file():
-            _write(kept, public_pem(old), 0o644)
-        path.unlink()
+    """A new key in place of the old one, whose signatures still count by the public half beside it."""
+    path.unlink(missing_ok=True)
     return create(path)
 
 

@@ -186,7 +186,10 @@ def _reader(person: Person) -> Reader:
 
 
 def _administrator(request: HttpRequest) -> Person:
+    """The signed-in audit administrator; anybody else is refused, and the attempt is on record."""
     person = request.user
-    if not isinstance(person, Person) or not person.has_role("audit_admin"):
+    assert isinstance(person, Person)  # noqa: S101  views here require a signed-in person
+    if not person.has_role("audit_admin"):
+        audit.refused(_reader(person), at=timezone.now())
         raise PermissionDenied
     return person

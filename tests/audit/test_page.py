@@ -47,6 +47,9 @@ def test_only_the_audit_administrator_sees_the_page(chain, auditor):
         assert client.get("/audit/").status_code == 403
         assert client.post("/audit/export", {"export_reason": "x"}).status_code == 403
     assert Client().get("/audit/").status_code == 302
+    attempts = chain.ask("select actor from audit_auditevent where action = 'audit.refused'")
+    assert len(attempts) == 8
+    assert ("p-system_admin",) in attempts
 
 
 def test_the_database_answers_nobody_else_either(chain):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,6 +29,13 @@ _COLUMNS = (
     "writer = 'cx_worker'",
 )
 
+#: a forged row beside a real one, as if written in the same transaction
+_FORGE = (
+    "insert into audit_auditevent (id, at, actor, office, action, object_kind, object_ref, reason, purpose, ip, device,"
+    " session, detail, logged_at, writer, stamp) overriding system value select -7, at, 'forged', office, action, object_kind,"
+    " object_ref, reason, purpose, ip, device, session, detail, logged_at, writer, stamp from audit_auditevent where id = {row}"
+)
+
 
 class Story:
     """A chain of several segments, with the order and place of every row."""
@@ -36,7 +44,7 @@ class Story:
         monkeypatch.setattr(sealer, "SEGMENT_ROWS", 8)
         self.chain, self.draw = chain, draw
         for _ in range(draw.randint(3, 6)):
-            chain.write(draw.randint(1, 20), detail={"n": draw.randint(1, 99)})
+            chain.write(draw.randint(4, 20), detail={"n": draw.randint(1, 99)})
             chain.seal()
         self.segments = [
             (n, unpack_ids(bytes(ids)))
@@ -44,6 +52,22 @@ class Story:
         ]
         self.rows = [(n, row) for n, ids in self.segments for row in ids]
         assert chain.verify().exit_code == 0
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Both tables as they were, afterwards: the next trial starts from a sound chain."""
+        tables = ("audit_auditevent", "audit_auditseal")
+        self.chain.as_owner(*(f"create table kept_{table} as table {table}" for table in tables))
+        try:
+            yield
+        finally:
+            for table in tables:
+                self.chain.as_owner(
+                    f"delete from {table}",
+                    f"insert into {table} overriding system value select * from kept_{table}",
+                    f"drop table kept_{table}",
+                )
+        assert self.chain.verify().exit_code == 0
 
     def first(self) -> tuple[str, int | None, int | None]:
         report = self.chain.verify()
@@ -66,68 +90,37 @@ def story(chain, monkeypatch, draw) -> Story:
     return Story(chain, monkeypatch, draw)
 
 
-def _restored(story: Story, table: str, what: Callable[[], None]) -> None:
-    """Do it, and put the table back afterwards, so that the next trial starts from a sound chain."""
-    story.chain.as_owner(f"create table kept as table {table}")
-    try:
-        what()
-    finally:
-        story.chain.as_owner(
-            f"delete from {table}",
-            f"insert into {table} overriding system value select * from kept",
-            "drop table kept",
-        )
-        assert story.chain.verify().exit_code == 0
-
-
 @pytest.mark.parametrize("column", _COLUMNS)
 def test_an_edit_of_any_column_names_the_row(story, column):
     for segment, row in story.draw.sample(story.rows, 3):
-
-        def trial(segment: int = segment, row: int = row) -> None:
+        with story.restored():
             story.chain.as_owner(f"update audit_auditevent set {column} where id = {row}")
             assert story.first() == ("edited", segment, row)
-
-        _restored(story, "audit_auditevent", trial)
 
 
 def test_a_deleted_row_is_named(story):
     for segment, row in story.draw.sample(story.rows, 8):
-
-        def trial(segment: int = segment, row: int = row) -> None:
+        with story.restored():
             story.chain.as_owner(f"delete from audit_auditevent where id = {row}")
             assert story.first() == ("deleted", segment, row)
-
-        _restored(story, "audit_auditevent", trial)
 
 
 def test_the_first_of_many_deleted_rows_is_named(story):
     for _ in range(4):
         some = story.draw.sample(range(len(story.rows)), min(4, len(story.rows)))
-
-        def trial(some: list[int] = some) -> None:
+        with story.restored():
             rows = ", ".join(str(story.rows[i][1]) for i in some)
             story.chain.as_owner(f"delete from audit_auditevent where id in ({rows})")
             assert story.first() == ("deleted", *story.rows[min(some)])
-
-        _restored(story, "audit_auditevent", trial)
 
 
 def test_a_row_put_in_later_is_named(story):
     """A forged row with a stamp of the past, before any row of the chain."""
     for at in story.draw.sample(range(len(story.rows)), 6):
         segment, row = story.rows[at]
-
-        def trial(segment: int = segment, row: int = row) -> None:
-            story.chain.as_owner(
-                "insert into audit_auditevent (id, at, actor, office, action, object_kind, object_ref, reason, purpose,"
-                " ip, device, session, detail, logged_at, writer, stamp) overriding system value"
-                " select -7, at, 'forged', office, action, object_kind, object_ref, reason, purpose, ip, device, session,"
-                f" detail, logged_at, writer, stamp from audit_auditevent where id = {row}"
-            )
+        with story.restored():
+            story.chain.as_owner(_FORGE.format(row=row))
             assert story.first() == ("inserted", segment, -7)
-
-        _restored(story, "audit_auditevent", trial)
 
 
 def test_two_rows_that_changed_places_are_named(story):
@@ -138,8 +131,7 @@ def test_two_rows_that_changed_places_are_named(story):
         for j in range(i + 1, len(ids))
     ]
     for segment, one, other in story.draw.sample(inside, min(5, len(inside))):
-
-        def trial(segment: int = segment, one: int = one, other: int = other) -> None:
+        with story.restored():
             story.chain.as_owner(
                 f"update audit_auditevent set id = -1 where id = {one}",
                 f"update audit_auditevent set id = {one} where id = {other}",
@@ -147,32 +139,24 @@ def test_two_rows_that_changed_places_are_named(story):
             )
             assert story.first() == ("reordered", segment, one)
 
-        _restored(story, "audit_auditevent", trial)
-
 
 def test_contents_that_changed_places_are_named(story):
     for _ in range(4):
         i, j = sorted(story.draw.sample(range(len(story.rows)), 2))
         one, other = story.rows[i], story.rows[j]
-
-        def trial(one: tuple[int, int] = one, other: tuple[int, int] = other) -> None:
+        with story.restored():
             story.chain.as_owner(
                 "update audit_auditevent a set at = b.at, detail = b.detail, logged_at = b.logged_at from audit_auditevent b"
                 f" where (a.id, b.id) in (({one[1]}, {other[1]}), ({other[1]}, {one[1]}))"
             )
             assert story.first() == ("edited", *one)
 
-        _restored(story, "audit_auditevent", trial)
-
 
 def test_a_segment_taken_out_of_the_middle_is_named(story):
     for number, _ids in story.draw.sample(story.segments[:-1], min(3, len(story.segments) - 1)):
-
-        def trial(number: int = number) -> None:
+        with story.restored():
             story.chain.as_owner(f"delete from audit_auditseal where number = {number}")
             assert story.first() == ("segment_missing", number, None)
-
-        _restored(story, "audit_auditseal", trial)
 
 
 def test_segments_that_changed_places_are_named(story):
@@ -211,14 +195,19 @@ def test_a_changed_signature_names_the_segment(story):
     assert story.first() == ("bad_signature", number, None)
 
 
-def test_a_cut_tail_is_known_by_the_anchor_alone(story):
-    keep = story.draw.randint(0, len(story.segments) - 1)
-    gone = story.segments[keep][0]
+def _cut(story: Story, gone: int) -> None:
+    """Segments from ``gone`` on and their rows disappear."""
     ids = [row for n, row in story.rows if n >= gone]
     story.chain.as_owner(
         f"delete from audit_auditseal where number >= {gone}",
         f"delete from audit_auditevent where id in ({', '.join(map(str, ids))})",
     )
+
+
+def test_a_cut_tail_is_known_by_the_anchor_alone(story):
+    keep = story.draw.randint(0, len(story.segments) - 1)
+    gone = story.segments[keep][0]
+    _cut(story, gone)
     assert story.first() == ("tail_cut", gone, None)
     with pytest.raises(sealer.AnchorUnusable, match="audit verify"):
         story.chain.seal()
@@ -229,12 +218,8 @@ def test_a_database_put_back_to_an_older_state_is_known_by_the_anchor(story):
     keep = story.draw.randint(1, len(story.segments) - 1)
     last = story.segments[keep - 1][1][-1]
     gone = story.segments[keep][0]
-    ids = [row for n, row in story.rows if n >= gone]
-    story.chain.as_owner(
-        f"delete from audit_auditseal where number >= {gone}",
-        f"delete from audit_auditevent where id in ({', '.join(map(str, ids))})",
-        f"select setval(pg_get_serial_sequence('audit_auditevent', 'id'), {last})",
-    )
+    _cut(story, gone)
+    story.chain.as_owner(f"select setval(pg_get_serial_sequence('audit_auditevent', 'id'), {last})")
     assert story.first() == ("rolled_back", gone, None)
     # Nobody seals over it in silence; rows go on to be written.
     story.chain.write(2)
@@ -328,3 +313,39 @@ def test_everything_wiped_is_known_by_the_anchor(story):
     story.chain.as_owner("delete from audit_auditseal", "delete from audit_auditevent")
     kind, segment, _row = story.first()
     assert (kind, segment) == ("tail_cut", 1)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hundred_places_of_every_kind(chain, monkeypatch, seed):
+    """Edit, delete, insert, cut, roll back, rewrite without and with the key: a hundred random places each."""
+    draw = random.Random(seed)
+    story = Story(chain, monkeypatch, draw)
+    stolen = signing.load(chain.key)
+    for _ in range(100):
+        segment, row = draw.choice(story.rows)
+        at = draw.randrange(len(story.segments))
+        gone, last = story.segments[at][0], (story.segments[at - 1][1][-1] if at else 1)
+        with story.restored():
+            chain.as_owner(f"update audit_auditevent set {draw.choice(_COLUMNS)} where id = {row}")
+            assert story.first() == ("edited", segment, row)
+        with story.restored():
+            chain.as_owner(f"delete from audit_auditevent where id = {row}")
+            assert story.first() == ("deleted", segment, row)
+        with story.restored():
+            chain.as_owner(_FORGE.format(row=row))
+            assert story.first() == ("inserted", segment, -7)
+        with story.restored():
+            _cut(story, gone)
+            assert story.first() == ("tail_cut", gone, None)
+            drawn = chain.ask("select last_value from audit_auditevent_id_seq")[0][0]
+            chain.as_owner(f"select setval('audit_auditevent_id_seq', {last})")
+            assert story.first() == ("rolled_back", gone, None)
+            chain.as_owner(f"select setval('audit_auditevent_id_seq', {drawn})")
+        with story.restored():
+            chain.as_owner(f"update audit_auditevent set actor = 'innocent' where id = {row}")
+            _rewrite(story, segment, None)
+            assert story.first() == ("bad_signature", segment, None)
+            _rewrite(story, segment, lambda digest: stolen.sign(signing.SEAL, digest))
+            assert story.first() == ("anchor_differs", segment, None)
