@@ -46,4 +46,4 @@ lock:
 	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements/dev.in -o requirements/dev.txt
 
 messages: $(VENV)/.dev
-	$(BIN)/pybabel compile -d locale -D django
+	$(BIN)/pybabel compile -f -d locale -D django

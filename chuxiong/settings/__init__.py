@@ -1,5 +1,6 @@
 """Settings: one file per third party, ``env`` the only reader of the environment."""
 
+from .audit import *  # noqa: F403
 from .base import *  # noqa: F403
 from .celery import *  # noqa: F403
 from .channels import *  # noqa: F403

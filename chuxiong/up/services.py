@@ -38,7 +38,12 @@ def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name in own or not name.startswith(("CHUXIONG_DATABASE_URL_", "CHUXIONG_SUPERUSER_"))
     }
-    base = {k: v for k, v in os.environ.items() if not k.startswith("CHUXIONG_")}
+    # The audit's key and marks may lie on another disk: where is the machine's own matter.
+    base = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("CHUXIONG_") or k.startswith("CHUXIONG_AUDIT_")
+    }
     if duty == "front":
         kept = {k: v for k, v in kept.items() if k not in _NOT_FOR_THE_FRONT} | {"CHUXIONG_FACE": "front"}
     role = {"beat": "worker", "front": "web"}.get(duty, duty)
