@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, LogoutView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -24,15 +23,6 @@ from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import STATE_WORDS, Finding, Outcome, State
 from supervision.reference import REFERENCE
-
-
-class SignIn(LoginView):
-    template_name = "desk/login.html"
-    redirect_authenticated_user = True
-
-
-class SignOut(LogoutView):
-    http_method_names = ["post", "options"]
 
 
 def _english() -> bool:

@@ -20,6 +20,7 @@ function state(value) {
 async function refresh(kind) {
   if (!list) return;
   const answer = await fetch(location.href, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
+  if (answer.status === 401) document.dispatchEvent(new Event("session-ended"));
   if (!answer.ok || answer.redirected) return;
   const current = list.querySelector("tr[aria-current]")?.dataset.number;
   const before = new Set([...list.querySelectorAll("tr[data-number]")].map((r) => r.dataset.number));
@@ -40,7 +41,8 @@ function connect() {
   socket.addEventListener("message", (event) => soon(JSON.parse(event.data).kind));
   socket.addEventListener("close", (event) => {
     state("off");
-    if (event.code === 4401) { location.reload(); return; }
+    document.dispatchEvent(new Event("session-ended"));
+    if (event.code === 4401) return;
     pause = Math.min(pause * 2, 30000);
     setTimeout(connect, pause / 2 + Math.random() * pause / 2);
   });
