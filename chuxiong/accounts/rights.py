@@ -52,7 +52,7 @@ STATEMENTS = [
     create or replace function accounts_person_guard() returns trigger language plpgsql as $$
     declare
         actor bigint;
-        duties text[];
+        duties varchar[];
     begin
         if current_user <> 'cx_web' then
             return new;
@@ -68,7 +68,7 @@ STATEMENTS = [
             raise exception 'somebody else has to change this person' using errcode = 'insufficient_privilege';
         end if;
         if tg_op = 'INSERT' then
-            if not duties = array['system_admin']::varchar[] or cardinality(new.roles) > 0
+            if not duties = '{system_admin}' or cardinality(new.roles) > 0
                     or not new.second_factor_required then
                 raise exception 'a system administrator creates people, without roles'
                     using errcode = 'insufficient_privilege';
@@ -78,13 +78,13 @@ STATEMENTS = [
         if new.second_factor_required <> old.second_factor_required or new.username <> old.username then
             raise exception 'not changed by any page' using errcode = 'insufficient_privilege';
         end if;
-        if new.roles <> old.roles and not duties = array['security_admin']::varchar[]
+        if new.roles <> old.roles and not duties = '{security_admin}'
                 and not (not new.is_active and cardinality(new.roles) = 0) then
             raise exception 'a security administrator grants roles' using errcode = 'insufficient_privilege';
         end if;
         if (new.is_active, new.name, new.office_id, new.department_id) is distinct from
                 (old.is_active, old.name, old.office_id, old.department_id)
-                and not duties = array['system_admin']::varchar[] then
+                and not duties = '{system_admin}' then
             raise exception 'a system administrator keeps people' using errcode = 'insufficient_privilege';
         end if;
         return new;

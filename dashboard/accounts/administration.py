@@ -88,8 +88,10 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _person_page(request: HttpRequest, pk: int, refused: str = "") -> HttpResponse:
     person = found_person(pk)
+    unit = person.department.code if person.department else ""
     context = {
         "person": person,
+        "place": request.POST.get("place", f"{person.office_id}/{unit}"),
         "own": person.pk == person_of(request).pk,
         "roles": selectors.roles_of(person),
         "offices": selectors.all_offices(),
