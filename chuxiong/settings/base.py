@@ -124,6 +124,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# Counted as bytes arrive (chuxiong/body_cap.py); files of agencies come in through intake, not through pages.
+REQUEST_BODY_MAX = int(env.optional("CHUXIONG_REQUEST_BODY_MAX", str(64 * 1024 * 1024)))
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_TEMP_DIR = None

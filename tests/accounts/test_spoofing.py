@@ -193,6 +193,28 @@ def test_names_and_passwords_never_stand_in_addresses(hire):
     assert "zhang" not in answer.content.decode()
 
 
+async def _pour(chunks: int, headers: list[tuple[bytes, bytes]]) -> int:
+    """Status of a body of so many MiB in chunks, without any length unless the headers say one."""
+    from chuxiong.asgi import application
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/login", "query_string": b"", "scheme": "http",
+        "headers": [(b"host", b"testserver"), (b"content-type", b"application/octet-stream"), *headers],
+    }  # fmt: skip
+    request = ApplicationCommunicator(application, scope)
+    for n in range(chunks):
+        await request.send_input({"type": "http.request", "body": bytes(2**20), "more_body": n < chunks - 1})
+    answer = await request.receive_output(timeout=20)
+    return int(answer["status"])
+
+
+def test_a_body_is_counted_as_it_arrives_whatever_its_length_says():
+    cap = settings.REQUEST_BODY_MAX // 2**20
+    for headers in ([], [(b"content-length", b"10")]):
+        assert async_to_sync(_pour)(cap + 1, headers) == 413
+    assert async_to_sync(_pour)(1, []) == 403, "a small one reaches the check of its token"
+
+
 # ---- sockets -------------------------------------------------------------------------------------
 
 
