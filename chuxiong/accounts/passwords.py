@@ -82,6 +82,12 @@ def expired(person: Person, *, at: datetime) -> bool:
     return at - person.password_changed_at >= timedelta(days=POLICY.password.max_age_days.value)
 
 
+def dormant(person: Person, *, at: datetime) -> bool:
+    """Has the account slept too long? A newly issued one-time password wakes it."""
+    marks = (person.last_login, person.password_changed_at, person.joined_at)
+    return at - max(mark for mark in marks if mark) >= timedelta(days=POLICY.account.dormant_days.value)
+
+
 def half() -> str:
     """One half of a one-time password: about 46 bits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(HALF))

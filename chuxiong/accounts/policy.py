@@ -24,6 +24,10 @@ class PasswordPolicy(_Strict):
     max_age_days: Sourced
 
 
+class AccountPolicy(_Strict):
+    dormant_days: Sourced
+
+
 class LockPolicy(_Strict):
     window_minutes: Sourced
     first_minutes: Sourced
@@ -57,6 +61,7 @@ class GatewayPolicy(_Strict):
 
 class SignInPolicy(_Strict):
     password: PasswordPolicy
+    account: AccountPolicy
     lock: LockPolicy
     session: SessionPolicy
     second_factor: SecondFactorPolicy

@@ -142,8 +142,10 @@ def _pending(request: HttpRequest) -> Person | None:
 
 
 def _step(request: HttpRequest, person: Person) -> str:
-    """The next thing to do: code, certificate, enrol, password, agreement, done."""
+    """The next thing to do: dormant, code, certificate, enrol, password, agreement, done."""
     now = timezone.now()
+    if passwords.dormant(person, at=now):
+        return "dormant"
     if not request.session[_PENDING]["factor"]:
         if second_factor.confirmed(person):
             return "code"
@@ -224,6 +226,13 @@ def code(request: HttpRequest, person: Person) -> HttpResponse:
 def certificate(request: HttpRequest, person: Person) -> HttpResponse:
     """This account signs in with its certificate; a password alone leads no further."""
     return render(request, "accounts/certificate.html", {"person": person})
+
+
+@_at("dormant")
+def dormant(request: HttpRequest, person: Person) -> HttpResponse:
+    """An account that slept too long waits for a new one-time password."""
+    days = POLICY.account.dormant_days.value
+    return render(request, "accounts/dormant.html", {"person": person, "days": days})
 
 
 @_at("enrol")

@@ -7,6 +7,7 @@ urlpatterns = [
     path("login/next", sign_in.go_on, name="sign_in_next"),
     path("login/code", sign_in.code, name="sign_in_code"),
     path("login/certificate", sign_in.certificate, name="sign_in_certificate"),
+    path("login/dormant", sign_in.dormant, name="sign_in_dormant"),
     path("login/enrol", sign_in.enrol, name="sign_in_enrol"),
     path("login/password", sign_in.password, name="sign_in_password"),
     path("login/agreement", sign_in.agreement, name="sign_in_agreement"),

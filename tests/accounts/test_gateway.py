@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from django.utils import timezone
 from chuxiong.accounts import gateway, people
 from chuxiong.accounts.gateway import Reported, proof, text_to_sign
 from dashboard.accounts.gateway import GatewayMiddleware
-from tests.accounts.conftest import PASSWORD, audited, enter
+from tests.accounts.conftest import audited, enter
 
 SECRET = "a secret of the gateway, long enough 0123456789"
 ISSUER, SERIAL = "CN=Chuxiong Test CA,O=Nobody", "1A2B3C4D"
@@ -210,4 +209,3 @@ def test_the_secret_is_wanted_when_the_gateway_is_on():
         [sys.executable, "-c", "import chuxiong.settings"], env=environment, capture_output=True, text=True
     )
     assert done.returncode and ImproperlyConfigured.__name__ in done.stderr and "32" in done.stderr
-    assert asyncio and PASSWORD

@@ -16,7 +16,7 @@ from chuxiong.accounts import confidentiality, people
 from chuxiong.accounts.models import ConfidentialityAgreement, DutyPost, PasswordIssue, Person
 from chuxiong.accounts.refused import Refused
 from supervision.clues import actions
-from tests.accounts.conftest import PASSWORD, audited, enter, signed_in
+from tests.accounts.conftest import audited, enter, signed_in
 
 
 def _half(answer) -> str:  # type: ignore[no-untyped-def]
@@ -159,6 +159,19 @@ def test_the_way_back_starts_without_rights(hire, admins):
     assert enter(Client()).status_code == 401
 
 
+def test_an_account_that_slept_too_long_waits_for_a_new_password(hire, admins):
+    person, now = hire(), timezone.now()
+    ago = now - timedelta(days=30)
+    Person.objects.using("owner").update(last_login=ago, joined_at=ago, password_changed_at=ago)
+    client = Client()
+    assert enter(client)["Location"] == "/login/dormant"
+    assert "已休眠" in client.get("/login/dormant").content.decode()
+    assert client.get("/").status_code == 302
+    _, first = people.open_password_issue(by=admins["system"], pk=person.pk, at=now)
+    _, second = people.complete_password_issue(by=admins["security"], pk=person.pk, at=now)
+    assert enter(Client(), password=f"{first}-{second}")["Location"] == "/login/password"
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -254,4 +267,3 @@ def test_the_first_three_administrators_are_appointed_once():
     assert len(audited("person.appoint")) == 3
     with pytest.raises(CommandError, match="已设立"):
         call_command("administrators", *words)
-    assert PASSWORD

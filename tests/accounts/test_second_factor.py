@@ -20,7 +20,7 @@ from chuxiong.accounts.models import Person, RecoveryCode, SecondFactor
 from chuxiong.accounts.policy import POLICY
 from chuxiong.vault.secrets import seal_secret
 from dashboard.accounts import qr_code
-from tests.accounts.conftest import PASSWORD, enter, signed_in
+from tests.accounts.conftest import enter, signed_in
 
 
 def totp(secret: bytes, at: float) -> str:
@@ -212,4 +212,3 @@ def test_pictures_of_others_are_not_served(hire):
     hire(second_factor_required=True)
     assert Client().get("/second-factor.svg").status_code == 404
     assert signed_in(hire("li").username).get("/second-factor.svg").status_code == 404
-    assert PASSWORD
