@@ -8,7 +8,10 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.utils import timezone
 
+from chuxiong.accounts import sessions
+from chuxiong.accounts.models import Person
 from chuxiong.work.bell import EVENTS
 from dashboard.walls.snapshot import snapshot
 
@@ -28,6 +31,8 @@ class WallConsumer(AsyncJsonWebsocketConsumer):
         await self._send(time.monotonic() - 0.25)
 
     async def event(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "SessionEnded":
+            return
         self._poked_at = time.monotonic()
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._answer())
@@ -48,20 +53,47 @@ class WallConsumer(AsyncJsonWebsocketConsumer):
 
 
 class DeskConsumer(AsyncJsonWebsocketConsumer):
-    """One signed-in person: hears which kinds of things changed and fetches what the page may show."""
+    """One signed-in person: hears which kinds of things changed and fetches what the page may show.
+
+    The socket lives no longer than the stay: looked at on connect, when a stay of the person ends, and every
+    minute, because the word of an ended stay is lost while Redis is down.
+    """
 
     groups = [EVENTS]
+    look_every = 60.0
 
     async def connect(self) -> None:
         person = self.scope.get("user")
-        if person is None or not person.is_authenticated:
+        if person is None or not person.is_authenticated or not await self._goes_on():
             await self.close(code=4401)
             return
         self._offices: set[str] = set(await sync_to_async(lambda: person.office_codes)())
         await self.accept()
+        self._watch = asyncio.create_task(self._look())
+
+    async def _goes_on(self) -> bool:
+        return await sync_to_async(self._stay_goes_on)()
+
+    def _stay_goes_on(self) -> bool:
+        person, stay = self.scope["user"], self.scope["session"].get(sessions.STAY)
+        present = Person.objects.filter(pk=person.pk).first()
+        return bool(present and sessions.check(stay, present, at=timezone.now(), active=False).stay)
+
+    async def _look(self) -> None:
+        while await self._goes_on():
+            await asyncio.sleep(self.look_every)
+        await self.close(code=4401)
 
     async def event(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "SessionEnded":
+            if message.get("person") == self.scope["user"].pk and not await self._goes_on():
+                await self.close(code=4401)
+            return
         office = message.get("office")
         if office and office not in self._offices:
             return
         await self.send_json({"kind": message["kind"]})
+
+    async def disconnect(self, code: int) -> None:
+        if watch := getattr(self, "_watch", None):
+            watch.cancel()

@@ -623,3 +623,14 @@ def letters_of(
 
 def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
     return [(code, words.zh, words.en) for code, words in REFERENCE.reasons(listing).items()]
+
+
+def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
+    """Open clues within the person's scope by handler (user name), for hand-over."""
+    with person_scope(person):
+        found = Clue.objects.filter(handler__in=handlers).exclude(state__in=[s.value for s in CLOSED])
+        offices = _offices()
+        rows: dict[str, list[ClueRow]] = {}
+        for clue in found.order_by("handler", "due_on", "id")[:500]:
+            rows.setdefault(clue.handler, []).append(_row(clue, offices, {}))
+    return rows

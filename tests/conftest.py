@@ -84,6 +84,7 @@ _KEEP = {
     "accounts_office",
     "accounts_department",
     "accounts_role",
+    "accounts_permission",
     "django_migrations",
     "django_content_type",
 }

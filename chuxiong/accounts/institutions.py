@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from django.db import transaction
 
-from .models import Department, Office, Role
+from .models import Department, Office, Permission, Role
 
 FILE = Path(__file__).with_name("institutions.yaml")
 
@@ -17,9 +17,26 @@ def sync(*, using: str = "owner") -> dict[str, int]:
     """Returns the number of rows by kind."""
     document: dict[str, list[dict[str, Any]]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     with transaction.atomic(using=using):
-        for role in document["roles"]:
+        for order, permission in enumerate(document["permissions"]):
+            Permission.objects.using(using).update_or_create(
+                code=permission["code"],
+                defaults={"name_zh": permission["zh"], "name_en": permission["en"], "order": order},
+            )
+        known = {permission["code"] for permission in document["permissions"]}
+        for order, role in enumerate(document["roles"]):
+            if unknown := set(role["may"]) - known:
+                raise ValueError(
+                    f"{FILE.name}: role {role['code']} names unknown permissions {sorted(unknown)}"
+                )
             Role.objects.using(using).update_or_create(
-                code=role["code"], defaults={"name_zh": role["zh"], "name_en": role["en"]}
+                code=role["code"],
+                defaults={
+                    "name_zh": role["zh"],
+                    "name_en": role["en"],
+                    "kind": role["kind"],
+                    "may": role["may"],
+                    "order": order,
+                },
             )
         for office in document["offices"]:
             Office.objects.using(using).update_or_create(

@@ -20,14 +20,79 @@ from psycopg2 import sql
 ROLES = ("intake", "worker", "web", "wall")
 
 TABLES = {
-    "accounts_office": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT", "wall": "SELECT"},
-    "accounts_department": {"worker": "SELECT", "web": "SELECT"},
+    "accounts_office": {
+        "intake": "SELECT",
+        "worker": "SELECT",
+        "web": "SELECT, INSERT, UPDATE",
+        "wall": "SELECT",
+    },
+    "accounts_department": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "accounts_permission": {"web": "SELECT"},
     "accounts_role": {"web": "SELECT"},
-    "accounts_person": {"worker": "SELECT", "web": "SELECT, UPDATE"},
+    "accounts_person": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "accounts_passwordtrace": {"web": "SELECT, INSERT, DELETE"},
+    "accounts_passwordissue": {"web": "SELECT, INSERT, UPDATE"},
+    "accounts_signinfailures": {"web": "SELECT, INSERT, UPDATE, DELETE"},
+    "accounts_dutypost": {"web": "SELECT, INSERT, UPDATE"},
+    "accounts_personsession": {"web": "SELECT, INSERT, UPDATE"},
+    "accounts_secondfactor": {"web": "SELECT, INSERT, UPDATE, DELETE"},
+    "accounts_recoverycode": {"web": "SELECT, INSERT, UPDATE, DELETE"},
+    "accounts_certificate": {"web": "SELECT, INSERT, UPDATE"},
+    "accounts_gatewayproof": {"web": "SELECT, INSERT, DELETE"},
+    "accounts_confidentialityagreement": {"web": "SELECT, INSERT, UPDATE"},
     "django_session": {"web": "SELECT, INSERT, UPDATE, DELETE"},
     "django_content_type": {"web": "SELECT", "worker": "SELECT"},
     "django_migrations": {"web": "SELECT", "worker": "SELECT", "intake": "SELECT", "wall": "SELECT"},
 }
+
+STATEMENTS = [
+    # The separation of administrators, held a second time below the application: whatever a page says, the web
+    # role creates people only in the name of a system administrator and grants only in that of a security one.
+    """
+    create or replace function accounts_person_guard() returns trigger language plpgsql as $$
+    declare
+        actor bigint;
+        duties varchar[];
+    begin
+        if current_user <> 'cx_web' then
+            return new;
+        end if;
+        if tg_op = 'UPDATE' and (new.roles, new.is_active, new.second_factor_required, new.username, new.name,
+                new.office_id, new.department_id) is not distinct from (old.roles, old.is_active,
+                old.second_factor_required, old.username, old.name, old.office_id, old.department_id) then
+            return new;
+        end if;
+        select id, roles into actor, duties from accounts_person
+            where username = current_setting('cx.person', true) and is_active;
+        if actor is null or actor = new.id then
+            raise exception 'somebody else has to change this person' using errcode = 'insufficient_privilege';
+        end if;
+        if tg_op = 'INSERT' then
+            if not duties = '{system_admin}' or cardinality(new.roles) > 0
+                    or not new.second_factor_required then
+                raise exception 'a system administrator creates people, without roles'
+                    using errcode = 'insufficient_privilege';
+            end if;
+            return new;
+        end if;
+        if new.second_factor_required <> old.second_factor_required or new.username <> old.username then
+            raise exception 'not changed by any page' using errcode = 'insufficient_privilege';
+        end if;
+        if new.roles <> old.roles and not duties = '{security_admin}'
+                and not (not new.is_active and cardinality(new.roles) = 0) then
+            raise exception 'a security administrator grants roles' using errcode = 'insufficient_privilege';
+        end if;
+        if (new.is_active, new.name, new.office_id, new.department_id) is distinct from
+                (old.is_active, old.name, old.office_id, old.department_id)
+                and not duties = '{system_admin}' then
+            raise exception 'a system administrator keeps people' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger accounts_person_guard before insert or update on accounts_person"
+    " for each row execute function accounts_person_guard()",
+]
 
 # The setting is read once per statement (sub-select), not once per row.
 OFFICE_IN_SCOPE = "{column} = any (string_to_array((select current_setting('cx.offices', true)), ','))"

@@ -1,4 +1,4 @@
-"""The demo prefecture's people, agreements and agency clients. Log-ins are generated and returned once."""
+"""The demo prefecture's people, agreements, duty post and agency clients. Log-ins are generated and returned once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from django.db import connections, transaction
 from django.utils import timezone
 
-from chuxiong.accounts.models import Department, Office, Person
+from chuxiong.accounts.models import ConfidentialityAgreement, Department, DutyPost, Office, Person
+from chuxiong.accounts.people import new_pairing_code
 from ingestion.agreements import PURPOSE
 from ingestion.models import Agreement
 from ingestion.selectors import catalog
@@ -23,6 +24,10 @@ PEOPLE = (
     ("wu", "吴演示", "532300", "case_management", ["prosecutor", "head"]),
     ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
     ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
+    # The three separated administrators: none of them sees business data.
+    ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
+    ("secadmin", "安全演示", "532300", "digital", ["security_admin"]),
+    ("auditadmin", "审计演示", "532300", "digital", ["audit_admin"]),
 )
 
 
@@ -40,7 +45,9 @@ def seed(*, today: date) -> list[Login]:
     """Create what is missing; returns the log-ins made by this call (none the second time)."""
     with transaction.atomic():
         _agreements(today)
-        return _people() + _clients()
+        made = _people()
+        _confidentiality(today)
+        return made + _duty_post() + _clients()
 
 
 def _people() -> list[Login]:
@@ -56,9 +63,39 @@ def _people() -> list[Login]:
             office=Office.objects.get(pk=office),
             department=Department.objects.get(office_id=office, code=department),
             roles=roles,
+            # Demo people may look around with a password alone; everybody else enrols at the first sign-in.
+            second_factor_required=False,
         )
         made.append(Login("登录", username, password, f"{name} · {Office.objects.get(pk=office).short_zh}"))
     return made
+
+
+def _confidentiality(today: date) -> None:
+    for index, (username, *_) in enumerate(PEOPLE, start=1):
+        ConfidentialityAgreement.objects.get_or_create(
+            number=f"演示保密-{index:03d}",
+            defaults={
+                "person": Person.objects.get(username=username),
+                "signed_on": today - timedelta(days=200),
+                "valid_to": today + timedelta(days=530),
+                "registered_at": timezone.now(),
+            },
+        )
+
+
+def _duty_post() -> list[Login]:
+    name = "州院指挥值班席（演示）"
+    if DutyPost.objects.filter(name_zh=name).exists():
+        return []
+    code, digest = new_pairing_code()
+    DutyPost.objects.create(
+        name_zh=name,
+        name_en="Prefecture duty post (demo)",
+        office=Office.objects.get(pk="532300"),
+        pairing_digest=digest,
+        pairing_until=timezone.now() + timedelta(days=7),
+    )
+    return [Login("值班席", "duty-post", code, "在值班终端打开 /post/pair 输入")]
 
 
 def _agreements(today: date) -> None:

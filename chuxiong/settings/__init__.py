@@ -7,3 +7,4 @@ from .channels import *  # noqa: F403
 from .csp import *  # noqa: F403
 from .drf import *  # noqa: F403
 from .logging import *  # noqa: F403
+from .sign_in import *  # noqa: F403

@@ -1,12 +1,13 @@
 from django.urls import path
 
+from dashboard.accounts import sign_in
 from dashboard.desk import alarms, views
 
 app_name = "desk"
 urlpatterns = [
     path("", views.queue, name="queue"),
-    path("login", views.SignIn.as_view(), name="login"),
-    path("logout", views.SignOut.as_view(), name="logout"),
+    path("login", sign_in.sign_in, name="login"),
+    path("logout", sign_in.sign_out, name="logout"),
     path("clues/new", views.enter, name="enter"),
     path("clues/bulk", views.bulk, name="bulk"),
     path("clues/<str:number>/peek", views.peek, name="peek"),

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, LogoutView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -38,16 +37,6 @@ from supervision.clues.lifecycle import (
     check,
 )
 from supervision.reference import REFERENCE
-
-
-class SignIn(LoginView):
-    template_name = "desk/login.html"
-    redirect_authenticated_user = True
-
-
-class SignOut(LogoutView):
-    http_method_names = ["post", "options"]
-
 
 # ---- queue -----------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
     write(scale="small", seed=drawn, out=tmp_path, today=timezone.localdate())
     with acting_as("owner"):
         logins = seed(today=timezone.localdate())
-    assert {login.kind for login in logins} == {"登录", "单位接口"}
+    assert {login.kind for login in logins} == {"登录", "值班席", "单位接口"}
     with acting_as("worker"):
         batches = deliver(tmp_path)
         while work_off():

@@ -53,7 +53,8 @@ function connect() {
   socket.addEventListener("message", (event) => changed(JSON.parse(event.data).kind));
   socket.addEventListener("close", (event) => {
     state("off");
-    if (event.code === 4401) { location.reload(); return; }
+    document.dispatchEvent(new Event("session-ended"));
+    if (event.code === 4401) return;
     pause = Math.min(pause * 2, 30000);
     setTimeout(connect, pause / 2 + Math.random() * pause / 2);
   });

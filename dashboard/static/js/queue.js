@@ -12,7 +12,11 @@ const wide = matchMedia("(min-width: 1700px)");
 const picked = new Map(); // number → version as seen
 let anchor = null;
 
-const fetched = (address, options = {}) => fetch(address, { credentials: "same-origin", ...options, headers: { "X-Fragment": "1", ...options.headers } });
+async function fetched(address, options = {}) {
+  const answer = await fetch(address, { credentials: "same-origin", ...options, headers: { "X-Fragment": "1", ...options.headers } });
+  if (answer.status === 401) document.dispatchEvent(new Event("session-ended"));
+  return answer;
+}
 const body = (id) => document.getElementById(id).content.cloneNode(true);
 
 // ---- the current row ----------------------------------------------------------------------------
