@@ -32,15 +32,10 @@ POLICIES = {
         ("visible", ["web"], "all", _VISIBLE, _IN_OFFICE),
     ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
-    # Readable by the one who wrote it; the inspection office reads it through its own act.
+    # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
-        (
-            "own",
-            ["web"],
-            "all",
-            f"recorded_by = {_PERSON} and {_OF_CLUE}",
-            f"recorded_by = {_PERSON} and {_OF_CLUE}",
-        )
+        ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
+        ("read", ["web"], "select", f"recorded_by = {_PERSON} or {_DEPARTMENT} = 'inspection'", ""),
     ],
     "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_letter": [

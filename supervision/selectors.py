@@ -376,6 +376,10 @@ class ClueDetail:
     checking_points_en: list[str]
     events: list[Event]
     moves: list[Possible]
+    sealed: bool
+    closed_to: str
+    #: about who may look on, beside the handling
+    aside: list[Possible]
     letters: list[Letter]
     source_changes: list[dict[str, Any]]
     material: dict[str, Any]
@@ -444,9 +448,10 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
         checking_points_en=[p.en for p in rule.checking_points] if rule else [],
         events=events,
-        moves=[
-            Possible(m.name, m.words.zh, m.words.en, m.needs) for m in lifecycle.possible(State(clue.state))
-        ],
+        moves=_offered(clue, person),
+        aside=_offered(clue, person, aside=True),
+        sealed=clue.sealed,
+        closed_to=clue.closed_to,
         letters=letters,
         source_changes=clue.source_changes,
         material=clue.material,
@@ -459,6 +464,19 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possible]:
+    """The moves that the clue's state, the person's roles and the handler's part allow."""
+    others = clue.handler not in ("", person.username) and not person.may("clue.hand_over")
+    return [
+        Possible(m.name, m.words.zh, m.words.en, m.needs)
+        for m in lifecycle.possible(State(clue.state), aside=aside)
+        if person.may(m.permission)
+        and not (m.by_handler and others)
+        and (m.name != "take_over" or (person.office.is_prefecture and clue.office != person.office_id))
+        and (m.name != "admit" or clue.sealed)
+    ]
 
 
 def _event(event: Any) -> Event:
@@ -559,6 +577,12 @@ def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]
         if column and rule.sources[alias].feed:
             numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)
     return numbered
+
+
+def sees(person: Person, number: str) -> bool:
+    """Whether the clue lies within the person's sight."""
+    with person_scope(person):
+        return Clue.objects.filter(number=number).exists()
 
 
 # ---- alarms ----------------------------------------------------------------------------------

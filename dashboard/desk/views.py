@@ -321,13 +321,20 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         "findings": [
             (f.value, pick(STATE_WORDS[State(f.value)].zh, STATE_WORDS[State(f.value)].en)) for f in Finding
         ],
-        "agencies": _agencies(),
+        "agencies": _agencies(found),
         "outcomes": outcomes,
+        "ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.interference_ways.items()],
+        "people": [
+            (p.username, f"{p.name}・{pick(p.office.short_zh, p.office.short_en)}")
+            for p in accounts.colleagues([found.row.office_code, person_of(request).office_id])
+        ],
     }
 
 
-def _agencies() -> list[tuple[str, str]]:
+def _agencies(found: supervision.ClueDetail) -> list[tuple[str, str]]:
     named = {f.agency.code: pick(f.agency.zh, f.agency.en) for f in ingestion.catalog().values()}
+    if found.responsible:
+        named[found.responsible] = pick(found.responsible_zh, found.responsible_en)
     return sorted(named.items())
 
 
@@ -354,6 +361,9 @@ def move(request: HttpRequest, number: str, move: str) -> HttpResponse:
     messages.success(
         request, _("%(number)s 已办理：%(move)s") % {"number": number, "move": pick(done.zh, done.en)}
     )
+    # One may have moved it out of one's own sight (recusal, sealing, handing over to another office).
+    if not supervision.sees(person_of(request), number):
+        return redirect("desk:queue")
     return redirect("desk:clue", number=number)
 
 
@@ -379,13 +389,8 @@ def _settle(post: Any, **act: Any) -> Any:
 
 
 def _feed_back(post: Any, **act: Any) -> Any:
-    agency = post.get("agency", "")
-    names = dict(ingestion.agencies())
-    if agency not in names:
-        raise actions.Refused("请选择单位", "choose an agency")
     return actions.feed_back(
-        agency=agency,
-        agency_zh=names[agency],
+        agency=post.get("agency", ""),
         subject=post.get("subject", "")[:120],
         text=post.get("text", ""),
         **act,
@@ -418,7 +423,35 @@ _ACTS: dict[str, Any] = {
     "act": lambda p, **a: actions.act(note=p.get("note", ""), **a),
     "feed_back": _feed_back,
     "settle": _settle,
+    "take_over": lambda p, **a: actions.take_over(note=p.get("note", ""), **a),
+    "hand_over": lambda p, **a: actions.hand_over(person=p.get("person", ""), note=p.get("note", ""), **a),
+    "recuse": lambda p, **a: actions.recuse(person=p.get("person", ""), note=p.get("note", ""), **a),
+    "seal": lambda p, **a: actions.seal(note=p.get("note", ""), **a),
+    "admit": lambda p, **a: actions.admit(person=p.get("person", ""), note=p.get("note", ""), **a),
 }
+
+
+@login_required
+@require_POST
+def interference(request: HttpRequest, number: str) -> HttpResponse:
+    """Write down that somebody asked about or meddled with the clue (三个规定)."""
+    post = request.POST
+    try:
+        actions.record_interference(
+            clue_number=number,
+            by=person_of(request),
+            at=timezone.now(),
+            who=post.get("who", ""),
+            position=post.get("position", ""),
+            way=post.get("way", ""),
+            occurred_on=_date(post.get("occurred_on", "")),
+            text=post.get("text", ""),
+        )
+    except actions.Refused as refused:
+        typed = {**post.dict(), "move": "interference"}
+        return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
+    messages.success(request, _("已记录"))
+    return redirect("desk:clue", number=number)
 
 
 # ---- manual entry, feeds -----------------------------------------------------------------------

@@ -18,6 +18,8 @@ from supervision.models import Alarm, Clue
 
 def acknowledge(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Alarm:
     """Say that somebody has seen it and what was done."""
+    if not (by.may("order.give") or by.may("clue.triage")):
+        raise Refused("您的角色不能处理预警", "your roles do not allow handling alarms")
     with person_scope(by):
         alarm = _locked(alarm_id, {State.UNREVIEWED})
         _review(alarm, State.ACKNOWLEDGED, by, at, note)

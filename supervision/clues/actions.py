@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from chuxiong.accounts.models import Department, Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
+from ingestion import selectors as ingestion
 from supervision.clues import lifecycle
 from supervision.clues.events import ClueMoved, announce
 from supervision.clues.lifecycle import FINDING_STATE, Finding, Outcome, State
@@ -49,7 +50,7 @@ def _moving(
 ) -> Iterator[_Act]:
     """Lock the clue under the person's scope, check version and move; write clue and event after."""
     with person_scope(by):
-        clue = _locked(name, clue_number, expected_version)
+        clue = _locked(name, clue_number, by, expected_version)
         before, to = clue.state, lifecycle.MOVES[name].to
         if to is not None:
             clue.state = to.value
@@ -64,7 +65,7 @@ def _unknown_clue(number: str) -> Refused:
     return Refused(f"没有线索 {number}，或不在您的范围内", f"no clue {number} within your scope")
 
 
-def _locked(name: str, number: str, expected_version: int | None) -> Clue:
+def _locked(name: str, number: str, by: Person, expected_version: int | None) -> Clue:
     """The clue, locked, if it may make the move ``name`` from where it stands."""
     clue = Clue.objects.select_for_update().filter(number=number).first()
     if clue is None:
@@ -78,10 +79,27 @@ def _locked(name: str, number: str, expected_version: int | None) -> Clue:
             clue.version,
         )
     try:
-        lifecycle.check(name, State(clue.state))
+        move = lifecycle.check(name, State(clue.state))
     except lifecycle.NotPossible as error:
         raise Refused(error.zh, error.en, clue.version) from error
+    _permitted(move, clue, by)
     return clue
+
+
+def _permitted(move: lifecycle.Move, clue: Clue, by: Person) -> None:
+    """The person's roles allow the move, and what a handler does is done by the handler."""
+    if not by.may(move.permission):
+        raise Refused(
+            f"您的角色不能{move.words.zh}；需要时请由安全管理员授予角色",
+            f"your roles do not allow “{move.words.en}”; ask the security administrator for the role",
+            clue.version,
+        )
+    if move.by_handler and clue.handler not in ("", by.username) and not by.may("clue.hand_over"):
+        raise Refused(
+            f"这条线索由 {clue.handler} 承办；可请部门负责人移交给您",
+            f"{clue.handler} handles this clue; the head of department may hand it over to you",
+            clue.version,
+        )
 
 
 def _trace(
@@ -320,7 +338,6 @@ def feed_back(
     by: Person,
     at: datetime,
     agency: str,
-    agency_zh: str,
     subject: str,
     text: str,
     due_on: date | None = None,
@@ -332,11 +349,16 @@ def feed_back(
     with _moving(
         "feed_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version
     ) as move:
+        names = dict(ingestion.agencies())
+        if move.clue.responsible:
+            names[move.clue.responsible] = move.clue.responsible_zh
+        if agency not in names:
+            raise Refused("请选择单位", "choose an agency", move.clue.version)
         letter = Letter.objects.create(
             number=take_number("FK", at.year),
             clue=move.clue,
             agency=agency,
-            agency_zh=agency_zh,
+            agency_zh=names[agency],
             subject=subject,
             text=text,
             sent_at=at,
@@ -389,6 +411,8 @@ def enter(
     """Manual entry (人工录入): what a person saw, in six fields; ``alert`` when it began as an alarm."""
     if not title.strip() or not text.strip():
         raise Refused("请填写事项和情况说明", "fill in the matter and what was seen")
+    if not by.may("clue.enter"):
+        raise Refused("您的角色不能录入线索", "your roles do not allow entering clues")
     if office not in by.office_codes:
         raise Refused(f"不能录入 {office} 的线索：不在您的范围内", f"{office} is not within your scope")
     closed_to = REFERENCE.closed_to(domain)
@@ -443,7 +467,7 @@ def recuse(
     if not note.strip():
         raise Refused("请写明回避事由", "say why")
     with person_scope(by):
-        clue = _locked("recuse", clue_number, expected_version)
+        clue = _locked("recuse", clue_number, by, expected_version)
         if person in clue.recused:
             return
         if not Person.objects.filter(username=person, office__in=by.office_codes).exists():
@@ -452,6 +476,31 @@ def recuse(
         # The row may leave the actor's own sight, which a plain update under row-level security refuses.
         with connection.cursor() as cursor:
             cursor.execute("select supervision_recuse(%s, %s)", [clue.pk, person])
+
+
+def hand_over(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    person: str,
+    note: str = "",
+    expected_version: int | None = None,
+) -> Clue:
+    """Give an open clue to another handler of the office that holds it (移交承办人)."""
+    with _moving(
+        "hand_over", clue_number=clue_number, by=by, at=at, expected_version=expected_version
+    ) as move:
+        found = Person.objects.filter(username=person, office=move.clue.office, is_active=True).first()
+        if found is None:
+            raise Refused(
+                f"承办院没有在岗人员 {person}", f"nobody called {person} works at the office in charge"
+            )
+        if found.username in move.clue.recused:
+            raise Refused(f"{found.name} 已回避", f"{found.name} keeps away from this clue")
+        move.detail |= {"from": move.clue.handler, "person": person}
+        move.clue.handler, move.note = found.username, note
+    return move.clue
 
 
 def seal(

@@ -84,14 +84,26 @@ class Move:
     sources: frozenset[State]
     to: State | None
     needs: tuple[str, ...] = ()
+    #: what the person's roles must allow (chuxiong/accounts/institutions.yaml)
+    permission: str = "clue.check"
+    #: done by the clue's handler, once there is one; others only with the right to hand clues over
+    by_handler: bool = False
     #: about who may look on, beside the handling of the clue
     aside: bool = False
 
 
 def _move(
-    name: str, zh: str, en: str, sources: set[State], to: State | None, *needs: str, aside: bool = False
+    name: str,
+    zh: str,
+    en: str,
+    sources: set[State],
+    to: State | None,
+    *needs: str,
+    may: str,
+    by_handler: bool = False,
+    aside: bool = False,
 ) -> Move:
-    return Move(name, Words(zh, en), frozenset(sources), to, needs, aside)
+    return Move(name, Words(zh, en), frozenset(sources), to, needs, may, by_handler, aside)
 
 
 S = State
@@ -99,20 +111,80 @@ _OPEN = set(State) - CLOSED
 MOVES: dict[str, Move] = {
     move.name: move
     for move in (
-        _move("accept", "采纳", "Accept", {S.RAISED}, S.TRIAGED),
-        _move("dismiss", "初筛排除", "Dismiss", {S.RAISED, S.TRIAGED}, S.DISMISSED, "reason"),
-        _move("merge", "并入", "Merge", {S.RAISED, S.TRIAGED, S.CHECKING}, S.MERGED, "into"),
-        _move("defer", "暂缓至", "Defer until", {S.RAISED, S.TRIAGED}, None, "until"),
-        _move("dispatch", "交办", "Dispatch", {S.TRIAGED, S.SENT_BACK}, S.DISPATCHED, "office", "department"),
-        _move("receive", "签收", "Sign for", {S.DISPATCHED}, S.CHECKING),
-        _move("take_over", "提办", "Take over", {S.DISPATCHED, S.CHECKING}, S.CHECKING, "note"),
-        _move("send_back", "退回", "Send back", {S.DISPATCHED, S.CHECKING}, S.SENT_BACK, "reason"),
-        _move("conclude", "作出核查结论", "Conclude the check", {S.CHECKING}, None, "finding", "note"),
-        _move("resume", "恢复核查", "Resume checking", {S.NEEDS_DATA}, S.CHECKING),
-        _move("feed_back", "反馈单位", "Feed back", {S.CONFIRMED, S.ACTED}, S.ACTED, "agency", "text"),
-        _move("act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note"),
-        _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True),
-        _move("seal", "封存", "Seal", set(State), None, "note", aside=True),
+        _move("accept", "采纳", "Accept", {S.RAISED}, S.TRIAGED, may="clue.triage"),
+        _move(
+            "dismiss", "初筛排除", "Dismiss", {S.RAISED, S.TRIAGED}, S.DISMISSED, "reason", may="clue.triage"
+        ),
+        _move(
+            "merge", "并入", "Merge", {S.RAISED, S.TRIAGED, S.CHECKING}, S.MERGED, "into", may="clue.triage"
+        ),
+        _move("defer", "暂缓至", "Defer until", {S.RAISED, S.TRIAGED}, None, "until", may="clue.triage"),
+        _move(
+            "dispatch",
+            "交办",
+            "Dispatch",
+            {S.TRIAGED, S.SENT_BACK},
+            S.DISPATCHED,
+            "office",
+            "department",
+            may="clue.dispatch",
+        ),
+        _move("receive", "签收", "Sign for", {S.DISPATCHED}, S.CHECKING, may="clue.check"),
+        _move(
+            "take_over",
+            "提办",
+            "Take over",
+            {S.DISPATCHED, S.CHECKING},
+            S.CHECKING,
+            "note",
+            may="clue.dispatch",
+        ),
+        _move(
+            "send_back",
+            "退回",
+            "Send back",
+            {S.DISPATCHED, S.CHECKING},
+            S.SENT_BACK,
+            "reason",
+            may="clue.check",
+            by_handler=True,
+        ),
+        _move(
+            "conclude",
+            "作出核查结论",
+            "Conclude the check",
+            {S.CHECKING},
+            None,
+            "finding",
+            "note",
+            may="clue.check",
+            by_handler=True,
+        ),
+        _move(
+            "resume",
+            "恢复核查",
+            "Resume checking",
+            {S.NEEDS_DATA},
+            S.CHECKING,
+            may="clue.check",
+            by_handler=True,
+        ),
+        _move(
+            "feed_back",
+            "反馈单位",
+            "Feed back",
+            {S.CONFIRMED, S.ACTED},
+            S.ACTED,
+            "agency",
+            "text",
+            may="clue.act",
+            by_handler=True,
+        ),
+        _move(
+            "act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note", may="clue.act", by_handler=True
+        ),
+        _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True, may="clue.read"),
+        _move("seal", "封存", "Seal", set(State), None, "note", aside=True, may="clue.check"),
         _move(
             "admit",
             "准予查看封存线索",
@@ -122,8 +194,30 @@ MOVES: dict[str, Move] = {
             "person",
             "note",
             aside=True,
+            may="clue.check",
         ),
-        _move("settle", "办结", "Settle", {S.ACTED}, S.SETTLED, "outcome", "note"),
+        _move(
+            "hand_over",
+            "移交承办人",
+            "Hand over to",
+            {S.CHECKING, S.CONFIRMED, S.ACTED, S.NEEDS_DATA},
+            None,
+            "person",
+            "note",
+            aside=True,
+            may="clue.hand_over",
+        ),
+        _move(
+            "settle",
+            "办结",
+            "Settle",
+            {S.ACTED},
+            S.SETTLED,
+            "outcome",
+            "note",
+            may="clue.act",
+            by_handler=True,
+        ),
     )
 }
 FINDING_STATE = {

@@ -77,7 +77,7 @@ def letter(agency):
     actions.receive(clue_number=number, by=zhou, at=NOW)
     actions.conclude(clue_number=number, by=zhou, at=NOW, finding="confirmed", note="现场查看属实")
     return actions.feed_back(
-        clue_number=number, by=zhou, at=timezone.now(), agency="hr_bureau", agency_zh="人社局",
+        clue_number=number, by=zhou, at=timezone.now(), agency="hr_bureau",
         subject="反馈管理漏洞", text="请核实并整改",
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_two_sightings_of_one_place_become_one_order_for_the_city(database):
     actions.receive(clue_number=row.number, by=city, at=NOW)
     actions.conclude(clue_number=row.number, by=city, at=NOW, finding="confirmed", note="现场属实")
     letter = actions.feed_back(
-        clue_number=row.number, by=city, at=NOW, agency=found.responsible, agency_zh=found.responsible_zh,
+        clue_number=row.number, by=city, at=NOW, agency=found.responsible,
         subject="示例河岸垃圾", text="请清理",
     )  # fmt: skip
     assert letter.number == "楚检反馈〔2026〕1号"
