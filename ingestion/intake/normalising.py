@@ -47,6 +47,8 @@ _NOUGHTS = r"^[0]+([-/.][0]+)*( [0:]+)?$"
 #: lengths at which systems cut texts off, and how a text ends that was not cut
 _CUT_LENGTHS = (255, 500, 1000, 2000, 4000)
 _WHOLE_END = r"[。！？!?.;；）)”」』…]$"
+#: a check character or a mask that is no plain ASCII digit, letter or star
+_MARKED = "[x×✕╳хХ*＊•●]"
 _OTHER_DOCUMENT = r"^([A-Z]{1,3}[0-9]{6,10}|[0-9]{8})$"
 
 
@@ -463,8 +465,13 @@ def _converted(raw: pl.Series, column: Column, on: date, ten_thousands: bool) ->
     def convert(values: pl.Series) -> pl.DataFrame:
         return _convert(values, column, on, ten_thousands)
 
-    frame = over_distinct(_as_above(raw), convert)
-    return frame.with_columns(frame["filled"].fill_null(False))
+    filled = _as_above(raw)
+    frame = over_distinct(filled, convert).with_columns(pl.col("filled").fill_null(False))
+    # Only marks at the head of the chunk have nothing above them.
+    if len(filled) and filled[0] in _DITTO:
+        headless = filled.is_in(list(_DITTO)).fill_null(False)
+        frame = frame.with_columns(fault=frame["fault"].set(headless, _REASONS.index(Reason.DITTO)))
+    return frame
 
 
 def _as_above(raw: pl.Series) -> pl.Series:
@@ -484,17 +491,18 @@ def _convert(raw: pl.Series, column: Column, on: date, ten_thousands: bool) -> p
     control = plain.str.contains(text.CONTROL).fill_null(False)
     cleaned = text.cleaned(plain)
     if column.type in _NOUGHT_IS_EMPTY or column.form in ("identity", "identities", "taxpayer"):
-        noughts = cleaned.str.contains(_NOUGHTS).fill_null(False)
-        cleaned = cleaned.set(noughts, None) if noughts.any() else cleaned
+        noughts = cleaned.str.starts_with("0").fill_null(False)
+        if noughts.any():
+            noughts = noughts & cleaned.str.contains(_NOUGHTS).fill_null(False)
+            cleaned = cleaned.set(noughts, None)
     cells = _Cells(cleaned, numeric if numeric.any() else None, column, on, ten_thousands)
     typed = (_FORMS.get(column.form or "") or _TYPES.get(column.type, _as_text))(cells)
-    ditto = plain.is_in(list(_DITTO)).fill_null(False)
     return pl.DataFrame(
         {
             "value": typed.value,
             "masked": _none(raw) if typed.masked is None else typed.masked,
             "filled": cells.filled,
-            "fault": _first([(control, Reason.CONTROL), (ditto, Reason.DITTO), *typed.faults], len(raw)),
+            "fault": _first([(control, Reason.CONTROL), *typed.faults], len(raw)),
             "note": _first(typed.notes, len(raw)),
         }
     )
@@ -527,7 +535,9 @@ def _damaged(cells: _Cells, bare: pl.Series) -> list[tuple[pl.Series, Reason]]:
 
 
 def _citizen(cells: _Cells) -> _Typed:
-    bare = citizen_id.with_plain_check(text.without_blanks(cells.text)).str.replace_all("[×＊•●]", "*")
+    bare = text.without_blanks(cells.text)
+    if bare.str.contains(_MARKED).any():
+        bare = citizen_id.with_plain_check(bare).str.replace_all("[×＊•●]", "*")
     damaged = [(bare.str.contains(_SCIENTIFIC), Reason.SCIENTIFIC_ID)]
     if cells.numeric is not None:  # even 15 digits: nobody can tell what stood there before
         damaged.append((cells.numeric, Reason.NUMERIC_ID))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connections
 
 from ingestion import pool
 from ingestion.catalog.load import live, load_catalog
+from tests.prefecture import NOW, TODAY
 
 CATALOG = load_catalog(Path(__file__).resolve().parents[2] / "ingestion" / "feeds")
 
@@ -49,3 +51,56 @@ def test_a_feed_in_reserve_takes_no_file(tmp_path: Path) -> None:
         said("import", "tr_overload", str(path))
     with pytest.raises(CommandError, match="不存在"):
         said("import", "no_such", str(path))
+
+
+NEXT = """
+code: xx_mine
+title: {zh: 采矿许可, en: Mining permits}
+agency: {code: xx_bureau, zh: 样例局, en: Sample Bureau}
+network: 政务外网
+transport: manual_upload
+status: live
+cadence: yearly
+max_lag_days: 30
+load_mode: upsert
+natural_key: [permit_no]
+county_column: place
+columns:
+  - {name: permit_no, headers: [许可证号], type: code, form: document_no, required: true, sensitivity: L1, zh: 许可证号, en: Permit number}
+  - {name: holder, headers: [采矿权人证件], type: text, form: identity, subject: organisation, sensitivity: L4, zh: 采矿权人证件, en: Holder}
+  - {name: place, headers: [矿区], type: division, required: true, sensitivity: L1, zh: 矿区, en: Place}
+  - {name: area, headers: [面积], type: number, at_least: 0, sensitivity: L1, zh: 面积, en: Area}
+"""
+
+
+def test_the_thirty_eighth_feed_is_one_file(tmp_path: Path, database: None) -> None:
+    from ingestion.agreements import PURPOSE
+    from ingestion.intake.receive import receive
+    from ingestion.intake.take_in import take_in
+    from ingestion.models import Agreement
+
+    (tmp_path / "xx").mkdir()
+    (tmp_path / "xx" / "xx_mine.yaml").write_text(NEXT, encoding="utf-8")
+    catalog = load_catalog(tmp_path)
+    feed = catalog["xx_mine"]
+    Agreement.objects.using("owner").create(
+        number="T-xx", agency="xx_bureau", agency_zh="样例局", title="采矿许可", signed_on=TODAY,
+        valid_from=TODAY, valid_to=TODAY + timedelta(days=9), purposes=[PURPOSE], fields={"xx_mine": ["*"]},
+        data_class="L4", custodian="测试",
+    )  # fmt: skip
+    rows = (
+        "许可证号,采矿权人证件,矿区,面积\n〔2026〕1号,91350100M000100Y43,禄丰县,2.5\n[2026]2号,,双柏县,-1\n"
+    )
+    try:
+        assert any(change.statement.startswith("create table") for change in pool.sync(catalog))
+        batch, _ = receive(io.BytesIO(rows.encode()), feed=feed, file_name="mine.csv", by="测试", at=NOW)
+        taken = take_in(batch.pk, feed, fence=batch.fence + 1, at=NOW)
+        assert (taken.state, taken.loaded, taken.quarantined) == ("landed", 1, 1), taken.problem
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("select permit_no, holder, place, county, area from pool.xx_mine")
+            permit, holder, place, county, area = cursor.fetchone()
+        assert (permit, place, county, area) == ("(2026)1号", "532331", "532302", 2.5)
+        assert holder.startswith("〔credit_code:") and "91350100" not in holder
+    finally:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("drop table if exists pool.xx_mine")
