@@ -176,7 +176,7 @@ def reading(
 ) -> dict[str, str]:
     column = "value_rtd" if kind == "2011" else "value_avg"
     return {
-        "mn": outfall, "st": "32", "data_type": kind, "data_time": f"{day} {hour:02d}:00:00", "factor": "w01018", column: value,
+        "mn": "53230000" + outfall.encode().hex().rjust(16, "0").upper(), "st": "32", "data_type": kind, "data_time": f"{day} {hour:02d}:00:00", "factor": "w01018", column: value,
         "flag": mark, "limit_value": limit, "org_name": "示例污水公司", "outlet_name": "总排口", "received_at": f"{day} 23:59:00",
     }  # fmt: skip
 

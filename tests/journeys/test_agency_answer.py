@@ -193,11 +193,11 @@ def test_the_description_is_made_without_a_warning_in_both_languages(capsys):
 
 
 def test_answers_move_the_clue_to_its_end(agency, letter):
-    zhou = person("wu")
+    head = person("wu", roles=("head",))
     with scope(offices=all_offices()):
         number = Clue.objects.get().number
     actions.settle(
-        clue_number=number, by=zhou, at=NOW + timedelta(days=3), outcome="improved", note="单位已整改"
+        clue_number=number, by=head, at=NOW + timedelta(days=3), outcome="improved", note="单位已整改"
     )
     from dashboard.indicators.funnel import funnel
 
