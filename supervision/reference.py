@@ -35,6 +35,19 @@ class ClosedDomain(_Strict):
     since: date
 
 
+class Bound(_Strict):
+    value: int
+    source: str
+    since: date
+
+
+class UnmaskingBounds(_Strict):
+    """How often numbers may be seen, and from when on it is odd."""
+
+    outside_per_day: Bound
+    alarm_per_hour: Bound
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -42,6 +55,7 @@ class Reference(_Strict):
     outcome_kinds: dict[str, dict[str, Words]]
     closed_domains: dict[str, ClosedDomain]
     interference_ways: dict[str, Words]
+    unmasking: UnmaskingBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -9,12 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
+from chuxiong.kit import mask
+from chuxiong.vault import refs
 from ingestion import selectors as ingestion
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
@@ -147,7 +150,7 @@ def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
         clues = list(ordered[(page - 1) * PAGE : page * PAGE])
         likes = _verdicts({c.rule for c in clues if c.rule})
         offices = _offices()
-        rows = [_row(clue, offices, likes) for clue in clues]
+        rows = [_row(clue, person, offices, likes) for clue in clues]
     return CluePage(rows, total, page, pages)
 
 
@@ -183,7 +186,7 @@ def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
     with person_scope(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
-    return [_row(found[n], offices, {}) for n in wanted if n in found]
+    return [_row(found[n], person, offices, {}) for n in wanted if n in found]
 
 
 def _filtered(filters: ClueFilters) -> QuerySet[Clue]:
@@ -224,12 +227,14 @@ def _offices() -> dict[str, Office]:
     return {office.code: office for office in Office.objects.all()}
 
 
-def _row(clue: Clue, offices: dict[str, Office], likes: dict[str, tuple[int, int]]) -> ClueRow:
+def _row(
+    clue: Clue, person: Person, offices: dict[str, Office], likes: dict[str, tuple[int, int]]
+) -> ClueRow:
     rule = rulebook().get(clue.rule) if clue.rule else None
     feeds = sorted({e["feed"] for e in clue.evidence}) if clue.evidence else []
     titles = [ingestion.catalog()[code].title for code in feeds if code in ingestion.catalog()]
     checked, confirmed = likes.get(clue.rule, (0, 0))
-    zh, en = _title(clue, rule)
+    zh, en = _title(clue, rule, named=_knows_names(clue, person))
     office = offices[clue.office]
     return ClueRow(
         id=clue.pk,
@@ -261,13 +266,27 @@ def _row(clue: Clue, offices: dict[str, Office], likes: dict[str, tuple[int, int
     )
 
 
-def _title(clue: Clue, rule: LoadedRule | None) -> tuple[str, str]:
+def _knows_names(clue: Clue, person: Person) -> bool:
+    """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on."""
+    return any(move.name != "take_over" for move in _offered(clue, person))
+
+
+@lru_cache(maxsize=256)
+def _labelled_by_name(rule: str) -> bool:
+    """Whether the rule's clues bear a person's name."""
+    alias, _, column = rulebook()[rule].clue.label.partition(".")
+    feed = rulebook()[rule].sources[alias].feed
+    return bool(feed) and ingestion.catalog()[str(feed)].column(column).type == "person_name"
+
+
+def _title(clue: Clue, rule: LoadedRule | None, *, named: bool) -> tuple[str, str]:
     if rule is None:
         return clue.title, clue.title
     suspected_zh = "" if clue.confirmed_at else "疑似"
     suspected_en = "" if clue.confirmed_at else "Suspected: "
     zh, en = rule.clue_title(clue.material)
-    label = f"・{clue.label}" if clue.label else ""
+    shown = clue.label if named or not _labelled_by_name(rule.id) else mask.person_name(clue.label)
+    label = f"・{shown}" if shown else ""
     en = f"{suspected_en}{en}{label}"
     return f"{suspected_zh}{zh}{label}", en[:1].upper() + en[1:]
 
@@ -376,6 +395,11 @@ class ClueDetail:
     checking_points_en: list[str]
     events: list[Event]
     moves: list[Possible]
+    #: whether names stand in clear, numbers stand in clear, the person may ask for them, and has said why
+    named: bool
+    numbers: bool
+    may_open: bool
+    reason_given: bool
     sealed: bool
     closed_to: str
     #: about who may look on, beside the handling
@@ -406,8 +430,11 @@ _EVENT_WORDS = {
 MAX_SOURCES = 6
 
 
-def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | None:
+def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = False) -> ClueDetail | None:
     """One clue with its evidence; None when it does not exist or lies outside the person's scope.
+
+    ``numbers`` shows the identifiers in clear, for whoever has given the reason (``actions.unmask``) within a day;
+    without one they stay masked. Each such look is on record before anything is opened.
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
@@ -431,12 +458,15 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
             .exclude(pk=clue.pk)
             .exclude(subject_ref="")[:5]
         )
+        named = _knows_names(clue, person)
+        given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
+        opened = _opened(clue, person, at) if numbers and given else {}
         events = [_event(e) for e in clue.events.all()]
         letters = list(clue.letters.all())
-    facts, sources = _evidence(person, clue, rule)
+    facts, sources = _evidence(person, clue, rule, named, opened)
     act_date = _act_date(clue)
     return ClueDetail(
-        row=_row(clue, offices, likes),
+        row=_row(clue, person, offices, likes),
         sentence_zh=rule_sentence(rule, clue.material, "zh") if rule else "",
         sentence_en=rule_sentence(rule, clue.material, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",
@@ -450,12 +480,17 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
         events=events,
         moves=_offered(clue, person),
         aside=_offered(clue, person, aside=True),
+        named=named,
+        numbers=bool(opened),
+        may_open=person.may("identifier.unmask")
+        and (clue.handler != person.username or State(clue.state) in lifecycle.HANDLED),
+        reason_given=given,
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
         source_changes=clue.source_changes,
         material=clue.material,
-        others=[_row(c, offices, {}) for c in others],
+        others=[_row(c, person, offices, {}) for c in others],
         handler=clue.handler,
         responsible=clue.responsible,
         responsible_zh=clue.responsible_zh,
@@ -502,7 +537,24 @@ def _act_date(clue: Clue) -> date:
     return clue.raised_at.date()
 
 
-def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list[Fact], list[EvidenceSource]]:
+def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
+    """The numbers behind the clue's records by ref; the look is written down first."""
+    record(
+        at=at,
+        actor=person.username,
+        office=person.office_id,
+        action="identifier.read",
+        object_kind="clue",
+        object_ref=clue.number,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("select ref, kind, sealed, key_id from supervision_identifiers(%s)", [clue.pk])
+        return {str(ref): number for ref, number in refs.unseal(cursor.fetchall()).items()}
+
+
+def _evidence(
+    person: Person, clue: Clue, rule: LoadedRule | None, named: bool, opened: dict[str, str]
+) -> tuple[list[Fact], list[EvidenceSource]]:
     """The records behind the clue: facts as rows, sources as columns, identifiers masked."""
     if rule is None:
         return [], []
@@ -532,7 +584,7 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
                 continue
             facts.setdefault(column.name, Fact(column.name, column.zh, column.en))
             decisive = numbered.get((item["feed"], column.name), [])
-            cells[column.name] = Cell(ingestion.display(column, value), decisive)
+            cells[column.name] = Cell(_shown(column, value, named, opened), decisive)
         sources.append(
             EvidenceSource(
                 letter=chr(ord("A") + index),
@@ -553,6 +605,12 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
     return list(facts.values()), sources
+
+
+def _shown(column: Any, value: Any, named: bool, opened: dict[str, str]) -> str:
+    if column.type == "person_name" and not named:
+        return mask.person_name(str(value))
+    return opened.get(str(value)) or ingestion.display(column, value)
 
 
 def _period(records: dict[tuple[str, int], dict[str, Any]], item: dict[str, Any]) -> tuple[date, int]:
@@ -656,5 +714,5 @@ def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}
         for clue in found.order_by("handler", "due_on", "id")[:500]:
-            rows.setdefault(clue.handler, []).append(_row(clue, offices, {}))
+            rows.setdefault(clue.handler, []).append(_row(clue, person, offices, {}))
     return rows

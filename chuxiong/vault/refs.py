@@ -54,13 +54,18 @@ def find_masked(connection: BaseDatabaseWrapper, masked: str) -> list[uuid.UUID]
 
 def open_refs(connection: BaseDatabaseWrapper, refs: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     """The identifiers behind refs. Callers leave an audit row first."""
-    ring = keys()
     with connection.cursor() as cursor:
         cursor.execute(
-            "select ref, sealed, key_id, kind from vault_identifier where ref = any(%s::uuid[])",
+            "select ref, kind, sealed, key_id from vault_identifier where ref = any(%s::uuid[])",
             [[str(ref) for ref in refs]],
         )
-        return {ref: ring.open(sealed, key_id, ref, kind) for ref, sealed, key_id, kind in cursor.fetchall()}
+        return unseal(cursor.fetchall())
+
+
+def unseal(rows: Iterable[tuple[uuid.UUID, str, bytes, str]]) -> dict[uuid.UUID, str]:
+    """The identifiers of (ref, kind, sealed, key id) rows. Callers leave an audit row first."""
+    ring = keys()
+    return {ref: ring.open(sealed, key_id, ref, kind) for ref, kind, sealed, key_id in rows}
 
 
 def _known(connection: BaseDatabaseWrapper, kind: str, tokens: list[bytes]) -> dict[bytes, uuid.UUID]:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -187,7 +188,8 @@ def _clue_page(
     typed: dict[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = supervision.clue_detail(person_of(request), number, at=timezone.now())
+    wanted = request.method == "GET" and "numbers" in request.GET
+    found = supervision.clue_detail(person_of(request), number, at=timezone.now(), numbers=wanted)
     if found is None:
         raise Http404
     truths = [c.truth for c in found.conditions]
@@ -429,6 +431,19 @@ _ACTS: dict[str, Any] = {
     "seal": lambda p, **a: actions.seal(note=p.get("note", ""), **a),
     "admit": lambda p, **a: actions.admit(person=p.get("person", ""), note=p.get("note", ""), **a),
 }
+
+
+@login_required
+@require_POST
+def unmask(request: HttpRequest, number: str) -> HttpResponse:
+    """Give the reason, then see the clue with its numbers."""
+    reason = request.POST.get("reason", "")
+    try:
+        actions.unmask(clue_number=number, by=person_of(request), at=timezone.now(), reason=reason)
+    except actions.Refused as refused:
+        typed = {"reason": reason, "move": "unmask"}
+        return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
+    return redirect(reverse("desk:clue", args=[number]) + "?numbers=1")
 
 
 @login_required

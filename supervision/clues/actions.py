@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from django.db import connection, transaction
@@ -23,7 +23,7 @@ from supervision.clues import lifecycle
 from supervision.clues.events import ClueMoved, announce
 from supervision.clues.lifecycle import FINDING_STATE, Finding, Outcome, State
 from supervision.clues.numbers import take_number
-from supervision.models import Clue, ClueEvent, Interference, Letter
+from supervision.models import Clue, ClueEvent, Interference, Letter, Unmasking
 from supervision.reference import REFERENCE
 
 
@@ -536,6 +536,44 @@ def admit(
         move.clue.admitted = sorted({*move.clue.admitted, person})
         move.note, move.detail["person"] = note, person
     return move.clue
+
+
+def unmask(*, clue_number: str, by: Person, at: datetime, reason: str) -> None:
+    """Give the reason for which the numbers behind a clue are looked at; holds for a day and this clue.
+
+    The handler of a clue being checked or acted on sees them after one reason; others with the right to do so
+    within a daily quota. Looking itself is ``selectors.clue_detail(..., numbers=True)``, each time on record.
+    """
+    if not reason.strip():
+        raise Refused("请写明查看完整号码的理由", "say why the full numbers are needed")
+    with person_scope(by):
+        clue = Clue.objects.filter(number=clue_number).first()
+        if clue is None:
+            raise _unknown_clue(clue_number)
+        if not by.may("identifier.unmask"):
+            raise Refused("您的角色不能查看完整号码", "your roles do not allow seeing full numbers")
+        assigned = clue.handler == by.username
+        if assigned and State(clue.state) not in lifecycle.HANDLED:
+            raise Refused("核查开始后才能查看完整号码", "numbers are shown once checking has begun")
+        own = Unmasking.objects.filter(person=by.username)
+        bounds = REFERENCE.unmasking
+        if not assigned:
+            today = own.filter(assigned=False, at__gt=at - timedelta(days=1)).count()
+            if today >= bounds.outside_per_day.value:
+                raise Refused(
+                    f"今天查看非本人承办线索的号码已达 {bounds.outside_per_day.value} 次",
+                    f"today's {bounds.outside_per_day.value} looks outside your own clues are used up",
+                )
+        record(
+            at=at, actor=by.username, office=by.office_id, action="identifier.unmask", object_kind="clue",
+            object_ref=clue.number, reason=reason[:200], detail={"assigned": assigned},
+        )  # fmt: skip
+        Unmasking.objects.create(clue=clue, person=by.username, at=at, reason=reason[:200], assigned=assigned)
+        if own.filter(at__gt=at - timedelta(hours=1)).count() > bounds.alarm_per_hour.value:
+            record(
+                at=at, actor=by.username, office=by.office_id, action="identifier.unmask_often", object_kind="person",
+                object_ref=by.username, reason="",
+            )  # fmt: skip
 
 
 def record_interference(

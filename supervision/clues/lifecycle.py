@@ -75,6 +75,10 @@ CLOSED = frozenset({State.SETTLED, State.DISMISSED, State.UNFOUNDED, State.MERGE
 WITHDRAWABLE = frozenset({State.RAISED, State.TRIAGED})
 
 
+#: The clue is in its handler's hands.
+HANDLED = frozenset({State.CHECKING, State.CONFIRMED, State.ACTED, State.NEEDS_DATA})
+
+
 @dataclass(frozen=True)
 class Move:
     """One permitted act. ``to`` is None when the act chooses (conclude) or keeps the state (defer)."""
@@ -116,7 +120,14 @@ MOVES: dict[str, Move] = {
             "dismiss", "初筛排除", "Dismiss", {S.RAISED, S.TRIAGED}, S.DISMISSED, "reason", may="clue.triage"
         ),
         _move(
-            "merge", "并入", "Merge", {S.RAISED, S.TRIAGED, S.CHECKING}, S.MERGED, "into", may="clue.triage"
+            "merge",
+            "并入",
+            "Merge",
+            {S.RAISED, S.TRIAGED, S.CHECKING},
+            S.MERGED,
+            "into",
+            may="clue.triage",
+            by_handler=True,
         ),
         _move("defer", "暂缓至", "Defer until", {S.RAISED, S.TRIAGED}, None, "until", may="clue.triage"),
         _move(

@@ -1,5 +1,5 @@
 from .alarm import Alarm
-from .clue import Clue, ClueEvent, Counter, Interference, Letter
+from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .exchange import AgencyClient, Nonce
 from .rule import Hit, RuleState
 
@@ -14,4 +14,5 @@ __all__ = [
     "Letter",
     "Nonce",
     "RuleState",
+    "Unmasking",
 ]

@@ -148,6 +148,23 @@ class Interference(models.Model):
         return f"{self.clue_id} {self.occurred_on}"
 
 
+class Unmasking(models.Model):
+    """Somebody saw the numbers behind a clue: why, and whether it was their own clue. Insert-only."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="unmaskings")
+    person = models.CharField(max_length=60)
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    assigned = models.BooleanField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["person", "-at"], name="unmasking_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.person}"
+
+
 class Letter(models.Model):
     """What was fed back to an agency, and its answer."""
 
