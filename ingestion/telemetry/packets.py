@@ -181,11 +181,7 @@ def answer(packet: Packet, protocol: Protocol) -> bytes | None:
     """The answer that the packet asks for, to be sent once what it holds is safe."""
     if not asks(packet.head):
         return None
-    command = (
-        protocol.control[packet.command]
-        if packet.command in protocol.control
-        else protocol.answer_to_readings
-    )
+    command = protocol.control.get(packet.command, protocol.answer_to_readings)
     return _reply(packet.head, command) if command else None
 
 
@@ -196,6 +192,12 @@ def answer_refused(refused: PacketRefused, protocol: Protocol) -> bytes | None:
 
 def _reply(head: dict[str, str], command: str, body: str = "") -> bytes:
     version = int(head["Flag"]) & 0xFC
-    named = {"QN": head.get("QN", "")[:20], "ST": "91", "CN": command, "MN": head.get("MN", ""), "Flag": str(version)}
+    named = {
+        "QN": head.get("QN", "")[:20],
+        "ST": "91",
+        "CN": command,
+        "MN": head.get("MN", ""),
+        "Flag": str(version),
+    }
     text = ";".join(f"{name}={value}" for name, value in named.items() if value)
     return build(f"{text};CP=&&{body}&&".encode("ascii", "replace"))
