@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -43,8 +44,9 @@ class Caps:
     frame: float = 30.0
     #: refused stretches in a row after which a connection is closed
     refused: int = 50
-    #: unread answers
-    answers: int = 64 << 10
+    #: bytes per connection: received and not yet read, answers not yet taken
+    buffer: int = 64 << 10
+    answers: int = 32 << 10
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self.registry = await self._in_thread(self._load)
-        server = await loop.create_server(lambda: _Connection(self), host, port, backlog=128)
+        server = await loop.create_server(
+            lambda: _Connection(self), sock=self._socket(host, port), backlog=128
+        )
         ready(*server.sockets[0].getsockname()[:2])
         sweeper = asyncio.create_task(self._sweep())
         storing = asyncio.create_task(self._store_forever())
@@ -112,6 +116,17 @@ class Listener:
         for connection in senders:
             connection.transport.close()
         self._thread.shutdown()
+
+    def _socket(self, host: str, port: int) -> socket.socket:
+        """Listening with small buffers: what is not read yet waits with the senders, not in this machine's memory."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.caps.buffer)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.caps.answers)
+        listening.bind((host, port))
+        return listening
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

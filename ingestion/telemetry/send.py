@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -65,17 +66,19 @@ async def _send_line(
     asking = sum(b";Flag=5;" in piece.data and piece.fate != "refused" for piece in line)
     try:
         reader, writer = await asyncio.open_connection(host, port)
-        listening = asyncio.create_task(_listen(reader, sending, asking))
+    except OSError:
+        sending.broken = True
+        return
+    # A data logger has little memory: what the listener does not read soon stops it.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
+    listening = asyncio.create_task(_listen(reader, sending, asking))
+    try:
         started, done = time.monotonic(), 0
         for batch in _ticks(line, rate):
-            pieces = (
-                [b"".join(p.data for p in batch)] if whole else cut((p.data for p in batch), seed=seed + done)
-            )
             now = time.monotonic()
-            for piece in batch:
-                if piece.above:
-                    sending.sent_at[piece.device] = now
-            for chunk in pieces:
+            sending.sent_at.update({piece.device: now for piece in batch if piece.above})
+            data = [piece.data for piece in batch]
+            for chunk in [b"".join(data)] if whole else cut(data, seed=seed + done):
                 writer.write(chunk)
             await writer.drain()
             done += len(batch)
@@ -88,6 +91,10 @@ async def _send_line(
         await writer.wait_closed()
     except OSError:
         sending.broken = True
+    finally:
+        listening.cancel()
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await listening
 
 
 def _ticks(line: list[Piece], rate: float) -> Iterator[list[Piece]]:

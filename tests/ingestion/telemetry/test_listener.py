@@ -161,10 +161,10 @@ def test_kill_9_loses_nothing_that_was_acknowledged(ready, start_listener):
     pieces = list(generate(6000, start=start, devices=40, every=20, shares=Shares(asking=1.0), seed=5))
     acknowledged: set[tuple[str, str]] = set()
     rest = pieces
-    for delay in (0.5, 1.0):
+    for delay in (1.2, 1.6):
         listener, port = start_listener()
         threading.Timer(delay, listener.kill).start()
-        sending = _send(rest, port, rate=2500, wait=2)
+        sending = _send(rest, port, rate=1500, wait=2)
         acknowledged |= sending.answered
         assert 0 < len(acknowledged) < len(pieces)
         rest = [p for p in rest if (p.device, p.qn) not in acknowledged]
