@@ -54,15 +54,19 @@ def generate(
     every: float = 60.0,
     shares: Shares | None = None,
     seed: int = 1,
+    first: int = 0,
 ) -> Iterator[Piece]:
-    """``count`` packets of real-time data: each of ``devices`` sends one every ``every`` seconds from ``start`` on."""
+    """``count`` packets of real-time data: each of ``devices`` sends one every ``every`` seconds from ``start`` on.
+
+    ``first`` is the number of the first device.
+    """
     draw, shares = random.Random(seed), shares or Shares()  # noqa: S311
     held: list[tuple[int, Piece]] = []
     sent: list[Piece] = []
     for number in range(count):
         while held and held[0][0] <= number:
             yield held.pop(0)[1]
-        piece = _packet(draw, number, devices, every, start, shares)
+        piece = _packet(draw, number, devices, every, start, shares, first)
         if draw.random() < shares.corrupt:
             yield Piece(_corrupt(draw, piece.data), "refused", piece.device)
             continue
@@ -88,9 +92,9 @@ def generate(
 
 
 def _packet(
-    draw: random.Random, number: int, devices: int, every: float, start: datetime, shares: Shares
+    draw: random.Random, number: int, devices: int, every: float, start: datetime, shares: Shares, first: int
 ) -> Piece:
-    device = device_number(number % devices)
+    device = device_number(first + number % devices)
     # The seconds of a device's packets differ, so that no two of them are the same reading.
     moment = start + timedelta(seconds=(number // devices) * every)
     if draw.random() < shares.skewed:

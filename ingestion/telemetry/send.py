@@ -21,6 +21,8 @@ class Sending:
 
     packets: int = 0
     seconds: float = 0.0
+    #: until the last packet was on its way
+    sending_seconds: float = 0.0
     answered: set[tuple[str, str]] = field(default_factory=set)
     refused: set[tuple[str, str]] = field(default_factory=set)
     sent_at: dict[str, float] = field(default_factory=dict)
@@ -85,6 +87,7 @@ async def _send_line(
             sending.packets += len(batch)
             if rate:
                 await asyncio.sleep(max(0.0, started + done / rate - time.monotonic()))
+        sending.sending_seconds = max(sending.sending_seconds, time.monotonic() - started)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(listening, wait)
         writer.close()

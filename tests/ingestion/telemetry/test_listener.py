@@ -187,7 +187,7 @@ def _key(piece: Piece) -> tuple[str, datetime]:
 
 def test_a_lagging_database_slows_the_sender_and_loses_nothing(ready, start_listener):
     listener, port = start_listener()
-    pieces = list(generate(30_000, start=_now() - timedelta(days=1), devices=50, every=60, seed=8))
+    pieces = list(generate(20_000, start=_now() - timedelta(days=1), devices=50, every=60, seed=8))
     done: list[Sending] = []
     sender = threading.Thread(target=lambda: done.append(_send(pieces, port, connections_used=8, wait=0.1)))
     with database_held():
