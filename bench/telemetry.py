@@ -145,7 +145,7 @@ def _measure(running: Any, children: list[subprocess.Popen[str]], rate: int, sec
     watch = _Watch()
     watch.start()
     lines = share_out(pieces, CONNECTIONS)
-    sending = asyncio.run(send(lines, host="127.0.0.1", port=port, rate=rate, wait=20, seed=seed))
+    sending = asyncio.run(send(lines, host="127.0.0.1", port=port, rate=rate * 1.05, wait=20, seed=seed))
     usage = _usage(listener.pid)
     wanted = {p.device for p in loud}
     watch.finish(wanted, seconds=30)
@@ -189,10 +189,6 @@ def _figures(
         Figure("listener: processor", round(usage["cpu"], 1), "s"),
         Figure("sender: processor", round(resource.getrusage(resource.RUSAGE_SELF).ru_utime, 1), "s"),
     ]
-
-
-def _sent_seconds(sending: Any, rate: int) -> float:
-    return float(max(sending.sending_seconds, sending.packets / rate))
 
 
 def _usage(pid: int) -> dict[str, float]:

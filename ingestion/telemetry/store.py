@@ -128,7 +128,7 @@ def store(
             landing, changed, batch = _land(held, refused, registry, protocol, at)
             rows = issues.due(at)
             _write_issues(batch, rows)
-            enqueue("landed", str(landing), {"landing": landing}, priority=2, using=ALIAS)
+            enqueue("landed", str(landing), {"landing": landing, "stream": True}, priority=2, using=ALIAS)
             transaction.on_commit(lambda: issues.written(rows, at), using=ALIAS)
             transaction.on_commit(lambda: publish("landed", landing=landing), using=ALIAS)
     return Stored(landing, changed, len(held) - changed, control, len(refused))
