@@ -19,13 +19,15 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.report import ROOT, Figure, at_least, at_most, write
 
 RATE, SECONDS, DEVICES, CONNECTIONS = 2000, 30, 2000, 40
+#: packets sent before measuring
+WARMING = 8
 #: seconds from a reading to its alarm, 99 of 100
 ALARM_TARGET = 2.0
 
@@ -141,7 +143,7 @@ def _measure(running: Any, children: list[subprocess.Popen[str]], rate: int, sec
     for name in ("a", "b"):
         _start(running, children, [*celery, "-n", f"{name}@bench", "--without-gossip", "--without-mingle"])
     port = json.loads(listener.stdout.readline())["port"]  # type: ignore[union-attr]
-    time.sleep(4)
+    _warm(port, start)
     watch = _Watch()
     watch.start()
     lines = share_out(pieces, CONNECTIONS)
@@ -153,6 +155,28 @@ def _measure(running: Any, children: list[subprocess.Popen[str]], rate: int, sec
     report = json.loads(listener.stdout.readline())  # type: ignore[union-attr]
     listener.wait(30)
     return _figures(pieces, sending, watch, wanted, report, usage, rate)
+
+
+def _warm(port: int, start: datetime) -> None:
+    """A centre that has been running: both workers have read their rules. These packets raise nothing."""
+    from django.db import connections
+
+    from ingestion.telemetry.generate import generate
+    from ingestion.telemetry.send import send
+
+    for number in range(WARMING):
+        piece = list(generate(1, start=start, devices=1, first=10**9 + number))
+        asyncio.run(send([piece], host="127.0.0.1", port=port, rate=0))
+        time.sleep(1)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(
+                "select count(*) from work_job where kind <> 'match' and state in ('queued', 'running')"
+            )
+            if cursor.fetchone() == (0,):
+                return
+        time.sleep(0.2)
 
 
 def _figures(
@@ -170,11 +194,19 @@ def _figures(
     new = sum(p.fate == "stored" for p in pieces)
     asked = {(p.device, p.qn) for p in pieces if b"Flag=5" in p.data}
     delays = sorted(watch.seen[d] - sending.sent_at[d] for d in wanted if d in watch.seen)
+    if os.environ.get("DIAG"):
+        first = min(sending.sent_at.values())
+        slow = sorted(
+            ((watch.seen[d] - sending.sent_at[d]), sending.sent_at[d] - first)
+            for d in watch.seen
+            if d in sending.sent_at
+        )[-25:]
+        print([(round(a, 1), round(b, 1)) for a, b in slow])
     at = [delays[min(len(delays) - 1, int(len(delays) * q))] if delays else float("inf") for q in (0.5, 0.99)]
     return [
         at_least("packets sent per second", sending.packets / sending.sending_seconds, "1/s", rate),
         Figure("packets sent", sending.packets, ""),
-        at_most("packets lost", new - current / 3, "", 0),
+        at_most("packets lost", new - (current / 3 - WARMING), "", 0),
         at_most("readings stored twice", current - keys, "", 0),
         at_most("answers missing", len(asked - sending.answered), "", 0),
         at_most("alarms missing", len(wanted) - len(delays), "", 0),

@@ -7,6 +7,7 @@ change the decision.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -28,13 +29,22 @@ def _table() -> tuple[int, ...]:
 
 
 _CRC = _table()
+#: two bytes (first low) combined with the register's high byte → its next high byte
+_PAIRS = bytes(_CRC[(_CRC[pair & 0xFF] >> 8) ^ (pair >> 8)] >> 8 for pair in range(1 << 16))
 
 
 def crc(segment: bytes) -> int:
-    """The standard's checksum (HJ 212-2017 annex A). Its shift drops the low byte: it is not CRC-16/MODBUS."""
-    table, register = _CRC, 0xFFFF
-    for byte in segment:
-        register = table[(register >> 8) ^ byte]
+    """The standard's checksum (HJ 212-2017 annex A). Its shift drops the low byte: it is not CRC-16/MODBUS.
+
+    So the next register depends on the high byte alone, and two bytes are one look-up.
+    """
+    pairs = max(0, len(segment) - 1) // 2
+    table, high = _PAIRS, 0xFF
+    for pair in struct.unpack_from(f"<{pairs}H", segment):
+        high = table[pair ^ high]
+    register = high << 8 | 0xFF
+    for byte in segment[2 * pairs :]:
+        register = _CRC[(register >> 8) ^ byte]
     return register
 
 

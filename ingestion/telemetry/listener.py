@@ -81,6 +81,8 @@ class Listener:
         self.registry = registry.Registry()
         self.counts, self.issues = Counts(), store.Issues()
         self.open: set[_Connection] = set()
+        #: time of the latest reception
+        self.clock = timezone.now()
         self.stopping = False
         self._pending: list[store.Entry] = []
         self._bytes = 0
@@ -290,7 +292,7 @@ class _Connection(asyncio.Protocol):
         self.heard_at = time.monotonic()
         if self not in self.listener.open:
             return
-        whole = False
+        whole, self.listener.clock = False, timezone.now()
         for item in self.framer.feed(data):
             whole = True
             self._take(item)
@@ -302,7 +304,7 @@ class _Connection(asyncio.Protocol):
             self.end("hostile")
 
     def _take(self, item: Frame | RefusedBytes) -> None:
-        now, listener = timezone.now(), self.listener
+        now, listener = self.listener.clock, self.listener
         if isinstance(item, RefusedBytes):
             self._refuse(store.Entry(now, item.data, None, item.reason))
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ingestion.telemetry.codes import Protocol
@@ -124,10 +125,10 @@ def _read_body(packet: Packet, body: str, protocol: Protocol) -> None:
                 packet.oddities.append(("unknown_field", _place(name)))
             continue
         column = suffixes.get(suffix)
-        if column is None or not _FACTOR.fullmatch(code):
+        reading = packet.readings.get(code)
+        if column is None or (reading is None and not _FACTOR.fullmatch(code)):
             packet.oddities.append(("unknown_field", _place(name)))
             continue
-        reading = packet.readings.get(code)
         if reading is None:
             reading = packet.readings[code] = _new(packet, code, system, protocol)
         if column == "flag":
@@ -138,7 +139,8 @@ def _read_body(packet: Packet, body: str, protocol: Protocol) -> None:
         figure = float(value) if _NUMBER.fullmatch(value) else None
         if figure is None and value not in _ABSENT:
             packet.oddities.append(("bad_value", _place(name)))
-        if getattr(reading, column) is not None and getattr(reading, column) != figure:
+        before = getattr(reading, column)
+        if before is not None and before != figure:
             packet.oddities.append(("field_twice", _place(name)))
         setattr(reading, column, figure)
 
@@ -158,6 +160,7 @@ def _new(packet: Packet, code: str, system: str, protocol: Protocol) -> Reading:
     return Reading(factor, known)
 
 
+@lru_cache(maxsize=4096)
 def moment(text: str) -> datetime | None:
     """``YYYYMMDDhhmmss`` of Beijing; some senders add milliseconds."""
     if len(text) not in (14, 17) or not (text.isascii() and text.isdigit()):

@@ -48,7 +48,6 @@ _PEOPLE_READ = {
     "bad_tail": "报文结尾不是回车换行：照收。",
     "other": "同类问题过多，其余合并计数。",
 }
-_FIGURES = ("value_min", "value_avg", "value_max", "value_cou", "value_rtd")
 
 
 @dataclass(slots=True)
@@ -171,44 +170,55 @@ def _land(
 
 def rows_of(held: list[Entry], registry: Registry, protocol: Protocol) -> pl.DataFrame:
     """One row per reading, in the columns of the feed; ``row_no`` is the packet's place in the flush, from 1."""
-    feed = catalog()[FEED]
-    columns: dict[str, list[Any]] = {"row_no": [], "county": []} | {c.name: [] for c in feed.columns}
+    heads, readings = [], []
     for number, entry in enumerate(held, start=1):
         packet = entry.packet
         assert packet is not None and packet.data_time is not None  # noqa: S101
         device = registry.devices.get(packet.device, UNKNOWN)
-        arrival = _arrival(packet, entry.received_at, protocol)
-        day = packet.data_time.date()
-        for reading in packet.readings.values():
-            columns["row_no"].append(number)
-            columns["county"].append(device.county)
-            columns["mn"].append(packet.device)
-            columns["st"].append(packet.system)
-            columns["data_type"].append(packet.command)
-            columns["data_time"].append(packet.data_time)
-            columns["factor"].append(reading.factor)
-            for name in _FIGURES:
-                columns[name].append(getattr(reading, name))
-            columns["flag"].append(reading.flag)
-            columns["org_name"].append(device.org_name)
-            columns["uscc"].append(device.organisation)
-            columns["outlet_no"].append(device.outlet_no)
-            columns["outlet_name"].append(device.outlet_name)
-            columns["limit_value"].append(device.limit(reading.factor, packet.command, day))
-            columns["is_exceed"].append(None)
-            columns["received_at"].append(entry.received_at)
-            columns["arrival"].append(arrival)
-    return pl.DataFrame(columns, schema=_schema())
+        command, day = packet.command, packet.data_time.date()
+        heads.append(
+            (number, device.county, packet.device, packet.system, command, packet.data_time, device.org_name,
+             device.organisation, device.outlet_no, device.outlet_name, entry.received_at,
+             _arrival(packet, entry.received_at, protocol))
+        )  # fmt: skip
+        for r in packet.readings.values():
+            limit = device.limit(r.factor, command, day)
+            readings.append(
+                (
+                    number - 1,
+                    r.factor,
+                    r.value_min,
+                    r.value_avg,
+                    r.value_max,
+                    r.value_cou,
+                    r.value_rtd,
+                    r.flag,
+                    limit,
+                )
+            )
+    packets = _frame(_HEAD, heads)
+    rows = _frame(_READING, readings)
+    # What a packet says once is written beside each of its readings.
+    return packets[rows["packet"]].hstack(rows.drop("packet"))
 
 
-def _schema() -> dict[str, Any]:
-    kinds: dict[str, Any] = {
-        "datetime": pl.Datetime("us", "Asia/Shanghai"),
-        "number": pl.Float64,
-        "bool": pl.Boolean,
-    }
-    columns = catalog()[FEED].columns
-    return {"row_no": pl.Int64, "county": pl.String} | {c.name: kinds.get(c.type, pl.String) for c in columns}
+_MOMENT = pl.Datetime("us", "Asia/Shanghai")
+_HEAD: dict[str, Any] = {
+    "row_no": pl.Int64, "county": pl.String, "mn": pl.String, "st": pl.String, "data_type": pl.String,
+    "data_time": _MOMENT, "org_name": pl.String, "uscc": pl.String, "outlet_no": pl.String, "outlet_name": pl.String,
+    "received_at": _MOMENT, "arrival": pl.String,
+}  # fmt: skip
+_READING: dict[str, Any] = {
+    "packet": pl.Int64, "factor": pl.String, "value_min": pl.Float64, "value_avg": pl.Float64, "value_max": pl.Float64,
+    "value_cou": pl.Float64, "value_rtd": pl.Float64, "flag": pl.String, "limit_value": pl.Float64,
+}  # fmt: skip
+
+
+def _frame(schema: dict[str, Any], rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pl.DataFrame(
+        [pl.Series(name, values, kind) for (name, kind), values in zip(schema.items(), columns, strict=True)]
+    )
 
 
 def _arrival(packet: Packet, received_at: datetime, protocol: Protocol) -> str | None:

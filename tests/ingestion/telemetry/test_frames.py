@@ -37,7 +37,7 @@ def test_the_checksum_is_the_standards_and_not_modbus():
 
 def test_the_public_packets(shared):
     """Numbers 2 and 5 carry a wrong checksum, number 3 ends in a line feed alone."""
-    lines = (shared / "hj212" / "packets.txt").read_text().splitlines()
+    lines = (shared / "data" / "hj212" / "packets.txt").read_text().splitlines()
     packets = [line.replace("\\r", "\r").replace("\\n", "\n").encode() for line in lines]
     outcomes = [whole(packet)[0] for packet in packets]
     assert [getattr(o, "reason", "") for o in outcomes] == ["", "crc", "", "", "crc"]
