@@ -199,7 +199,10 @@ def rows_of(held: list[Entry], registry: Registry, protocol: Protocol) -> pl.Dat
     packets = _frame(_HEAD, heads)
     rows = _frame(_READING, readings)
     # What a packet says once is written beside each of its readings.
-    return packets[rows["packet"]].hstack(rows.drop("packet"))
+    # A platform's own judgement comes with files alone; the column stands so that both make the same hash.
+    return (
+        packets[rows["packet"]].hstack(rows.drop("packet")).with_columns(is_exceed=pl.lit(None, pl.Boolean))
+    )
 
 
 _MOMENT = pl.Datetime("us", "Asia/Shanghai")

@@ -100,7 +100,10 @@ def start_listener(services, tmp_path) -> Iterator[Callable[[], tuple[Running, i
 
     def start() -> tuple[Running, int]:
         arguments = ["telemetry", "listen", "--port", "0", "--json"]
-        running = Running(arguments, services.of_duty("worker"), tmp_path / "listener.log")
+        # Only intake's secret: the listener needs no other.
+        environment = services.of_duty("worker") | {"CHUXIONG_ROLE": "intake"}
+        del environment["CHUXIONG_DATABASE_URL_WORKER"]
+        running = Running(arguments, environment, tmp_path / "listener.log")
         started.append(running)
         return running, int(running.line()["port"])
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
 import socket
 import threading
 import time
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
@@ -20,7 +24,7 @@ from ingestion.selectors import silent_devices, unknown_devices
 from ingestion.telemetry.frames import Frame, Framer, build
 from ingestion.telemetry.generate import Piece, Shares, device_number, generate
 from ingestion.telemetry.packets import ZONE
-from ingestion.telemetry.registering import RegisterRefused, register
+from ingestion.telemetry.registering import COLUMNS, RegisterRefused, register
 from ingestion.telemetry.send import Sending, send, share_out
 from tests.conftest import acting_as
 from tests.prefecture import land_rows
@@ -318,6 +322,35 @@ def test_a_dripping_sender_is_closed_and_one_that_never_reads_too(ready):
     assert listener.counts.connections["idle"] == 1
     assert listener.counts.connections["not_reading"] == 1
     connections["intake"].close()
+
+
+def test_the_commands(ready, start_listener, tmp_path):
+    _command("allow", "10.20.0.0/16", "--label", "环保专网")
+    with pytest.raises(CommandError, match="不是地址段"):
+        _command("allow", "nowhere", "--label", "x")
+    device = "M1,532301,,甲,DW001,总排口,60,2026-01-01,,w01018,,50,2026-01-01,,示例"
+    (tmp_path / "devices.csv").write_text(f"{','.join(COLUMNS)}\n{device}\n", encoding="utf-8")
+    assert _command("register", str(tmp_path / "devices.csv")) == {"devices": 1, "limits": 1}
+    _, port = start_listener()
+    (tmp_path / "packets.txt").write_text(packet("60").decode().rstrip() + r"\r\n", encoding="utf-8")
+    sent = _command("send", str(tmp_path / "packets.txt"), "--port", str(port))
+    assert (sent["packets"], sent["answered"]) == (1, 1)
+    assert ask("select limit_value, county from pool.ee_auto_monitor") == [(50.0, "532301")]
+    sent = _command("send", "--generate", "40", "--devices", "3", "--port", str(port))
+    assert sent["packets"] == 40
+    wait_until(lambda: ask("select count(*) from pool.ee_auto_monitor") == [(121,)])
+    with acting_as("worker"):
+        status = _command("status")
+    assert status["silent"] == []
+    assert {d["mn"] for d in status["unknown"]} == {device_number(i) for i in range(3)}
+    with pytest.raises(CommandError, match="访问名单"):
+        _command("send", "--generate", "1", "--port", "1")
+
+
+def _command(*words: str) -> dict[str, Any]:
+    out = io.StringIO()
+    call_command("telemetry", *words, "--json", stdout=out)
+    return json.loads(out.getvalue())
 
 
 def test_silent_devices(ready, start_listener):
