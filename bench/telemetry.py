@@ -194,14 +194,6 @@ def _figures(
     new = sum(p.fate == "stored" for p in pieces)
     asked = {(p.device, p.qn) for p in pieces if b"Flag=5" in p.data}
     delays = sorted(watch.seen[d] - sending.sent_at[d] for d in wanted if d in watch.seen)
-    if os.environ.get("DIAG"):
-        first = min(sending.sent_at.values())
-        slow = sorted(
-            ((watch.seen[d] - sending.sent_at[d]), sending.sent_at[d] - first)
-            for d in watch.seen
-            if d in sending.sent_at
-        )[-25:]
-        print([(round(a, 1), round(b, 1)) for a, b in slow])
     at = [delays[min(len(delays) - 1, int(len(delays) * q))] if delays else float("inf") for q in (0.5, 0.99)]
     return [
         at_least("packets sent per second", sending.packets / sending.sending_seconds, "1/s", rate),
