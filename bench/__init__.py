@@ -1,0 +1,1 @@
+"""Measurements: ``make bench BENCH=name`` prints a table and writes ``var/bench/<name>.json``."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections
 
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+from ingestion import partitions
 from ingestion.catalog.load import Catalog, live
 from ingestion.catalog.spec import FeedSpec
 
@@ -57,21 +59,43 @@ def sync(catalog: Catalog, *, using: str = "owner") -> list[Change]:
                 [feed.code],
             )
             existing = dict(cursor.fetchall())
-            for change in _plan(feed, existing):
+            for change in (*_plan(feed, existing), *_partitioning(cursor, feed, existing)):
                 if not change.refused:
                     cursor.execute(change.statement)
                 changes.append(change)
             for statement in _rights(feed):
                 cursor.execute(statement)
+            if feed.partition:
+                cursor.execute(partitions.default_of(feed))
     return changes
+
+
+def _partitioning(cursor: Any, feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
+    """A table that stands unpartitioned is not rebuilt here: that moves every row."""
+    if not existing or not feed.partition:
+        return []
+    cursor.execute("select relkind from pg_class where oid = to_regclass(%s)", [f'pool."{feed.code}"'])
+    if cursor.fetchone()[0] == "p":
+        return []
+    by_hand = (
+        f'alter table pool."{feed.code}" rename to "{feed.code}_old" -- 再次 feed sync 后，'
+        f'insert into pool."{feed.code}" overriding system value select * from pool."{feed.code}_old"'
+    )
+    return [Change(feed.code, by_hand, refused=True)]
 
 
 def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
     table = f'pool."{feed.code}"'
     columns = pool_columns(feed)
     if not existing:
-        body = ", ".join(f'"{n}" {t}' for n, t in (*SYSTEM_COLUMNS, *columns.items()))
-        created = [f"create table {table} ({body})", *_indexes(feed)]
+        body = [f'"{n}" {t}' for n, t in (*SYSTEM_COLUMNS, *columns.items())]
+        split = ""
+        if feed.partition:
+            # A key of a split table holds the column it is split by.
+            body[0] = body[0].removesuffix(" primary key")
+            body.append(f'primary key ("record_id", "{feed.valid_time}")')
+            split = f' partition by range ("{feed.valid_time}")'
+        created = [f"create table {table} ({', '.join(body)}){split}", *_indexes(feed)]
         return [Change(feed.code, statement) for statement in created]
     changes = []
     for name, wanted in columns.items():
@@ -89,14 +113,19 @@ def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
 
 def _indexes(feed: FeedSpec) -> list[str]:
     table = f'pool."{feed.code}"'
+    current = f'natural_hash, "{feed.valid_time}"' if feed.partition else "natural_hash"
     statements = [
-        f'create unique index "{feed.code}_current" on {table} (natural_hash) where to_landing is null',
+        f'create unique index "{feed.code}_current" on {table} ({current}) where to_landing is null',
         f'create index "{feed.code}_landing" on {table} (from_landing)',
         f'create index "{feed.code}_ended" on {table} (to_landing) where to_landing is not null',
     ]
+    for index in feed.indexes:
+        listed = ", ".join(f'"{name}"' for name in index)
+        statements.append(f'create index "{feed.code}_{"_".join(index)[:40]}" on {table} ({listed})')
+    led = {index[0] for index in feed.indexes}
     for column in feed.columns:
         # A text that mentions subjects has no use for a btree over the whole of it.
-        if column.subject and column.type != "text":
+        if column.subject and column.type != "text" and column.name not in led:
             statements.append(f'create index "{feed.code}_{column.name}" on {table} ("{column.name}")')
     return statements
 

@@ -1,11 +1,18 @@
 """Who may do what with the control tables. Pool tables get theirs from ``feed sync``."""
 
+from ingestion import partitions
+
 TABLES = {
     "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
     "ingestion_batch": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
     "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
+    "ingestion_telemetrydevice": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_telemetrylimit": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_telemetrysource": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "ingestion_telemetrycontact": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_telemetryframes": {"intake": "SELECT, INSERT"},
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
 }
 STATEMENTS = [
@@ -13,6 +20,9 @@ STATEMENTS = [
     "create schema if not exists staging",
     "grant usage on schema pool to cx_intake, cx_worker, cx_web",
     "grant usage, create on schema staging to cx_intake",
+    *partitions.RIGHTS,
+    # Rewritten every second: room on the page keeps the new version beside the old one.
+    "alter table ingestion_telemetrycontact set (fillfactor = 50)",
     # The wall needs the age of every feed, nothing else of intake.
     "create or replace view wall_feed as select feed, max(landed_at) as landed_at, max(covers_until) as covers_until,"
     " count(*) as landings from ingestion_landing group by feed",

@@ -11,14 +11,23 @@ from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 
+#: A stream lands every second: rules that read it run once for several landings, alarms at each.
+_STREAM_PAUSE_SECONDS = 5
+
 
 @handler("landed")
 def after_landing(claim: Claim) -> None:
-    landing = claim.payload["landing"]
+    landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     for rule_id in rules_reading(landing):
-        enqueue("match", f"{rule_id}@{landing}", {"rule": rule_id}, priority=3)
+        enqueue(
+            "match",
+            rule_id if stream else f"{rule_id}@{landing}",
+            {"rule": rule_id},
+            priority=3,
+            delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0,
+        )
 
 
 @handler("alarm")

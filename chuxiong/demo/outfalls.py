@@ -173,6 +173,7 @@ def _means(
                     "标准限值": f"{bound:g}" if limit else "",
                     "是否超标": ("是" if exceeds else "否") if limit else "",
                     "报文接收时间": f"{day + timedelta(days=1):%Y-%m-%d} 00:05:{between(draw, 0, 59):02d}",
+                    "到报情况": "",
                 }
             )
     return rows

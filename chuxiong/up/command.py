@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--demo", action="store_true", help="with the demo prefecture's people and files")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--telemetry", type=int, metavar="PORT", help="listen for HJ 212 packets there")
     parser.add_argument("--var", type=Path, default=Path(os.environ.get("CHUXIONG_VAR", ROOT / "var")))
     parser.add_argument(
         "--role",
@@ -186,6 +187,10 @@ class Up:
         schedule = str(self.var / "run" / "beat")
         arguments = ["beat", "--loglevel", "warning", "--schedule", schedule, "--pidfile", ""]
         children.append(self._child("beat", celery + arguments, running.of_duty("beat")))
+        if self.options.telemetry:
+            arguments = ["telemetry", "listen", "--port", str(self.options.telemetry)]
+            listen = [sys.executable, "manage.py", *arguments]
+            children.append(self._child("telemetry", listen, running.of_duty("listener")))
         return children
 
     def _page(self, name: str, environment: dict[str, str]) -> Child:

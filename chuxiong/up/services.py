@@ -25,6 +25,7 @@ DUTIES = {
     "worker": ("worker", "intake"),
     "beat": ("worker",),
     "front": ("web",),
+    "listener": ("intake",),
 }
 #: What the outside machine's face does without: nothing it shows holds an identifier.
 _NOT_FOR_THE_FRONT = {"CHUXIONG_VAULT_KEYS"}
@@ -46,7 +47,7 @@ def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
     }
     if duty == "front":
         kept = {k: v for k, v in kept.items() if k not in _NOT_FOR_THE_FRONT} | {"CHUXIONG_FACE": "front"}
-    role = {"beat": "worker", "front": "web"}.get(duty, duty)
+    role = {"beat": "worker", "front": "web", "listener": "intake"}.get(duty, duty)
     return base | kept | {"CHUXIONG_SEALED_ENV": "1", "CHUXIONG_ROLE": role}
 
 

@@ -191,6 +191,12 @@ class FeedSpec(_Strict):
     covers: str | None = None
     #: the column that says when the thing itself happened
     valid_time: str | None = None
+    #: the pool table is split by the month of ``valid_time`` (part of the natural key then)
+    partition: Literal["month"] | None = None
+    #: columns about the delivery, not about the thing: a change in them alone makes no new version
+    incidental: tuple[str, ...] = ()
+    #: indexes over several columns that readers of a large feed need
+    indexes: tuple[tuple[str, ...], ...] = ()
     columns: tuple[Column, ...]
     #: pairs of columns of which the first is not later than the second
     in_order: tuple[tuple[str, str], ...] = ()
@@ -248,6 +254,8 @@ class FeedSpec(_Strict):
             ("county_column", (self.county_column,) if self.county_column else ()),
             ("covers", (self.covers,) if self.covers else ()),
             ("valid_time", (self.valid_time,) if self.valid_time else ()),
+            ("incidental", self.incidental),
+            ("indexes", tuple(name for index in self.indexes for name in index)),
             ("expectations.minimum.filled", tuple(self.expectations.minimum.filled)),
             ("expectations.maximum.same", tuple(self.expectations.maximum.same)),
             ("in_order", tuple(name for pair in self.in_order for name in pair)),
@@ -275,6 +283,11 @@ class FeedSpec(_Strict):
             raise ValueError("natural_key: 全量快照须有自然键；写出能认出同一条记录的列")
         if self.status == "reserve" and self.expectations != Expectations():
             raise ValueError("expectations: 储备数据源还没有交付，不写期望值；启用时再补")
+        if self.partition and (not self.valid_time or self.valid_time not in self.natural_key):
+            raise ValueError("partition: 需要 valid_time，且它须是 natural_key 的一列；补上或删除 partition")
+        in_key = sorted(set(self.incidental) & set(self.natural_key))
+        if in_key:
+            raise ValueError(f"incidental: {', '.join(in_key)} 属于 natural_key；从一处删除")
         owner: dict[str, str] = {}
         for column in self.columns:
             for header in column.headers:

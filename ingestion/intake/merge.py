@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
 from ingestion.models import Batch
 from ingestion.pool import pool_columns
@@ -52,19 +53,26 @@ def stage(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch, good: p
     if good.is_empty():
         return
     names = [name for name in pool_columns(feed) if name in good.columns]
-    rows = good.select(
+    with connection.cursor() as cursor:
+        _copy(cursor, staging_table(batch), _hashed(feed, good, names))
+
+
+def _hashed(feed: FeedSpec, good: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    return good.select(
         pl.col("row_no"),
         _hash(good, list(feed.natural_key) or names).alias("natural_hash"),
-        _hash(good, names).alias("row_hash"),
+        _hash(good, [name for name in names if name not in feed.incidental]).alias("row_hash"),
         pl.col("county"),
         *[pl.col(name) for name in names],
     )
+
+
+def _copy(cursor: Any, staged: str, rows: pl.DataFrame) -> None:
     buffer = io.BytesIO()
-    rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%z")
+    rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f%z")
     buffer.seek(0)
     columns = ", ".join(f'"{name}"' for name in rows.columns)
-    with connection.cursor() as cursor:
-        cursor.copy_expert(f"copy {staging_table(batch)} ({columns}) from stdin (format csv)", buffer)
+    cursor.copy_expert(f"copy {staged} ({columns}) from stdin (format csv)", buffer)
 
 
 def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
@@ -74,6 +82,53 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
     ).to_series()
     digest = hashlib.blake2b
     return pl.Series([f"\\x{digest(text.encode(), digest_size=16).hexdigest()}" for text in joined.to_list()])
+
+
+def _next_number(cursor: Any) -> int:
+    cursor.execute("select pg_advisory_xact_lock(%s)", [_LANDING_LOCK])
+    cursor.execute("select coalesce(max(number), 0) + 1 from ingestion_landing")
+    return int(cursor.fetchone()[0])
+
+
+def land_stream(
+    connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch, good: pl.DataFrame, *, at: datetime
+) -> tuple[int, Counts, int]:
+    """Merge one flush of a stream, inside the caller's transaction: (landing, counts, packets that changed something).
+
+    ``row_no`` is the packet's number. Unlike a file's, its staging table belongs to the connection and stays: a table
+    made and dropped every second would bloat the catalogue. Of two rows with one key the later counts.
+    """
+    table, staged = f'pool."{feed.code}"', f'pg_temp."stream_{feed.code}"'
+    names = [name for name in pool_columns(feed) if name in good.columns]
+    rows = _hashed(feed, good, names)
+    single = rows.unique(subset=["natural_hash"], keep="last", maintain_order=True)
+    columns = ", ".join(f'"{name}"' for name in names)
+    same = f"t.natural_hash = s.natural_hash and t.to_landing is null{_same_month(feed, 's', 't')}"
+    with connection.cursor() as cursor:
+        body = ", ".join(f'"{name}" {kind}' for name, kind in pool_columns(feed).items())
+        cursor.execute(
+            f'create temp table if not exists "stream_{feed.code}"'
+            f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body}) on commit delete rows"
+        )
+        _copy(cursor, staged, single)
+        partitions.ensure(cursor, feed, staged)
+        number = _next_number(cursor)
+        cursor.execute(
+            f"update {table} t set to_landing = %s from {staged} s where {same} and t.row_hash <> s.row_hash",
+            [number],
+        )
+        cursor.execute(
+            f"with fresh as (insert into {table} (natural_hash, row_hash, batch_id, row_no, from_landing, county, {columns})"
+            f" select natural_hash, row_hash, %s, row_no, %s, county, {columns} from {staged} s"
+            f" where not exists (select 1 from {table} t where {same}) order by row_no returning row_no)"
+            " select count(*), count(distinct row_no) from fresh",
+            [batch.pk, number],
+        )
+        loaded, packets = cursor.fetchone()
+        _touch(cursor, feed, number)
+        _landed(cursor, feed, batch, number, at, None)
+    counts = Counts(loaded, single.height - loaded, rows.height - single.height, 0)
+    return number, counts, packets
 
 
 def land(
@@ -91,16 +146,21 @@ def land(
     different batches follow each other, reading and staging (nearly all of the time) do not.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", [_LANDING_LOCK])
-        cursor.execute("select coalesce(max(number), 0) + 1 from ingestion_landing")
-        number = int(cursor.fetchone()[0])
+        partitions.ensure(cursor, feed, staging_table(batch))
+        number = _next_number(cursor)
         counts = _merge(cursor, feed, batch, number, remove_absent)
         _touch(cursor, feed, number)
-        cursor.execute(
-            "insert into ingestion_landing (number, feed, batch_id, landed_at, covers_until) values (%s, %s, %s, %s, %s)",
-            [number, feed.code, batch.pk, at, covers_until],
-        )
+        _landed(cursor, feed, batch, number, at, covers_until)
     return number, counts
+
+
+def _landed(
+    cursor: Any, feed: FeedSpec, batch: Batch, number: int, at: datetime, covers_until: date | None
+) -> None:
+    cursor.execute(
+        "insert into ingestion_landing (number, feed, batch_id, landed_at, covers_until) values (%s, %s, %s, %s, %s)",
+        [number, feed.code, batch.pk, at, covers_until],
+    )
 
 
 def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent: bool) -> Counts:
@@ -110,14 +170,15 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
         "create temp table incoming on commit drop as"
         " select d.*, c.record_id as replaces, coalesce(c.row_hash = d.row_hash, false) as same"
         f" from (select distinct on (natural_hash) * from {staged} order by natural_hash, row_no desc) d"
-        f" left join {table} c on c.natural_hash = d.natural_hash and c.to_landing is null"
+        f" left join {table} c on c.natural_hash = d.natural_hash and c.to_landing is null{_same_month(feed, 'd')}"
     )
     cursor.execute(
         f"select (select count(*) from {staged}), count(*), count(*) filter (where same) from incoming"
     )
     staged_rows, distinct_rows, unchanged = cursor.fetchone()
     cursor.execute(
-        f"update {table} t set to_landing = %s from incoming i where i.replaces = t.record_id and not i.same",
+        f"update {table} t set to_landing = %s from incoming i where i.replaces = t.record_id and not i.same"
+        f"{_same_month(feed, 'i', 't')}",
         [number],
     )
     columns = ", ".join(f'"{name}"' for name in pool_columns(feed))
@@ -140,6 +201,13 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
         duplicate=staged_rows - distinct_rows,
         removed=removed,
     )
+
+
+def _same_month(feed: FeedSpec, staged: str, pool: str = "c") -> str:
+    """Lets the database look into one partition instead of all; the natural key holds the column."""
+    if not feed.partition:
+        return ""
+    return f' and {pool}."{feed.valid_time}" = {staged}."{feed.valid_time}"'
 
 
 def _touch(cursor: Any, feed: FeedSpec, number: int) -> None:
