@@ -131,10 +131,10 @@ def test_a_repeat_changes_nothing_and_a_correction_makes_a_version(ready, start_
 def test_a_file_and_the_stream_know_the_same_record(ready, start_listener):
     _, port = start_listener()
     line, moment = Line(port), datetime(2026, 11, 20, 8, tzinfo=ZONE)
-    line.say(packet("42.5", moment=moment, kind="2061"))
+    line.say(packet("42.5", device=device_number(1), moment=moment, kind="2061"))
     line.answer()
     row = {
-        "mn": "M1", "st": "32", "data_type": "2061", "data_time": "2026-11-20 08:00:00", "factor": "w01018",
+        "mn": device_number(1), "st": "32", "data_type": "2061", "data_time": "2026-11-20 08:00:00", "factor": "w01018",
         "value_avg": "42.5", "flag": "N", "received_at": "2026-11-20 09:02:00",
     }  # fmt: skip
     _, counts, _ = land_rows("ee_auto_monitor", [row])
