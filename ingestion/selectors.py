@@ -182,10 +182,14 @@ def records(evidence: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], dict
     return found
 
 
+#: what stands for an identifier
+MASK = "● ● ● ●"
+
+
 def display(column: Any, value: Any) -> str:
     """A value as people read it; identifiers stay refs and show as a mask."""
     if column.type in ("citizen_id", "credit_code", "phone", "bank_account", "plate"):
-        return "● ● ● ●"
+        return MASK
     if column.type == "money":
         return f"{value / 100:,.2f} 元"
     if column.type == "month":

@@ -347,6 +347,8 @@ class EvidenceSource:
     covers_until: date | None
     replaced: bool
     cells: dict[str, Cell]
+    #: whether some of the cells hold an identifier that is not shown
+    masked: bool
 
 
 @dataclass(frozen=True)
@@ -483,6 +485,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         named=named,
         numbers=bool(opened),
         may_open=person.may("identifier.unmask")
+        and any(source.masked for source in sources)
         and (clue.handler != person.username or State(clue.state) in lifecycle.HANDLED),
         reason_given=given,
         sealed=clue.sealed,
@@ -597,6 +600,7 @@ def _evidence(
                 covers_until=found["covers_until"],
                 replaced=found["to_landing"] is not None,
                 cells=cells,
+                masked=any(cell.text == ingestion.MASK for cell in cells.values()),
             )
         )
     driver = rule.sources[rule.driver].feed
@@ -630,7 +634,14 @@ def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]
             members += [(m.feed, m.columns[column]) for m in source.any_of or () if column in m.columns]
             for member in members:
                 numbered.setdefault(member, []).append(number)
-    for number, leg in enumerate(rule.without, len(conditions) + 1):
+    whole = leaves(rule.having) if rule.having else []
+    for number, leaf in enumerate(whole, len(conditions) + 1):
+        measure = rule.measures[leaf.field]
+        for name in filter(None, (measure.field if measure.kind != "count" else None, measure.per)):
+            alias, _dot, column = name.partition(".")
+            if rule.sources[alias].feed:
+                numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)
+    for number, leg in enumerate(rule.without, len(conditions) + len(whole) + 1):
         alias, _dot, column = leg.since.partition(".")
         if column and rule.sources[alias].feed:
             numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)

@@ -17,6 +17,8 @@ from ingestion.selectors import catalog
 from supervision.api.signing import new_client
 from supervision.duties import responsible
 from supervision.models import AgencyClient
+from supervision.rulebook.compiler import compile_rule
+from supervision.selectors import rulebook
 
 #: username, shown name, office, department, roles. The names say themselves that nobody is meant.
 PEOPLE = (
@@ -125,7 +127,9 @@ def _agreements(today: date) -> None:
 
 def _clients() -> list[Login]:
     made = []
-    agencies = {feed.agency.code: feed.agency.zh for feed in catalog().values()}
+    # Those whose records the models read: they are written to.
+    read = {code for rule in rulebook().values() for code in compile_rule(rule, catalog()).fields_read}
+    agencies = {catalog()[code].agency.code: catalog()[code].agency.zh for code in sorted(read)}
     # The responsible agency of the river story, by the duty list.
     city = Office.objects.get(pk="532301")
     answerable = responsible(

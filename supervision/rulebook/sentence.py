@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from supervision.rulebook.spec import Leaf, Node, RuleSpec, leaves
 
 Language = Literal["zh", "en"]
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _MONEY_SUFFIXES = ("_cny", "total", "recovered", "amount", "loss", "got")
 
 
@@ -121,7 +123,7 @@ def _threshold(rule: RuleSpec, leaf: Leaf, values: Mapping[str, Any]) -> str:
     for key, unit in (("months", " 个月"), ("days", " 天")):
         name = getattr(leaf, key)
         if name:
-            shown += f" + {rule.params[name].value}{unit}"
+            shown += f"{' + ' if shown else '距今 '}{rule.params[name].value}{unit}"
     if leaf.percent:
         shown += f" × {rule.params[leaf.percent].value} %"
     return shown
@@ -134,4 +136,9 @@ def _value(name: str, value: Any, language: Language) -> str:
         return f"{value / 100:,.2f} {'元' if language == 'zh' else 'yuan'}"
     if isinstance(value, str) and name.endswith("month") and len(value) == 10:
         return value[:7]
+    if isinstance(value, str) and _MOMENT.match(value):
+        # A day mean bears midnight: its day is what it says.
+        return value[:10] if value[11:16] == "00:00" else f"{value[:10]} {value[11:16]}"
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value)

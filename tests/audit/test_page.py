@@ -58,14 +58,14 @@ def test_the_database_answers_nobody_else_either(chain):
     person("auditor", roles=("audit_admin",))
     person("lin", roles=("prosecutor",))
     connections["owner"].cursor().execute(
-        "update accounts_person set is_active = false where username = 'auditor'"
+        "update accounts_person set is_active = false, left_at = now() where username = 'auditor'"
     )
     for name in ("", "lin", "auditor", "nobody"):
         page = selectors.events_page(Reader(name, "532300"), Filters(), at=NOW)
         assert page.events == []
         assert page.state.rows == 0
     connections["owner"].cursor().execute(
-        "update accounts_person set is_active = true where username = 'auditor'"
+        "update accounts_person set is_active = true, left_at = null where username = 'auditor'"
     )
     assert len(selectors.events_page(Reader("auditor", "532300"), Filters(), at=NOW).events) == 8
 
