@@ -109,7 +109,12 @@ def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[s
             {
                 name: forms[name].format(f"P{draw.randint(1, 4)}")
                 if name in forms
-                else draw.choice([*values, None])
+                # A table split by month has no place for a row without its time.
+                else draw.choice(
+                    values
+                    if catalog()[feed].partition and name == catalog()[feed].valid_time
+                    else [*values, None]
+                )
                 for name, values in columns.items()
             }
             for _ in range(draw.randint(0, 2 if feed in absent else 12))
