@@ -18,6 +18,7 @@ from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from chuxiong.kit import mask
 from chuxiong.vault import refs
+from ingestion import agreements
 from ingestion import selectors as ingestion
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
@@ -392,6 +393,8 @@ class ClueDetail:
     facts: list[Fact]
     sources: list[EvidenceSource]
     sources_total: int
+    #: sources that no agreement covers today, with the reason: their records are not shown
+    stopped: list[tuple[Any, str]]
     basis: list[Basis]
     checking_points_zh: list[str]
     checking_points_en: list[str]
@@ -465,7 +468,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         opened = _opened(clue, person, at) if numbers and given else {}
         events = [_event(e) for e in clue.events.all()]
         letters = list(clue.letters.all())
-    facts, sources = _evidence(person, clue, rule, named, opened)
+    facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at))
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes),
@@ -476,6 +479,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         facts=facts,
         sources=sources,
         sources_total=len(clue.evidence),
+        stopped=[(ingestion.catalog()[feed].title, why) for feed, why in sorted(stopped.items())],
         basis=[Basis(b.law, b.article, b.note) for b in rule.basis_on(act_date)] if rule else [],
         checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
         checking_points_en=[p.en for p in rule.checking_points] if rule else [],
@@ -556,21 +560,27 @@ def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
 
 
 def _evidence(
-    person: Person, clue: Clue, rule: LoadedRule | None, named: bool, opened: dict[str, str]
-) -> tuple[list[Fact], list[EvidenceSource]]:
-    """The records behind the clue: facts as rows, sources as columns, identifiers masked."""
+    person: Person, clue: Clue, rule: LoadedRule | None, named: bool, opened: dict[str, str], on: date
+) -> tuple[list[Fact], list[EvidenceSource], dict[str, str]]:
+    """The records behind the clue: facts as rows, sources as columns, identifiers masked.
+
+    A source whose agreement does not cover the use ``on`` that day is not read; the third value says why, by feed.
+    """
     if rule is None:
-        return [], []
+        return [], [], {}
     shown = clue.evidence[:MAX_SOURCES]
+    read = compile_rule(rule, ingestion.catalog()).fields_read
     wanted: dict[str, list[int]] = {}
     for item in shown:
         wanted.setdefault(item["feed"], []).append(item["record_id"])
+    stopped = agreements.check({feed: read[feed] for feed in wanted}, on=on).refused
+    wanted = {feed: ids for feed, ids in wanted.items() if feed not in stopped}
+    shown = [item for item in shown if item["feed"] in wanted]
     with person_scope(person, feeds=wanted):
         records = ingestion.records(wanted)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
     shown.sort(key=lambda item: (feeds.index(item["feed"]), _period(records, item)))
-    read = compile_rule(rule, ingestion.catalog()).fields_read
     numbered = _conditions_of_columns(rule)
     facts: dict[str, Fact] = {}
     sources = []
@@ -608,7 +618,7 @@ def _evidence(
         # Where several agencies name one fact differently, the main source's word stands.
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
-    return list(facts.values()), sources
+    return list(facts.values()), sources, dict(stopped)
 
 
 def _shown(column: Any, value: Any, named: bool, opened: dict[str, str]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import secrets
+from datetime import timedelta
 
 import pytest
 from django.db import InternalError, ProgrammingError, connections, transaction
 
 from chuxiong.accounts.models import Department, Person
 from chuxiong.accounts.scope import person_scope
+from chuxiong.work.jobs import work_off
 from dashboard.indicators.funnel import funnel
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues import actions
@@ -17,7 +19,7 @@ from supervision.clues.actions import Refused
 from supervision.models import Clue, Interference
 from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
 from tests.conftest import acting_as
-from tests.prefecture import NOW, person
+from tests.prefecture import NOW, agreements, bring, patrol, person, sheet
 
 OFFICES = ["532300", "532301", "532302"]
 DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
@@ -151,3 +153,20 @@ def test_interference_is_written_once_and_read_by_its_recorder(database):
             Interference.objects.update(text="改写")
     with person_scope(colleague):
         assert Interference.objects.count() == 0
+
+
+def test_a_lapsed_agreement_closes_its_records_and_says_so(database):
+    agreements()
+    handler = _person("a", "532301", "public_interest")
+    with acting_as("worker"):
+        rows = [patrol(1, "2026-11-01", "101.5000"), patrol(2, "2026-11-02", "101.5005")]
+        bring("wr_river_patrol", sheet("wr_river_patrol", rows))
+        while work_off():
+            pass
+    (row,) = clue_page(handler, ClueFilters()).rows
+    found = clue_detail(handler, row.number, at=NOW)
+    assert found is not None and len(found.sources) == 2 and found.stopped == []
+    agreements(valid_to=NOW.date() - timedelta(days=1))
+    found = clue_detail(handler, row.number, at=NOW)
+    assert found is not None and found.sources == []
+    assert [(title.zh, "失效" in why) for title, why in found.stopped] == [("河长制巡河与问题整改", True)]
