@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -13,7 +14,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
-from chuxiong.accounts.scope import person_scope
+from chuxiong.accounts.scope import Scope, person_scope, scope
 from chuxiong.audit.record import record
 from ingestion import selectors as ingestion
 from supervision.alarms.spec import AlarmSpec, load_alarms
@@ -29,6 +30,11 @@ from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
 
 PAGE = 20
+
+
+def _reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+    """The person's scope; an empty one for somebody whose roles do not allow looking at clues."""
+    return person_scope(person, feeds=feeds) if person.may("clue.read") else scope(offices=())
 
 
 @lru_cache(maxsize=1)
@@ -135,7 +141,7 @@ class CluePage:
 
 def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
     """One page of the queue: urgent first, then the nearest limit, then the newest."""
-    with person_scope(person):
+    with _reach(person):
         found = _filtered(filters)
         total = found.count()
         pages = max(1, -(-total // PAGE))
@@ -153,7 +159,7 @@ def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
 
 def clue_counts(person: Person) -> dict[str, int]:
     """Open clues by state, and all open, for the navigation."""
-    with person_scope(person):
+    with _reach(person):
         open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
         counts = dict(open_clues.order_by().values_list("state").annotate(Count("pk")))
     return {**{s.value: 0 for s in State}, **counts, "open": sum(counts.values())}
@@ -172,7 +178,7 @@ def _attention() -> dict[str, Q]:
 
 def clue_attention(person: Person) -> dict[str, int]:
     """Open clues that ask for a look today, by reason; one clue may count under several."""
-    with person_scope(person):
+    with _reach(person):
         open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
         return open_clues.aggregate(**{k: Count("pk", filter=q) for k, q in _attention().items()})
 
@@ -180,7 +186,7 @@ def clue_attention(person: Person) -> dict[str, int]:
 def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names."""
     wanted = list(numbers)
-    with person_scope(person):
+    with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
     return [_row(found[n], offices, {}) for n in wanted if n in found]
@@ -411,7 +417,7 @@ def clue_detail(person: Person, number: str, *, at: datetime) -> ClueDetail | No
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
-    with person_scope(person):
+    with _reach(person):
         clue = Clue.objects.filter(number=number).first()
         if clue is None:
             return None
@@ -510,7 +516,7 @@ def _evidence(person: Person, clue: Clue, rule: LoadedRule | None) -> tuple[list
     wanted: dict[str, list[int]] = {}
     for item in shown:
         wanted.setdefault(item["feed"], []).append(item["record_id"])
-    with person_scope(person, feeds=wanted):
+    with _reach(person, feeds=wanted):
         records = ingestion.records(wanted)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
@@ -581,7 +587,7 @@ def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]
 
 def sees(person: Person, number: str) -> bool:
     """Whether the clue lies within the person's sight."""
-    with person_scope(person):
+    with _reach(person):
         return Clue.objects.filter(number=number).exists()
 
 
@@ -608,7 +614,7 @@ class AlarmPage:
 
 def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPage:
     """One page of alarms: unreviewed and loudest first, then the latest reading."""
-    with person_scope(person):
+    with _reach(person):
         counts = dict(Alarm.objects.order_by().values_list("state").annotate(Count("pk")))
         found = Alarm.objects.filter(state__in=filters.states or [s.value for s in OPEN])
         if filters.levels:
@@ -628,7 +634,7 @@ def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPag
 
 def alarm_count(person: Person) -> int:
     """Unreviewed alarms, for the navigation."""
-    with person_scope(person):
+    with _reach(person):
         return Alarm.objects.filter(state=AlarmState.UNREVIEWED.value).count()
 
 
@@ -651,7 +657,7 @@ def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
 
 def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
     """Open clues within the person's scope by handler (user name), for hand-over."""
-    with person_scope(person):
+    with _reach(person):
         found = Clue.objects.filter(handler__in=handlers).exclude(state__in=[s.value for s in CLOSED])
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}
