@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -14,7 +15,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
-from chuxiong.accounts.scope import person_scope
+from chuxiong.accounts.scope import Scope, person_scope, scope
 from chuxiong.audit.record import record
 from chuxiong.kit import mask
 from chuxiong.vault import refs
@@ -33,6 +34,11 @@ from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
 
 PAGE = 20
+
+
+def _reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+    """The person's scope; an empty one for somebody whose roles do not allow looking at clues."""
+    return person_scope(person, feeds=feeds) if person.may("clue.read") else scope(offices=())
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +145,7 @@ class CluePage:
 
 def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
     """One page of the queue: urgent first, then the nearest limit, then the newest."""
-    with person_scope(person):
+    with _reach(person):
         found = _filtered(filters)
         total = found.count()
         pages = max(1, -(-total // PAGE))
@@ -157,7 +163,7 @@ def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
 
 def clue_counts(person: Person) -> dict[str, int]:
     """Open clues by state, and all open, for the navigation."""
-    with person_scope(person):
+    with _reach(person):
         open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
         counts = dict(open_clues.order_by().values_list("state").annotate(Count("pk")))
     return {**{s.value: 0 for s in State}, **counts, "open": sum(counts.values())}
@@ -176,7 +182,7 @@ def _attention() -> dict[str, Q]:
 
 def clue_attention(person: Person) -> dict[str, int]:
     """Open clues that ask for a look today, by reason; one clue may count under several."""
-    with person_scope(person):
+    with _reach(person):
         open_clues = Clue.objects.exclude(state__in=[s.value for s in CLOSED])
         return open_clues.aggregate(**{k: Count("pk", filter=q) for k, q in _attention().items()})
 
@@ -184,7 +190,7 @@ def clue_attention(person: Person) -> dict[str, int]:
 def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names."""
     wanted = list(numbers)
-    with person_scope(person):
+    with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
     return [_row(found[n], person, offices, {}) for n in wanted if n in found]
@@ -443,7 +449,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
-    with person_scope(person):
+    with _reach(person):
         clue = Clue.objects.filter(number=number).first()
         if clue is None:
             return None
@@ -576,7 +582,7 @@ def _evidence(
     stopped = agreements.check({feed: read[feed] for feed in wanted}, on=on).refused
     wanted = {feed: ids for feed, ids in wanted.items() if feed not in stopped}
     shown = [item for item in shown if item["feed"] in wanted]
-    with person_scope(person, feeds=wanted):
+    with _reach(person, feeds=wanted):
         records = ingestion.records(wanted)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
@@ -660,7 +666,7 @@ def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]
 
 def sees(person: Person, number: str) -> bool:
     """Whether the clue lies within the person's sight."""
-    with person_scope(person):
+    with _reach(person):
         return Clue.objects.filter(number=number).exists()
 
 
@@ -687,7 +693,7 @@ class AlarmPage:
 
 def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPage:
     """One page of alarms: unreviewed and loudest first, then the latest reading."""
-    with person_scope(person):
+    with _reach(person):
         counts = dict(Alarm.objects.order_by().values_list("state").annotate(Count("pk")))
         found = Alarm.objects.filter(state__in=filters.states or [s.value for s in OPEN])
         if filters.levels:
@@ -707,7 +713,7 @@ def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPag
 
 def alarm_count(person: Person) -> int:
     """Unreviewed alarms, for the navigation."""
-    with person_scope(person):
+    with _reach(person):
         return Alarm.objects.filter(state=AlarmState.UNREVIEWED.value).count()
 
 
@@ -730,7 +736,7 @@ def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
 
 def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
     """Open clues within the person's scope by handler (user name), for hand-over."""
-    with person_scope(person):
+    with _reach(person):
         found = Clue.objects.filter(handler__in=handlers).exclude(state__in=[s.value for s in CLOSED])
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}

@@ -59,17 +59,19 @@ class SessionGuard:
         return self._answer(request, self.respond(request))
 
     def process_view(self, request: Any, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """An administrator's reach is a list of what is theirs; everything else is business."""
-        person = request.user
-        if not (isinstance(person, Person) and person.is_administrator):
+        """An administrator's reach is a list of what is theirs; everything else is business.
+
+        Whoever may not look at clues begins at the first page of their own work.
+        """
+        person, match = request.user, request.resolver_match
+        if not isinstance(person, Person):
             return None
-        match = request.resolver_match
-        if match.view_name in _DOORS or (
-            match.namespaces and match.namespaces[0] in settings.ADMINISTRATORS_REACH
-        ):
-            return None
-        if match.view_name == "desk:queue" and request.method == "GET":
+        if match.view_name == "desk:queue" and request.method == "GET" and not person.may("clue.read"):
             return redirect("accounts:home")
+        if not person.is_administrator or match.view_name in _DOORS:
+            return None
+        if match.namespaces and match.namespaces[0] in settings.ADMINISTRATORS_REACH:
+            return None
         raise PermissionDenied
 
     def _answer(self, request: Any, response: HttpResponse) -> HttpResponse:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -23,11 +22,13 @@ from chuxiong.audit.record import record
 from dashboard.accounts.page import page, person_of
 from dashboard.accounts.sign_in import enrolment, new_password_errors, rules_of_passwords
 
-#: Where an administrator's work begins, by permission.
+#: Where somebody's work begins, by permission.
 _HOMES = (
-    ("person.manage", ("accounts:people",)),
-    ("role.grant", ("accounts:rights",)),
-    ("audit.read", ("audit:events", "audit:home", "audit:index")),
+    ("clue.read", "desk:queue"),
+    ("batch.import", "desk:feeds"),
+    ("person.manage", "accounts:people"),
+    ("role.grant", "accounts:rights"),
+    ("audit.read", "audit:events"),
 )
 
 
@@ -37,15 +38,7 @@ _HOMES = (
 def home(request: HttpRequest) -> HttpResponse:
     """The first page of one's own work."""
     person = person_of(request)
-    if not person.is_administrator:
-        return redirect(settings.LOGIN_REDIRECT_URL)
-    for permission, names in _HOMES:
-        for name in names if person.may(permission) else ():
-            try:
-                return redirect(reverse(name))
-            except NoReverseMatch:
-                continue
-    return redirect("accounts:me")
+    return redirect(next((name for permission, name in _HOMES if person.may(permission)), "accounts:me"))
 
 
 @login_required

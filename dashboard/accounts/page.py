@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 
+from chuxiong.accounts import selectors
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.refused import Refused
 
@@ -32,14 +33,21 @@ def said(refused: Refused) -> str:
     return pick(refused.zh, refused.en)
 
 
-def allowed(permission: str) -> Callable[[View], View]:
-    """The view opens for signed-in people whose roles allow ``permission``; never cached."""
+def missing(*permissions: str) -> PermissionDenied:
+    """The refusal of somebody whose roles allow none of ``permissions``; the page names them and whom to ask."""
+    known = selectors.permissions()
+    named = [pick(known[code].name_zh, known[code].name_en) for code in permissions if code in known]
+    return PermissionDenied(pick("、", ", ").join(named))
+
+
+def allowed(*permissions: str) -> Callable[[View], View]:
+    """The view opens for signed-in people whose roles allow one of ``permissions``; never cached."""
 
     def around(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not person_of(request).may(permission):
-                raise PermissionDenied
+            if person_of(request).permissions.isdisjoint(permissions):
+                raise missing(*permissions)
             return view(request, *args, **kwargs)
 
         return never_cache(login_required(inner))

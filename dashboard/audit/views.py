@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -22,6 +21,7 @@ from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
 from chuxiong.audit import selectors as audit
 from chuxiong.audit.selectors import Filters, Reader
+from dashboard.accounts.page import missing
 from dashboard.audit.export import write_csv, write_xlsx
 from dashboard.audit.words import told, word
 
@@ -191,5 +191,5 @@ def _administrator(request: HttpRequest) -> Person:
     assert isinstance(person, Person)  # noqa: S101  views here require a signed-in person
     if not person.has_role("audit_admin"):
         audit.refused(_reader(person), at=timezone.now())
-        raise PermissionDenied
+        raise missing("audit.read")
     return person

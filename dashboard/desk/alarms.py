@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.accounts.page import allowed
 from dashboard.desk.page import page, person, pick
 from supervision import selectors as supervision
 from supervision.alarms import actions
@@ -18,10 +17,13 @@ from supervision.alarms.states import LEVEL_WORDS, STATE_WORDS, State
 from supervision.clues.actions import Refused
 
 
-@login_required
-@never_cache
+@allowed("clue.read")
 @require_safe
 def alarms(request: HttpRequest) -> HttpResponse:
+    return _alarms(request)
+
+
+def _alarms(request: HttpRequest, refused: str = "") -> HttpResponse:
     states = tuple(s for s in request.GET.getlist("state") if s in State._value2member_map_)
     levels = tuple(level for level in request.GET.getlist("level") if level in LEVEL_WORDS)
     wanted = request.GET.get("page", "1")
@@ -32,8 +34,13 @@ def alarms(request: HttpRequest) -> HttpResponse:
     )
     query = request.GET.copy()
     query.pop("page", None)
+    who = person(request)
     context = {
         "page": found,
+        "refused": refused,
+        "handling": {
+            move: not who.permissions.isdisjoint(needed) for move, needed in actions.PERMISSIONS.items()
+        },
         "query": query.urlencode() + "&" if query else "",
         "previous": found.page - 1,
         "following": found.page + 1,
@@ -49,13 +56,15 @@ def alarms(request: HttpRequest) -> HttpResponse:
         ],
         "waiting": found.counts[State.UNREVIEWED.value] + found.counts[State.ACKNOWLEDGED.value],
     }
-    return page(request, "desk/alarms.html", "alarms", context)
+    return page(request, "desk/alarms.html", "alarms", context, 409 if refused else 200)
 
 
-@login_required
+@allowed("clue.read")
 @require_POST
 def act(request: HttpRequest, alarm: int, move: str) -> HttpResponse:
     """Acknowledge the alarm, or make it a clue and go there."""
+    if move not in actions.PERMISSIONS:
+        raise Http404
     note = request.POST.get("note", "").strip()
     try:
         if move == "promote":
@@ -65,5 +74,5 @@ def act(request: HttpRequest, alarm: int, move: str) -> HttpResponse:
         actions.acknowledge(alarm_id=alarm, by=person(request), at=timezone.now(), note=note)
         messages.success(request, _("已确认收到"))
     except Refused as refused:
-        messages.error(request, pick(refused.zh, refused.en))
+        return _alarms(request, pick(refused.zh, refused.en))
     return redirect("desk:alarms")

@@ -7,17 +7,16 @@ from datetime import date
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
+from dashboard.accounts.page import allowed, missing
 from dashboard.desk.forms import EntryForm
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
@@ -53,8 +52,7 @@ _TABS = (
 )
 
 
-@login_required
-@never_cache
+@allowed("clue.read")
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
@@ -173,8 +171,7 @@ def _offices(request: HttpRequest) -> list[tuple[str, str]]:
 # ---- one clue ----------------------------------------------------------------------------------
 
 
-@login_required
-@never_cache
+@allowed("clue.read")
 @require_safe
 def clue(request: HttpRequest, number: str) -> HttpResponse:
     return _clue_page(request, number)
@@ -231,8 +228,7 @@ def _steps(found: supervision.ClueDetail) -> list[dict[str, Any]]:
     return steps
 
 
-@login_required
-@never_cache
+@allowed("clue.read")
 @require_safe
 def peek(request: HttpRequest, number: str) -> HttpResponse:
     """The clue at a glance, beside the queue; a read like any other, so it leaves its audit row."""
@@ -248,7 +244,7 @@ _BULK = ("accept", "dismiss", "merge", "defer")
 _BULK_MOST = 100
 
 
-@login_required
+@allowed("clue.read")
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponse:
     """One verb over several clues: first what would happen, then, once confirmed, the outcome of each."""
@@ -258,6 +254,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if name not in _BULK or not chosen:
         raise Http404
     move = MOVES[name]
+    if not person.may(move.permission):
+        raise missing(move.permission)
     rows = supervision.clue_rows(person, chosen)
     context: dict[str, Any] = {"move": move, "done": "sure" in post}
     if "sure" in post:
@@ -340,7 +338,7 @@ def _agencies(found: supervision.ClueDetail) -> list[tuple[str, str]]:
     return sorted(named.items())
 
 
-@login_required
+@allowed("clue.read")
 @require_POST
 def move(request: HttpRequest, number: str, move: str) -> HttpResponse:
     act = _ACTS.get(move)
@@ -433,7 +431,7 @@ _ACTS: dict[str, Any] = {
 }
 
 
-@login_required
+@allowed("clue.read")
 @require_POST
 def unmask(request: HttpRequest, number: str) -> HttpResponse:
     """Give the reason, then see the clue with its numbers."""
@@ -472,8 +470,7 @@ def interference(request: HttpRequest, number: str) -> HttpResponse:
 # ---- manual entry, feeds -----------------------------------------------------------------------
 
 
-@login_required
-@never_cache
+@allowed("clue.enter")
 def enter(request: HttpRequest) -> HttpResponse:
     form = EntryForm(request.POST or None)
     refused = ""
@@ -496,8 +493,7 @@ def enter(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@never_cache
+@allowed("clue.read", "batch.import")
 @require_safe
 def feeds(request: HttpRequest) -> HttpResponse:
     states, batches = ingestion.feed_states(), ingestion.batches()

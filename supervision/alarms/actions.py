@@ -15,11 +15,13 @@ from supervision.clues.actions import Refused, enter
 from supervision.clues.events import AlarmsChanged, announce
 from supervision.models import Alarm, Clue
 
+#: what a person's roles must allow, any one of them
+PERMISSIONS = {"acknowledge": ("order.give", "clue.triage"), "promote": ("clue.enter",)}
+
 
 def acknowledge(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Alarm:
     """Say that somebody has seen it and what was done."""
-    if not (by.may("order.give") or by.may("clue.triage")):
-        raise Refused("您的角色不能处理预警", "your roles do not allow handling alarms")
+    _permitted("acknowledge", by)
     with person_scope(by):
         alarm = _locked(alarm_id, {State.UNREVIEWED})
         _review(alarm, State.ACKNOWLEDGED, by, at, note)
@@ -28,6 +30,7 @@ def acknowledge(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> A
 
 def promote(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Clue:
     """Make the alarm a clue; both know of each other."""
+    _permitted("promote", by)
     with person_scope(by):
         alarm = _locked(alarm_id, OPEN)
         local = timezone.localtime(alarm.last_at)
@@ -47,6 +50,14 @@ def promote(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Clue:
         )
         _review(alarm, State.PROMOTED, by, at, note)
     return alarm.clue
+
+
+def _permitted(move: str, by: Person) -> None:
+    if by.permissions.isdisjoint(PERMISSIONS[move]):
+        raise Refused(
+            "您的角色不能处理预警；需要时请由安全管理员授予角色",
+            "your roles do not allow handling alarms; ask the security administrator for the role",
+        )
 
 
 def _locked(alarm_id: int, states: set[State] | frozenset[State]) -> Alarm:

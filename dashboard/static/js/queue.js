@@ -63,7 +63,7 @@ function mark() {
     row.classList.toggle("picked", on);
     row.querySelector("input").checked = on;
   }
-  bulk().hidden = picked.size === 0;
+  bulk().hidden = picked.size === 0 || !bulk().elements.move;
   document.getElementById("bulk-count").textContent = picked.size;
   const all = document.getElementById("all");
   if (all) {
@@ -185,7 +185,7 @@ document.addEventListener("desk:key", (event) => {
   const row = all[at];
   const done = () => event.preventDefault();
   if (code === "KeyJ" || code === "KeyK") { point(all[Math.max(0, Math.min(all.length - 1, at + (code === "KeyJ" ? 1 : -1)))]); done(); }
-  else if (code === "KeyX" && row) { if (shift) range(row); else { pick(row); anchor = row; } mark(); done(); }
+  else if (code === "KeyX" && row && bulk().elements.move) { if (shift) range(row); else { pick(row); anchor = row; } mark(); done(); }
   else if (code === "Space" && (row || all[0])) {
     const target = row || all[0];
     if (!wide.matches && peek().classList.contains("open") && peek().dataset.number === target.dataset.number) peek().classList.remove("open");
