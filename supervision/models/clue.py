@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Concat, Lower
 
-from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
+from supervision.clues.lifecycle import STATE_WORDS, Outcome, State
 
 _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
+#: Between the texts that are searched: no search crosses it.
+BREAK = "\n"
+#: What the queue asks of a clue beside its order: counts and pages come from the index alone.
+_QUEUE = ("state", "rule", "origin", "level", "raised_at", "changed", "rebound")
 
 
 class Counter(models.Model):
@@ -73,6 +79,33 @@ class Clue(models.Model):
     responsible_en = models.CharField(max_length=120, blank=True)
     exercise = models.BooleanField(default=False)
     version = models.IntegerField(default=1)
+    # Kept by the database for the queue, each a fact that an index can hold.
+    level_rank = models.GeneratedField(
+        expression=Case(When(level="urgent", then=1), When(level="important", then=2), default=3),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+    )
+    #: closed, sealed or with somebody kept away: whoever has the office in scope may yet not see it
+    guarded = models.GeneratedField(
+        expression=Q(sealed=True) | ~Q(closed_to="") | ~Q(recused=[]),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    changed = models.GeneratedField(
+        expression=~Q(source_changes=[]), output_field=models.BooleanField(), db_persist=True
+    )
+    rebound = models.GeneratedField(
+        expression=Q(results__contains={"previous_state": State.SETTLED.value}),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    words = models.GeneratedField(
+        expression=Lower(
+            Concat("number", *(x for f in ("label", "title", "township") for x in (Value(BREAK), f)))
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
 
     class Meta:
         constraints = [
@@ -96,12 +129,32 @@ class Clue(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["office", "state", "-id"], name="clue_queue"),
+            # Clues that the office alone decides about: with these indexes the policy costs no row.
             models.Index(
-                fields=["office", "-id"],
-                condition=~Q(state__in=sorted(s.value for s in CLOSED)),
-                name="clue_open",
+                fields=["level_rank", "due_on", "-id"],
+                include=["office", *_QUEUE],
+                condition=Q(guarded=False),
+                name="clue_queue",
             ),
+            models.Index(
+                fields=["office", "level_rank", "due_on", "-id"],
+                include=_QUEUE,
+                condition=Q(guarded=False),
+                name="clue_queue_of_office",
+            ),
+            models.Index(
+                fields=["rule"],
+                include=["office", "confirmed_at", "checked_at"],
+                condition=Q(guarded=False, checked_at__isnull=False),
+                name="clue_verdicts",
+            ),
+            # The others, few, are looked at row by row.
+            models.Index(
+                fields=["office", "level_rank", "due_on", "-id"],
+                condition=Q(guarded=True),
+                name="clue_guarded",
+            ),
+            GinIndex(Func(F("words"), Value(1), function="supervision_grams"), name="clue_words"),
             models.Index(fields=["subject_ref"], name="clue_subject"),
         ]
 
