@@ -444,7 +444,7 @@ def unmask(request: HttpRequest, number: str) -> HttpResponse:
     return redirect(reverse("desk:clue", args=[number]) + "?numbers=1")
 
 
-@login_required
+@allowed("clue.read")
 @require_POST
 def interference(request: HttpRequest, number: str) -> HttpResponse:
     """Write down that somebody asked about or meddled with the clue (三个规定)."""
