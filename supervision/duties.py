@@ -70,6 +70,8 @@ def responsible(
     for duty in duty_list():
         if problem not in duty.problems or on < duty.since or (duty.until and on > duty.until):
             continue
+        if duty.organ_level == "county" and (not zh or division == prefecture):
+            continue  # no county is named: which organ it is remains open
         place = division or (prefecture if duty.organ_level == "prefecture" else "")
         if not place.startswith(duty.place):
             continue

@@ -27,8 +27,8 @@ TABLES = {
     "supervision_nonce": {"web": "SELECT, INSERT, DELETE"},
 }
 POLICIES = {
-    # Runs bring clues in line whoever may see them; people see what access allows. Writing may take a clue out of
-    # one's own sight (recusal, closing, handing over), never out of one's offices.
+    # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
+    # to the same: an act that would take a clue out of one's own sight is refused, but for recusal (a function).
     "supervision_clue": [
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
@@ -61,7 +61,7 @@ STATEMENTS = [
     # policy itself, so it finds what its caller sees and nothing else.
     f"""
     create or replace function supervision_clue_search(wanted text)
-    returns setof bigint language sql stable security definer rows 1000 set search_path = public as $$
+    returns setof bigint language sql stable security definer rows 1000 set search_path = pg_catalog, public, pg_temp as $$
         select id from supervision_clue
         where supervision_grams(words, 1) @> supervision_grams(lower(wanted), least(length(wanted), 2))
             and position(lower(wanted) in words) > 0 and {VISIBLE}
@@ -69,9 +69,12 @@ STATEMENTS = [
     """,
     "revoke all on function supervision_clue_search(text) from public",
     "grant execute on function supervision_clue_search(text) to cx_web",
-    # The views run with the owner's rights: the wall role reaches these columns and nothing behind them.
-    "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, c.rule, c.level, c.township,"
-    " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed"
+    # The views run with the owner's rights: the wall role reaches these columns and nothing behind them. A clue open
+    # to one department counts, but tells neither what nor where.
+    "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, case when c.closed_to = '' then c.rule else '' end as rule, c.level,"
+    " case when c.closed_to = '' then c.township else '' end as township,"
+    " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed,"
+    " c.closed_to <> '' as closed"
     " from supervision_clue c where not c.exercise and not c.sealed and c.state not in ('merged', 'withdrawn')",
     "grant select on wall_clue to cx_wall, cx_web",
     # Alarms on a wall: what, where, how loud, since when. No firm, no outfall.
@@ -84,7 +87,7 @@ STATEMENTS = [
     # only ever takes sight away, and only within the caller's offices.
     """
     create or replace function supervision_recuse(clue bigint, who text)
-    returns void language sql security definer set search_path = public as $$
+    returns void language sql security definer set search_path = pg_catalog, public, pg_temp as $$
         update supervision_clue set recused = array_append(recused, who::varchar),
             state = case when handler = who and state = 'checking' then 'dispatched' else state end,
             handler = case when handler = who then '' else handler end, version = version + 1
@@ -94,22 +97,56 @@ STATEMENTS = [
     """,
     "revoke all on function supervision_recuse(bigint, text) from public",
     "grant execute on function supervision_recuse(bigint, text) to cx_web",
-    # The sealed numbers behind the evidence of one clue, for whoever has given the reason for it today. The web role
-    # reaches the vault by this door alone; which numbers belong to the clue is read from its records, not asked.
+    # What the engine found is not the web role's to write: evidence and facts of a clue come from runs alone, a
+    # manual clue has none, and the time of an unmasking is the database's.
     """
+    create or replace function supervision_clue_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if current_user <> 'cx_web' then
+            return new;
+        end if;
+        if tg_op = 'INSERT' then
+            if new.origin = 'model' or new.rule <> '' or new.evidence <> '[]' then
+                raise exception 'clues of models are raised by runs' using errcode = 'insufficient_privilege';
+            end if;
+        elsif (new.origin, new.rule, new.subject_kind, new.subject_ref, new.bucket, new.evidence, new.material, new.conditions)
+                is distinct from
+              (old.origin, old.rule, old.subject_kind, old.subject_ref, old.bucket, old.evidence, old.material, old.conditions) then
+            raise exception 'facts of a clue are written by runs' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_clue_guard before insert or update on supervision_clue"
+    " for each row execute function supervision_clue_guard()",
+    """
+    create or replace function supervision_unmasking_now() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        new.at := now();
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"
+    " for each row execute function supervision_unmasking_now()",
+    # The sealed numbers behind the evidence of one clue, for whoever sees it and has given the reason today. The web
+    # role reaches the vault by this door alone; which numbers belong to the clue is read from its records, not asked.
+    f"""
     create or replace function supervision_identifiers(of_clue bigint)
-    returns table (ref uuid, kind text, sealed bytea, key_id text)
-    language plpgsql security definer set search_path = public as $$
+    returns table (ref uuid, kind text, box bytea, key_id text)
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+    #variable_conflict use_column
     declare
         evidence_of jsonb;
         item jsonb;
         row_values jsonb;
-        found uuid[] := '{}';
+        found uuid[] := '{{}}';
     begin
-        select c.evidence into evidence_of from supervision_clue c
-        where c.id = of_clue and c.office = any (string_to_array(current_setting('cx.offices', true), ','))
-            and exists (select 1 from supervision_unmasking u where u.clue_id = c.id
-                and u.person = current_setting('cx.person', true) and u.at > now() - interval '1 day');
+        select evidence into evidence_of from supervision_clue
+        where id = of_clue and {VISIBLE}
+            and exists (select 1 from supervision_unmasking u where u.clue_id = of_clue
+                and u.person = {_PERSON} and u.at > now() - interval '1 day');
         if evidence_of is null then
             raise exception 'no reason given for this clue' using errcode = 'insufficient_privilege';
         end if;
@@ -117,8 +154,8 @@ STATEMENTS = [
             execute format('select to_jsonb(t) from pool.%I t where t.record_id = $1', item ->> 'feed')
                 into row_values using (item ->> 'record_id')::bigint;
             found := found || array(
-                select (m.part)[1]::uuid from jsonb_each_text(coalesce(row_values, '{}')) v(k, cell),
-                    regexp_matches(v.cell, '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})', 'g') m(part));
+                select (m.part)[1]::uuid from jsonb_each_text(coalesce(row_values, '{{}}')) v(k, cell),
+                    regexp_matches(v.cell, '([0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}})', 'g') m(part));
         end loop;
         return query select i.ref, i.kind::text, i.sealed, i.key_id::text from vault_identifier i
             where i.ref = any (found);
@@ -129,7 +166,7 @@ STATEMENTS = [
     # An agency's answer leaves its trace on the clue without showing the clue to the agency's connection.
     """
     create or replace function supervision_letter_event(letter_id bigint, at_time timestamptz, what text, words text)
-    returns text language plpgsql security definer set search_path = public as $$
+    returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
     declare
         l record;
     begin

@@ -147,7 +147,7 @@ class CluePage:
 def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
     """One page of the queue: urgent first, then the nearest limit, then the newest."""
     with _reach(person) as reach:
-        plain, guarded = _halves(_filtered(filters, reach.offices))
+        plain, guarded = _halves(_filtered(filters, reach.offices, person))
         order = ("level_rank", "due_on", "-pk")
         keys = plain.values_list("pk", "level_rank", "due_on").union(
             guarded.values_list("pk", "level_rank", "due_on"), all=True
@@ -214,7 +214,7 @@ def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
     return [_row(found[n], person, offices, {}) for n in wanted if n in found]
 
 
-def _filtered(filters: ClueFilters, reach: Sequence[str]) -> QuerySet[Clue]:
+def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> QuerySet[Clue]:
     """The clues a queue is narrowed to, within the caller's scope."""
     found = Clue.objects.all()
     if len(reach) == 1:
@@ -236,7 +236,23 @@ def _filtered(filters: ClueFilters, reach: Sequence[str]) -> QuerySet[Clue]:
         found = found.filter(reasons[filters.attention])
     if words := " ".join(filters.text.split()):
         found = found.filter(pk__in=RawSQL("select supervision_clue_search(%s)", [words]))
+        # Where a clue bears a name, only those who know it find the clue by it.
+        nameless = ~Q(rule__in=[rule for rule in rulebook() if _labelled_by_name(rule)])
+        waiting = Q(handler="", state__in=_waiting_for(person)) if person else Q()
+        own = Q(handler=person.username) if person else Q()
+        found = found.filter(
+            nameless | waiting | own | Q(number__icontains=words) | Q(township__icontains=words)
+        )
     return found
+
+
+def _waiting_for(person: Person) -> list[str]:
+    """States in which a clue without a handler waits for what the person's roles allow."""
+    return [
+        state.value
+        for state in State
+        if any(m.name != "take_over" and person.may(m.permission) for m in lifecycle.possible(state))
+    ]
 
 
 def _verdicts(rules: set[str]) -> dict[str, tuple[int, int]]:
@@ -490,7 +506,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         )
         named = _knows_names(clue, person)
         given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
-        opened = _opened(clue, person, at) if numbers and given else {}
+        opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e) for e in clue.events.all()]
         letters = list(clue.letters.all())
     facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at))
@@ -513,9 +529,7 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         aside=_offered(clue, person, aside=True),
         named=named,
         numbers=bool(opened),
-        may_open=person.may("identifier.unmask")
-        and any(source.masked for source in sources)
-        and (clue.handler != person.username or State(clue.state) in lifecycle.HANDLED),
+        may_open=_may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         sealed=clue.sealed,
         closed_to=clue.closed_to,
@@ -542,7 +556,9 @@ def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possibl
         if person.may(m.permission)
         and not (m.by_handler and others)
         and (m.name != "take_over" or (person.office.is_prefecture and clue.office != person.office_id))
-        and (m.name != "admit" or clue.sealed)
+        and (m.name not in ("admit", "unseal") or clue.sealed)
+        and (m.name != "seal" or not clue.sealed)
+        and (m.name != "readmit" or clue.recused)
     ]
 
 
@@ -566,7 +582,13 @@ def _act_date(clue: Clue) -> date:
                 return date.fromisoformat(value[:10])
             except ValueError:
                 continue
-    return clue.raised_at.date()
+    return timezone.localdate(clue.raised_at)
+
+
+def _may_open(clue: Clue, person: Person) -> bool:
+    """Whether the person's roles and part in the clue allow seeing its numbers now."""
+    begun = clue.handler != person.username or State(clue.state) in lifecycle.HANDLED
+    return begun and person.may("identifier.unmask")
 
 
 def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
@@ -580,7 +602,7 @@ def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
         object_ref=clue.number,
     )
     with connection.cursor() as cursor:
-        cursor.execute("select ref, kind, sealed, key_id from supervision_identifiers(%s)", [clue.pk])
+        cursor.execute("select ref, kind, box, key_id from supervision_identifiers(%s)", [clue.pk])
         return {str(ref): number for ref, number in refs.unseal(cursor.fetchall()).items()}
 
 

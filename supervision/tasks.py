@@ -20,13 +20,16 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
+    # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A
+    # key without its time would be taken by a run that is under way and has read already.)
+    pause = int(timezone.now().timestamp() // _STREAM_PAUSE_SECONDS)
     for rule_id in rules_reading(landing):
         enqueue(
             "match",
-            rule_id if stream else f"{rule_id}@{landing}",
+            f"{rule_id}~{pause}" if stream else f"{rule_id}@{landing}",
             {"rule": rule_id},
             priority=3,
-            delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0,
+            delay_seconds=_STREAM_PAUSE_SECONDS + 1 if stream else 0,
         )
 
 

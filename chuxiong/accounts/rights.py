@@ -49,7 +49,8 @@ STATEMENTS = [
     # The separation of administrators, held a second time below the application: whatever a page says, the web
     # role creates people only in the name of a system administrator and grants only in that of a security one.
     """
-    create or replace function accounts_person_guard() returns trigger language plpgsql as $$
+    create or replace function accounts_person_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
     declare
         actor bigint;
         duties varchar[];

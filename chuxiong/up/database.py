@@ -49,7 +49,10 @@ def prepare(superuser: Callable[[str], str], passwords: Mapping[str, str], *, du
                 )
             cursor.execute(f"revoke all on database {DATABASE} from public")
             grantees = ", ".join(f"cx_{r}" for r in ROLES)
-            cursor.execute(f"grant connect, temporary on database {DATABASE} to {grantees}")
+            cursor.execute(f"grant connect on database {DATABASE} to {grantees}")
+            # Who makes temporary tables: the web and the wall do not, and could put them in a function's way.
+            cursor.execute(f"revoke temporary on database {DATABASE} from cx_web, cx_wall")
+            cursor.execute(f"grant temporary on database {DATABASE} to cx_owner, cx_intake, cx_worker")
     finally:
         connection.close()
     _inside(superuser(DATABASE), durable)

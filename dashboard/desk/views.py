@@ -427,6 +427,8 @@ _ACTS: dict[str, Any] = {
     "hand_over": lambda p, **a: actions.hand_over(person=p.get("person", ""), note=p.get("note", ""), **a),
     "recuse": lambda p, **a: actions.recuse(person=p.get("person", ""), note=p.get("note", ""), **a),
     "seal": lambda p, **a: actions.seal(note=p.get("note", ""), **a),
+    "unseal": lambda p, **a: actions.unseal(note=p.get("note", ""), **a),
+    "readmit": lambda p, **a: actions.readmit(person=p.get("person", ""), note=p.get("note", ""), **a),
     "admit": lambda p, **a: actions.admit(person=p.get("person", ""), note=p.get("note", ""), **a),
 }
 

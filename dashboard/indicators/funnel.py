@@ -60,7 +60,7 @@ def latest(*, limit: int = 12, using: str = "wall") -> list[dict[str, Any]]:
         cursor.execute(
             "select c.id, coalesce(r.title_zh, ''), coalesce(r.title_en, ''), c.township, o.short_zh, o.short_en,"
             " c.state, c.level, c.raised_at from wall_clue c join accounts_office o on o.code = c.office"
-            " left join supervision_rulestate r on r.rule = c.rule order by c.id desc limit %s",
+            " left join supervision_rulestate r on r.rule = c.rule where not c.closed order by c.id desc limit %s",
             [limit],
         )
         return [

@@ -14,6 +14,7 @@ from supervision.alarms.states import OPEN, STATE_WORDS, State
 from supervision.clues.actions import Refused, enter
 from supervision.clues.events import AlarmsChanged, announce
 from supervision.models import Alarm, Clue
+from supervision.selectors import alarms
 
 #: what a person's roles must allow, any one of them
 PERMISSIONS = {"acknowledge": ("order.give", "clue.triage"), "promote": ("clue.enter",)}
@@ -47,6 +48,9 @@ def promote(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Clue:
             or f"{alarm.label}，{local:%Y-%m-%d %H:%M} 前后 {alarm.readings} 个读数高于限值，"
             f"最高 {alarm.peak:g}（限值 {alarm.limit_value:g}）。由预警转入，读数未经审核。",
             domain="public_interest",
+            subject=(alarm.subject_kind, alarm.subject_ref),
+            label=alarm.label,
+            problem=alarms()[alarm.definition].problem,
         )
         _review(alarm, State.PROMOTED, by, at, note)
     return alarm.clue

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from chuxiong.accounts.scope import all_offices, scope
 from ingestion import agreements
+from ingestion import selectors as ingestion
 from supervision.alarms.spec import AlarmSpec
 from supervision.alarms.states import OPEN, State
 from supervision.clues.events import AlarmsChanged, announce
@@ -32,16 +34,21 @@ class AlarmRun:
 
 
 def raise_alarms(alarm: AlarmSpec, *, landing: int, at: datetime) -> AlarmRun:
-    """Bring the alarms of the series touched by ``landing`` up to date. One transaction."""
+    """Bring the alarms of the series touched by ``landing`` up to date with all that has landed. One transaction.
+
+    ``landing`` only says which series to look at; they are judged by what is visible now, one run after the
+    other, so that jobs done in another order give the same alarms.
+    """
     columns = {alarm.feed: alarm.columns}
     with transaction.atomic():
-        if not agreements.check(columns, on=at.date()).allowed:
+        if not agreements.check(columns, on=timezone.localdate(at)).allowed:
             return AlarmRun(0, 0, 0)
         with (
             scope(offices=all_offices(), feeds=columns, purpose=agreements.PURPOSE),
             connection.cursor() as cursor,
         ):
-            params = _parameters(alarm, landing, at)
+            cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"alarm {alarm.id}"])
+            params = _parameters(alarm, landing, at) | {"now": max(landing, ingestion.last_landing())}
             cursor.execute(_over(alarm), params)
             withdrawn = _withdraw(cursor, params)
             raised, changed = _upsert(cursor, params)
@@ -57,6 +64,7 @@ def _parameters(alarm: AlarmSpec, landing: int, at: datetime) -> dict[str, Any]:
         "landing": landing,
         "at": at,
         "since": at - timedelta(hours=alarm.max_age_hours.value),
+        "until": at + timedelta(hours=alarm.max_ahead_hours.value),
         "definition": alarm.id,
         "title_zh": alarm.title.zh,
         "title_en": alarm.title.en,
@@ -90,14 +98,14 @@ def _over(alarm: AlarmSpec) -> str:
     counted += [f'r."{column}" <> all(%(in_{column})s)' for column in alarm.excepted]
     level = " ".join(f"when multiple >= %(times_{i})s then %(level_{i})s" for i in range(len(alarm.levels)))
     label = ", ".join(f'r."{column}"' for column in alarm.label)
-    visible = "r.from_landing <= %(landing)s and (r.to_landing is null or r.to_landing > %(landing)s)"
+    visible = "r.from_landing <= %(now)s and (r.to_landing is null or r.to_landing > %(now)s)"
     day = f'r."{alarm.time}"::date'
     above = f'r."{alarm.limit}" > 0 and {value} end > r."{alarm.limit}" * %(least)s and {" and ".join(counted) or "true"}'
     return (
         "create temp table alarm_key on commit drop as"
         f' select distinct r."{alarm.subject}" as subject, r."{alarm.series}" as series, {day} as day'
         f' from pool."{alarm.feed}" r where (r.from_landing = %(landing)s or r.to_landing = %(landing)s)'
-        f' and r."{alarm.time}" > %(since)s and (({above}) or exists (select 1 from supervision_alarm a'
+        f' and ((r."{alarm.time}" > %(since)s and r."{alarm.time}" <= %(until)s and {above}) or exists (select 1 from supervision_alarm a'
         f' where a.definition = %(definition)s and a.subject_ref = r."{alarm.subject}" and a.series = r."{alarm.series}"'
         f" and a.day = {day}));"
         "create temp table alarm_now on commit drop as"
@@ -118,7 +126,7 @@ def _over(alarm: AlarmSpec) -> str:
 def _withdraw(cursor: Any, params: dict[str, Any]) -> int:
     """No reading is above any more: an unreviewed alarm goes, a reviewed one stays and says so."""
     cursor.execute(
-        "update supervision_alarm a set supported = false, landing = %(landing)s, version = a.version + 1,"
+        "update supervision_alarm a set supported = false, landing = %(now)s, version = a.version + 1,"
         " state = case when a.state = %(unreviewed)s then %(withdrawn)s else a.state end"
         " from alarm_key k where a.definition = %(definition)s and a.subject_ref = k.subject and a.series = k.series"
         " and a.day = k.day and a.supported and not exists (select 1 from alarm_now n where n.subject = k.subject"
@@ -138,7 +146,7 @@ def _upsert(cursor: Any, params: dict[str, Any]) -> tuple[int, int]:
         " coalesce(o.code, (select code from accounts_office where parent_id is null order by code limit 1)), n.level,"
         " n.readings, n.multiple, n.peak, n.limit_value, n.first_at, n.last_at,"
         f" jsonb_path_query_array(n.evidence, '$[0 to {EVIDENCE_ROWS - 1}]'), %(unreviewed)s, true, %(at)s, '', '',"
-        " %(landing)s, 1 from alarm_now n left join accounts_office o on o.code = n.county"
+        " %(now)s, 1 from alarm_now n left join accounts_office o on o.code = n.county"
         " on conflict (definition, subject_ref, series, day) do update set level = excluded.level,"
         " readings = excluded.readings, multiple = excluded.multiple, peak = excluded.peak,"
         " limit_value = excluded.limit_value, first_at = excluded.first_at, last_at = excluded.last_at,"

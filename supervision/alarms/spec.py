@@ -44,6 +44,8 @@ class AlarmSpec(_Strict):
     feed: str
     subject: str
     subject_kind: str
+    #: what the duty list calls it
+    problem: str
     label: tuple[str, ...]
     series: str
     time: str
@@ -53,6 +55,7 @@ class AlarmSpec(_Strict):
     where: dict[str, tuple[str, ...]]
     excepted: dict[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
     max_age_hours: Hours
+    max_ahead_hours: Hours
     levels: tuple[AlarmLevel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

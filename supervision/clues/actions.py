@@ -14,15 +14,18 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from chuxiong.accounts.models import Department, Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from ingestion import selectors as ingestion
+from supervision.access import Guarded, Viewer, visible
 from supervision.clues import lifecycle
 from supervision.clues.events import ClueMoved, announce
 from supervision.clues.lifecycle import FINDING_STATE, Finding, Outcome, State
 from supervision.clues.numbers import take_number
+from supervision.duties import responsible
 from supervision.models import Clue, ClueEvent, Interference, Letter, Unmasking
 from supervision.reference import REFERENCE
 
@@ -57,8 +60,30 @@ def _moving(
         act = _Act(clue)
         yield act
         clue.version += 1
+        if not visible(_viewer(by), _guarded(clue)):
+            raise Refused(
+                "办理后线索会离开您的可见范围；请由专门部门或部门负责人办理",
+                "the act would take the clue out of your sight: leave it to the department in charge or its head",
+                clue.version - 1,
+            )
         clue.save()
         _trace(name, clue, before, by, at, act.note, act.detail)
+
+
+def _viewer(person: Person) -> Viewer:
+    department = person.department.code if person.department else ""
+    return Viewer(person.username, frozenset(person.office_codes), department)
+
+
+def _guarded(clue: Clue) -> Guarded:
+    return Guarded(
+        clue.office,
+        clue.closed_to,
+        clue.handler,
+        clue.sealed,
+        frozenset(clue.admitted),
+        frozenset(clue.recused),
+    )
 
 
 def _unknown_clue(number: str) -> Refused:
@@ -190,7 +215,7 @@ def defer(
     note: str = "",
     expected_version: int | None = None,
 ) -> Clue:
-    if until <= at.date():
+    if until <= timezone.localdate(at):
         raise Refused("暂缓日期须晚于今天", "the date must lie after today")
     with _moving("defer", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         move.clue.deferred_until, move.note = until, note
@@ -223,9 +248,9 @@ def dispatch(
         "dispatch", clue_number=clue_number, by=by, at=at, expected_version=expected_version
     ) as move:
         move.clue.office, move.clue.department, move.note = office, department, note
-        move.clue.due_on = due_on or REFERENCE.limit("checking").after(at.date())
+        move.clue.due_on = due_on or REFERENCE.limit("checking").after(timezone.localdate(at))
         move.detail |= {
-            "order": take_number("JB", at.year),
+            "order": take_number("JB", timezone.localdate(at).year),
             "office": office,
             "department": department,
             "due_on": move.clue.due_on.isoformat(),
@@ -355,14 +380,14 @@ def feed_back(
         if agency not in names:
             raise Refused("请选择单位", "choose an agency", move.clue.version)
         letter = Letter.objects.create(
-            number=take_number("FK", at.year),
+            number=take_number("FK", timezone.localdate(at).year),
             clue=move.clue,
             agency=agency,
             agency_zh=names[agency],
             subject=subject,
             text=text,
             sent_at=at,
-            due_on=due_on or REFERENCE.limit("feedback").after(at.date()),
+            due_on=due_on or REFERENCE.limit("feedback").after(timezone.localdate(at)),
             updated_at=at,
         )
         move.clue.due_on = letter.due_on
@@ -407,6 +432,9 @@ def enter(
     domain: str = "",
     exercise: bool = False,
     origin: Literal["manual", "alert"] = "manual",
+    subject: tuple[str, str] | None = None,
+    label: str = "",
+    problem: str = "",
 ) -> Clue:
     """Manual entry (人工录入): what a person saw, in six fields; ``alert`` when it began as an alarm."""
     if not title.strip() or not text.strip():
@@ -416,6 +444,19 @@ def enter(
     if office not in by.office_codes:
         raise Refused(f"不能录入 {office} 的线索：不在您的范围内", f"{office} is not within your scope")
     closed_to = REFERENCE.closed_to(domain)
+    held = Office.objects.get(pk=office)
+    duty = (
+        responsible(
+            problem,
+            office,
+            on=timezone.localdate(at),
+            zh=held.short_zh,
+            en=held.short_en,
+            prefecture=held.parent_id or office,
+        )
+        if problem
+        else None
+    )
     if closed_to and (by.department is None or by.department.code != closed_to):
         raise Refused(
             "这类线索只对专门部门开放，请交该部门录入",
@@ -423,18 +464,21 @@ def enter(
         )
     with person_scope(by):
         clue = Clue.objects.create(
-            number=take_number("XS", at.year),
+            number=take_number("XS", timezone.localdate(at).year),
             origin=origin,
-            subject_kind="place",
-            subject_ref=f"{office}:{township}",
+            subject_kind=subject[0] if subject else "place",
+            subject_ref=subject[1] if subject else f"{office}:{township}",
             title=title,
-            label=township,
+            label=label or township,
+            responsible=duty.agency if duty else "",
+            responsible_zh=duty.agency_zh if duty else "",
+            responsible_en=duty.agency_en if duty else "",
             level=level,
             office=office,
             township=township,
             material={"text": text, "occurred_on": occurred_on.isoformat(), "domain": domain},
             raised_at=at,
-            due_on=REFERENCE.limit("triage").after(at.date()),
+            due_on=REFERENCE.limit("triage").after(timezone.localdate(at)),
             closed_to=closed_to,
             exercise=exercise,
         )
@@ -470,6 +514,10 @@ def recuse(
         clue = _locked("recuse", clue_number, by, expected_version)
         if person in clue.recused:
             return
+        if person != by.username and not by.may("clue.hand_over"):
+            raise Refused(
+                "只能申请本人回避；他人回避由部门负责人决定", "others are kept away by the head of department"
+            )
         if not Person.objects.filter(username=person, office__in=by.office_codes).exists():
             raise Refused(f"没有人员 {person}", f"nobody is called {person}")
         _trace("recuse", clue, clue.state, by, at, note, {"person": person})
@@ -496,6 +544,14 @@ def hand_over(
             raise Refused(
                 f"承办院没有在岗人员 {person}", f"nobody called {person} works at the office in charge"
             )
+        if not found.may("clue.check"):
+            raise Refused(
+                f"{found.name} 的角色不能核查线索", f"{found.name}'s roles do not allow checking clues"
+            )
+        if move.clue.closed_to and (found.department is None or found.department.code != move.clue.closed_to):
+            raise Refused(
+                "这类线索只能移交给专门部门的人员", "such clues stay within the department in charge"
+            )
         if found.username in move.clue.recused:
             raise Refused(f"{found.name} 已回避", f"{found.name} keeps away from this clue")
         move.detail |= {"from": move.clue.handler, "person": person}
@@ -512,8 +568,58 @@ def seal(
     with _moving("seal", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
         clue = move.clue
         clue.sealed, move.note = True, note
-        clue.admitted = sorted({*clue.admitted, by.username, *([clue.handler] if clue.handler else [])})
+        # Whoever answers for the office keeps it in sight: sealing hides a clue from the many, from nobody's duty.
+        heads = [
+            p.username
+            for p in Person.objects.filter(office=clue.office, is_active=True)
+            if p.may("clue.hand_over")
+        ]
+        clue.admitted = sorted(
+            {*clue.admitted, by.username, *heads, *([clue.handler] if clue.handler else [])}
+        )
     return clue
+
+
+def unseal(
+    *, clue_number: str, by: Person, at: datetime, note: str, expected_version: int | None = None
+) -> Clue:
+    """End a seal: one person asks, a second one decides. Returns the clue, sealed still after the first."""
+    if not note.strip():
+        raise Refused("请写明解除封存的依据", "say on what basis the seal ends")
+    with _moving("unseal", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        clue = move.clue
+        if not clue.sealed:
+            raise Refused("这条线索没有封存", "the clue is not sealed", clue.version)
+        asked = clue.results.get("unseal_asked_by")
+        if asked == by.username:
+            raise Refused("解除封存须由第二人决定", "a second person decides on the seal", clue.version)
+        move.note = note
+        if asked:
+            clue.sealed, move.detail["asked_by"] = False, asked
+            clue.results = {k: v for k, v in clue.results.items() if k != "unseal_asked_by"}
+        else:
+            clue.results = {**clue.results, "unseal_asked_by": by.username}
+    return clue
+
+
+def readmit(
+    *,
+    clue_number: str,
+    by: Person,
+    at: datetime,
+    person: str,
+    note: str,
+    expected_version: int | None = None,
+) -> Clue:
+    """End a recusal, with the reason on record."""
+    if not note.strip():
+        raise Refused("请写明理由", "say why")
+    with _moving("readmit", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        if person not in move.clue.recused:
+            raise Refused(f"{person} 没有回避", f"{person} does not keep away", move.clue.version)
+        move.clue.recused = [name for name in move.clue.recused if name != person]
+        move.note, move.detail["person"] = note, person
+    return move.clue
 
 
 def admit(
@@ -555,6 +661,9 @@ def unmask(*, clue_number: str, by: Person, at: datetime, reason: str) -> None:
         assigned = clue.handler == by.username
         if assigned and State(clue.state) not in lifecycle.HANDLED:
             raise Refused("核查开始后才能查看完整号码", "numbers are shown once checking has begun")
+        # Asked for several times at once, the quota is still counted one after the other.
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"unmask {by.username}"])
         own = Unmasking.objects.filter(person=by.username)
         bounds = REFERENCE.unmasking
         if not assigned:
@@ -592,7 +701,7 @@ def record_interference(
         raise Refused("请写明何人、何事", "say who and what")
     if way not in REFERENCE.interference_ways:
         raise Refused(f"未知的方式：{way}", f"unknown way: {way}")
-    if occurred_on > at.date():
+    if occurred_on > timezone.localdate(at):
         raise Refused("发生日期不能晚于今天", "the day cannot lie in the future")
     with person_scope(by):
         clue = Clue.objects.filter(number=clue_number).first()

@@ -195,7 +195,19 @@ MOVES: dict[str, Move] = {
             "act", "依法处置", "Act by law", {S.CONFIRMED}, S.ACTED, "note", may="clue.act", by_handler=True
         ),
         _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True, may="clue.read"),
-        _move("seal", "封存", "Seal", set(State), None, "note", aside=True, may="clue.check"),
+        _move("seal", "封存", "Seal", set(State), None, "note", aside=True, may="clue.hand_over"),
+        _move("unseal", "解除封存", "Unseal", set(State), None, "note", aside=True, may="clue.hand_over"),
+        _move(
+            "readmit",
+            "解除回避",
+            "End a recusal",
+            _OPEN,
+            None,
+            "person",
+            "note",
+            aside=True,
+            may="clue.hand_over",
+        ),
         _move(
             "admit",
             "准予查看封存线索",

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from chuxiong.accounts.scope import all_offices, scope
 from ingestion import agreements
@@ -46,6 +47,7 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
     ``full`` recomputes everything; otherwise only subjects that were touched since the last run, whose
     due date has come, or whose verdict waited for coverage that has moved.
     """
+    at = timezone.localtime(at)
     rule = rulebook()[rule_id]
     plan = compile_rule(rule, ingestion.catalog())
     with transaction.atomic():

@@ -12,22 +12,22 @@ from django.db import InternalError, ProgrammingError, connections, transaction
 from chuxiong.accounts.models import Department, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.work.jobs import work_off
-from dashboard.indicators.funnel import funnel
+from dashboard.indicators.funnel import funnel, latest
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues import actions
 from supervision.clues.actions import Refused
 from supervision.models import Clue, Interference
 from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
 from tests.conftest import acting_as
-from tests.prefecture import NOW, agreements, bring, patrol, person, sheet
+from tests.prefecture import NOW, agreements, bring, citizen, death, patrol, payment, person, sheet
 
 OFFICES = ["532300", "532301", "532302"]
 DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
 NAMES = ["a", "b", "c", "d", "e", "f"]
 
 
-def _person(username: str, office: str, department: str) -> Person:
-    made = person(username, office=office)
+def _person(username: str, office: str, department: str, *roles: str) -> Person:
+    made = person(username, office=office, roles=roles or ("prosecutor",))
     with acting_as("owner"):
         made.department = Department.objects.get(office_id=office, code=department)
         made.save()
@@ -110,17 +110,81 @@ def test_juvenile_clues_are_open_to_their_department_alone(database):
 
 
 def test_a_sealed_clue_is_in_no_total_and_seen_by_record_only(database):
-    keeper, colleague = _person("a", "532301", "minors"), _person("b", "532301", "minors")
+    head, keeper = _person("a", "532301", "minors", "head"), _person("k", "532301", "minors")
+    colleague, second = _person("b", "532301", "minors"), _person("s", "532301", "minors", "office_head")
     clue = _enter(keeper)
     assert funnel().found == 1
-    actions.seal(clue_number=clue.number, by=keeper, at=NOW, note="未成年人犯罪记录封存")
+    with pytest.raises(Refused, match="角色"):
+        actions.seal(clue_number=clue.number, by=keeper, at=NOW, note="想藏起来")
+    actions.seal(clue_number=clue.number, by=head, at=NOW, note="未成年人犯罪记录封存")
     assert funnel().found == 0
     assert clue_page(colleague, ClueFilters()).total == 0
     with pytest.raises(Refused):
         actions.accept(clue_number=clue.number, by=colleague, at=NOW)
-    actions.admit(clue_number=clue.number, by=keeper, at=NOW, person="b", note="办案需要，检察长批准")
+    actions.admit(clue_number=clue.number, by=head, at=NOW, person="b", note="办案需要，检察长批准")
     assert clue_page(colleague, ClueFilters()).total == 1
     assert funnel().found == 0
+    # One person asks, another decides.
+    actions.unseal(clue_number=clue.number, by=head, at=NOW, note="封存依据消失")
+    with pytest.raises(Refused, match="第二人"):
+        actions.unseal(clue_number=clue.number, by=head, at=NOW, note="封存依据消失")
+    assert funnel().found == 0
+    actions.unseal(clue_number=clue.number, by=second, at=NOW, note="同意解除")
+    assert funnel().found == 1
+
+
+def test_nobody_throws_a_colleague_off_and_a_recusal_can_end(database):
+    handler, colleague = _person("a", "532301", "public_interest"), _person("b", "532301", "public_interest")
+    head = _person("h", "532301", "public_interest", "head")
+    clue = _enter(handler)
+    with pytest.raises(Refused, match="本人回避"):
+        actions.recuse(clue_number=clue.number, by=colleague, at=NOW, person="a", note="不想让他办")
+    actions.recuse(clue_number=clue.number, by=head, at=NOW, person="a", note="当事人申请")
+    assert clue_detail(handler, clue.number, at=NOW) is None
+    actions.readmit(clue_number=clue.number, by=head, at=NOW, person="a", note="经审查不需回避")
+    assert clue_detail(handler, clue.number, at=NOW) is not None
+
+
+def test_a_closed_clue_counts_on_the_wall_but_tells_neither_what_nor_where(database):
+    _enter(_person("a", "532301", "minors"), domain="minors")
+    assert funnel().found == 1
+    assert latest() == []
+    with connections["wall"].cursor() as cursor:
+        cursor.execute("select rule, township from wall_clue")
+        assert cursor.fetchall() == [("", "")]
+
+
+def test_a_clue_is_handed_to_people_who_may_handle_it(database):
+    handler, head = _person("a", "532301", "minors"), _person("h", "532301", "minors", "head")
+    _person("c", "532301", "minors", "custodian")
+    _person("p", "532301", "public_interest")
+    clue = _enter(handler, domain="minors")
+    actions.accept(clue_number=clue.number, by=handler, at=NOW)
+    actions.dispatch(
+        clue_number=clue.number, by=handler, at=NOW, office="532301", department="minors", note=""
+    )
+    actions.receive(clue_number=clue.number, by=handler, at=NOW)
+    for name, word in (("c", "角色"), ("p", "专门部门"), ("nobody", "没有在岗")):
+        with pytest.raises(Refused, match=word):
+            actions.hand_over(clue_number=clue.number, by=head, at=NOW, person=name, note="调岗")
+    actions.hand_over(clue_number=clue.number, by=head, at=NOW, person="h", note="调岗")
+
+
+def test_a_masked_name_is_not_found_by_searching(database):
+    agreements()
+    with acting_as("worker"):
+        number = citizen(9)
+        bring("ps_population_death", sheet("ps_population_death", [death(number, "2026-01-15")]))
+        bring("hr_pension_payment", sheet("hr_pension_payment", [payment(number, "202604", "1500")]))
+        while work_off():
+            pass
+    analyst, prosecutor = (
+        _person("a", "532301", "public_interest", "analyst"),
+        _person("p", "532301", "public_interest"),
+    )
+    assert clue_page(prosecutor, ClueFilters(text="赵样本")).total == 1
+    assert clue_page(analyst, ClueFilters(text="赵样本")).total == 0
+    assert clue_page(analyst, ClueFilters(text="XS-2026")).total == 1
 
 
 def test_whoever_keeps_away_sees_it_no_more_and_another_signs_for_it(database):

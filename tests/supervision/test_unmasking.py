@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import InternalError, ProgrammingError, connections, transaction
 from django.utils import timezone
@@ -137,3 +139,54 @@ def test_if_the_trace_cannot_be_written_nothing_is_opened(clue):
                 _text(handler, clue, numbers=True)
         finally:
             cursor.execute("alter table audit_elsewhere rename to audit_auditevent")
+
+
+def test_the_web_role_forges_no_evidence_and_no_time(clue):
+    handler = person("a", office="532301")
+    forged = [{"feed": "ps_population_death", "record_id": 1}]
+    with person_scope(handler):
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            Clue.objects.update(evidence=forged)
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            Clue.objects.create(
+                number="XS-1", origin="manual", subject_kind="place", subject_ref="x", level="ordinary",
+                office="532301", evidence=forged, raised_at=timezone.now(),
+            )  # fmt: skip
+        row = Unmasking.objects.create(
+            clue=Clue.objects.get(),
+            person="a",
+            reason="x",
+            assigned=True,
+            at=timezone.now() + timedelta(days=3650),
+        )
+        row.refresh_from_db()
+        assert row.at < timezone.now() + timedelta(minutes=1)
+
+
+def test_temporary_tables_stand_in_no_functions_way():
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "select p.proname, p.proconfig from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+            " where n.nspname in ('public', 'pool') and (p.prosecdef or p.prorettype = 'trigger'::regtype)"
+            " and not exists (select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e')"
+        )
+        for name, settings in cursor.fetchall():
+            path = next((s for s in settings or [] if s.startswith("search_path=")), "")
+            # pg_temp is searched first unless it is named.
+            assert path.endswith("pg_temp") or path in ("search_path=pg_catalog",), name
+    for role in ("web", "wall"):
+        with connections[role].cursor() as cursor:
+            cursor.execute("select has_database_privilege(current_database(), 'temporary')")
+            assert cursor.fetchone() == (False,), role
+
+
+def test_what_a_role_lost_is_lost_at_once(clue):
+    handler = person("a", office="532301")
+    _take(clue, handler)
+    actions.unmask(clue_number=clue, by=handler, at=timezone.now(), reason="核对")
+    assert NUMBER in _text(handler, clue, numbers=True)
+    with acting_as("owner"):
+        handler.roles = ["handler"]
+        handler.save()
+    again = type(handler).objects.get(pk=handler.pk)
+    assert NUMBER not in _text(again, clue, numbers=True)
