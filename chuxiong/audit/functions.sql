@@ -2,7 +2,8 @@
 -- Who may call what stands at the end.
 
 -- Nobody changes a row by mistake, not even the owner. Who drops this trigger on purpose meets the chain.
-create or replace function audit_unchangeable() returns trigger language plpgsql as $$
+create or replace function audit_unchangeable() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
 begin
     if current_setting('cx.audit_purge', true) is distinct from 'on' then
         raise exception '审计记录不可修改或删除；到期清理请用 manage.py audit purge'
