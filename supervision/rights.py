@@ -63,7 +63,7 @@ STATEMENTS = [
             and position(lower(wanted) in words) > 0 and {VISIBLE}
         limit most
     $$
-    """,
+    """,  # noqa: S608  the policy's words above
     "revoke all on function supervision_clue_search(text, integer) from public",
     "grant execute on function supervision_clue_search(text, integer) to cx_web",
     # The views run with the owner's rights: the wall role reaches these columns and nothing behind them.

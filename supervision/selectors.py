@@ -256,10 +256,8 @@ def _filtered(filters: ClueFilters, reach: Sequence[str]) -> QuerySet[Clue]:
         found = found.filter(reasons[filters.attention])
     if words := " ".join(filters.text.split()):
         few = _search(words)
-        if few is None:
-            found = found.filter(words__contains=Lower(Value(words)))
-        else:
-            found = found.filter(pk__in=few)
+        holding = Q(words__contains=Lower(Value(words))) if few is None else Q(pk__in=few)
+        found = found.filter(holding)
     return found
 
 
