@@ -218,10 +218,11 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     counts, attention = {s.value: 0 for s in State}, dict.fromkeys(_attention(), 0)
     with person_scope(person) as reach:
         for part in _parts(ClueFilters(), reach.offices):
-            for row in part.order_by().values("state").annotate(clues=Count("level_rank"), **reasons):
-                counts[row["state"]] += row["clues"]
-                for name in attention:
-                    attention[name] += row[f"are_{name}"]
+            found = part.order_by().values_list("state").annotate(clues=Count("level_rank"), **reasons)
+            for state, clues, *asked in found:
+                counts[state] += clues
+                for name, count in zip(attention, asked, strict=True):
+                    attention[name] += count
     return {**counts, "open": sum(counts.values())}, attention
 
 

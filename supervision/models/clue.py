@@ -19,6 +19,15 @@ _SIGHT = ("closed_to", "handler")
 _QUEUE = (*_SIGHT, "state", "rule", "origin", "level", "raised_at", "changed", "rebound")
 
 
+def _kept(fact: Q) -> models.GeneratedField:
+    """A yes or no that the database keeps on the row."""
+    return models.GeneratedField(
+        expression=fact,  # type: ignore[arg-type]  # the stubs forget conditions
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+
+
 class Counter(models.Model):
     """Gap-free numbers, one row a series and year; taken in the transaction that uses them."""
 
@@ -87,23 +96,11 @@ class Clue(models.Model):
         output_field=models.SmallIntegerField(),
         db_persist=True,
     )
-    open = models.GeneratedField(
-        expression=~Q(state__in=sorted(s.value for s in CLOSED)),
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
+    open = _kept(~Q(state__in=sorted(s.value for s in CLOSED)))
     #: sealed, or somebody keeps away: office and department do not decide alone who sees it
-    personal = models.GeneratedField(
-        expression=Q(sealed=True) | ~Q(recused=[]), output_field=models.BooleanField(), db_persist=True
-    )
-    changed = models.GeneratedField(
-        expression=~Q(source_changes=[]), output_field=models.BooleanField(), db_persist=True
-    )
-    rebound = models.GeneratedField(
-        expression=Q(results__contains={"previous_state": State.SETTLED.value}),
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
+    personal = _kept(Q(sealed=True) | ~Q(recused=[]))
+    changed = _kept(~Q(source_changes=[]))
+    rebound = _kept(Q(results__contains={"previous_state": State.SETTLED.value}))
     words = models.GeneratedField(
         expression=Lower(
             Concat("number", *(x for f in ("label", "title", "township") for x in (Value(BREAK), f)))
