@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -11,8 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, Q, QuerySet, When
-from django.db.models.expressions import RawSQL
+from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
@@ -35,6 +35,8 @@ from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
 
 PAGE = 20
+#: Clues that a search names one by one.
+_FEW = 2000
 
 
 def _reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
@@ -144,45 +146,66 @@ class CluePage:
     pages: int
 
 
-def clue_page(person: Person, filters: ClueFilters, page: int = 1) -> CluePage:
-    """One page of the queue: urgent first, then the nearest limit, then the newest."""
+#: urgent first, then the nearest limit, then the newest
+_ORDER = ("level_rank", "due_on", "-pk")
+
+
+def clue_page(
+    person: Person, filters: ClueFilters, page: int = 1, counts: Mapping[str, int] | None = None
+) -> CluePage:
+    """One page of the queue, in its order.
+
+    ``counts`` of ``clue_standing``, where the caller has them, spare counting once more what they tell already.
+    """
     with _reach(person) as reach:
-        plain, guarded = _halves(_filtered(filters, reach.offices, person))
-        order = ("level_rank", "due_on", "-pk")
-        keys = plain.values_list("pk", "level_rank", "due_on").union(
-            guarded.values_list("pk", "level_rank", "due_on"), all=True
-        )
-        total = keys.count()
+        parts = [part.values_list("pk", *_ORDER[:2]) for part in _parts(filters, reach.offices, person)]
+        total = _told(filters, counts or {})
+        if total is None:
+            total = _together(parts).count()
         pages = max(1, -(-total // PAGE))
         page = min(max(1, page), pages)
-        chosen = [pk for pk, *_rest in keys.order_by(*order)[(page - 1) * PAGE : page * PAGE]]
-        clues = list(Clue.objects.filter(pk__in=chosen).order_by(*order))
+        # Each part gives no more than its own first rows, read in order from its index.
+        first = [part.order_by(*_ORDER)[: page * PAGE] for part in parts]
+        keys = _together(first).order_by(*_ORDER)[(page - 1) * PAGE : page * PAGE]
+        clues = list(Clue.objects.filter(pk__in=[pk for pk, *_rest in keys]).order_by(*_ORDER))
         likes = _verdicts({c.rule for c in clues if c.rule})
         offices = _offices()
         rows = [_row(clue, person, offices, likes) for clue in clues]
     return CluePage(rows, total, page, pages)
 
 
-def _halves(found: QuerySet[Clue]) -> tuple[QuerySet[Clue], QuerySet[Clue]]:
-    """Clues that the office alone decides about, and the few guarded ones.
+def _told(filters: ClueFilters, counts: Mapping[str, int]) -> int | None:
+    """How many clues the filters leave, when the counts by state tell it."""
+    if filters != ClueFilters(states=filters.states) or _closed_states(filters):
+        return None
+    wanted = filters.states or ("open",)
+    return sum(counts[state] for state in set(wanted)) if counts else None
 
-    Asked for apart, the many are counted and ordered from an index; asked for together, every row would be looked at.
+
+def _closed_states(filters: ClueFilters) -> set[str]:
+    return {s.value for s in CLOSED} & set(filters.states)
+
+
+def _parts(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> list[QuerySet[Clue]]:
+    """The clues a queue is narrowed to, without those that name people (sealed, kept away from), and those alone.
+
+    Where office and department decide who sees a clue, an index holds all that policy and filters ask, and the many
+    are counted and put in order from it. Asked for together with the few others, every row would be looked at.
     """
-    return found.filter(guarded=False), found.filter(guarded=True)
+    found = _filtered(filters, reach, person)
+    parts = [found.filter(open=True, personal=False), found.filter(personal=True)]
+    if _closed_states(filters) if filters.states else filters.closed:
+        parts.append(found.filter(open=False, personal=False))
+    return parts
 
 
-def _open(offices: Sequence[str]) -> QuerySet[Clue]:
-    return _filtered(ClueFilters(), offices)
+def _together(parts: Sequence[QuerySet[Any, Any]]) -> QuerySet[Any, Any]:
+    return parts[0].union(*parts[1:], all=True)
 
 
 def clue_counts(person: Person) -> dict[str, int]:
     """Open clues by state, and all open, for the navigation."""
-    counts = {s.value: 0 for s in State}
-    with _reach(person) as reach:
-        for half in _halves(_open(reach.offices)):
-            for state, count in half.order_by().values_list("state").annotate(Count("pk")):
-                counts[state] += count
-    return {**counts, "open": sum(counts.values())}
+    return clue_standing(person)[0]
 
 
 def _attention() -> dict[str, Q]:
@@ -197,12 +220,19 @@ def _attention() -> dict[str, Q]:
     }
 
 
-def clue_attention(person: Person) -> dict[str, int]:
-    """Open clues that ask for a look today, by reason; one clue may count under several."""
-    reasons = {name: Count("pk", filter=reason) for name, reason in _attention().items()}
+def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
+    """Open clues by state (and all, as “open”), and those that ask for a look today by reason; one clue may count
+    under several reasons."""
+    reasons = {f"are_{name}": Count("level_rank", filter=reason) for name, reason in _attention().items()}
+    counts, attention = {s.value: 0 for s in State}, dict.fromkeys(_attention(), 0)
     with _reach(person) as reach:
-        halves = [half.aggregate(**reasons) for half in _halves(_open(reach.offices))]
-    return {name: sum(half[name] for half in halves) for name in reasons}
+        for part in _parts(ClueFilters(), reach.offices):
+            found = part.order_by().values_list("state").annotate(clues=Count("level_rank"), **reasons)
+            for state, clues, *asked in found:
+                counts[state] += clues
+                for name, count in zip(attention, asked, strict=True):
+                    attention[name] += count
+    return {**counts, "open": sum(counts.values())}, attention
 
 
 def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
@@ -223,7 +253,7 @@ def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None 
     if filters.states:
         found = found.filter(state__in=filters.states)
     elif not filters.closed:
-        found = found.exclude(state__in=[s.value for s in CLOSED])
+        found = found.filter(open=True)
     if filters.levels:
         found = found.filter(level__in=filters.levels)
     if filters.offices:
@@ -235,7 +265,9 @@ def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None 
     if filters.attention in (reasons := _attention()):
         found = found.filter(reasons[filters.attention])
     if words := " ".join(filters.text.split()):
-        found = found.filter(pk__in=RawSQL("select supervision_clue_search(%s)", [words]))
+        few = _search(words)
+        holding = Q(words__contains=Lower(Value(words))) if few is None else Q(pk__in=few)
+        found = found.filter(holding)
         # Where a clue bears a name, only those who know it find the clue by it.
         nameless = ~Q(rule__in=[rule for rule in rulebook() if _labelled_by_name(rule)])
         waiting = Q(handler="", state__in=_waiting_for(person)) if person else Q()
@@ -255,11 +287,28 @@ def _waiting_for(person: Person) -> list[str]:
     ]
 
 
+def _search(words: str) -> list[int] | None:
+    """Clues within the caller's scope that hold the words; None when they are many.
+
+    Few are found through an index. Words that many clues hold are cheaper to look for along the queue, in its order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select supervision_clue_search(%s, %s)", [words, _FEW + 1])
+        found = [pk for (pk,) in cursor.fetchall()]
+    return found if len(found) <= _FEW else None
+
+
 def _verdicts(rules: set[str]) -> dict[str, tuple[int, int]]:
     """(checked, confirmed) per rule within the caller's scope: “of 10 such, 6 were confirmed”."""
     verdicts = dict.fromkeys(rules, (0, 0))
-    for half in _halves(Clue.objects.filter(rule__in=rules, checked_at__isnull=False)):
-        counted = half.order_by().values_list("rule").annotate(Count("pk"), Count("confirmed_at"))
+    found = Clue.objects.filter(rule__in=rules, checked_at__isnull=False)
+    for personal in (False, True):
+        counted = (
+            found.filter(personal=personal)
+            .order_by()
+            .values_list("rule")
+            .annotate(Count("checked_at"), Count("confirmed_at"))
+        )
         for rule, checked, confirmed in counted:
             verdicts[rule] = (verdicts[rule][0] + checked, verdicts[rule][1] + confirmed)
     return verdicts
@@ -778,7 +827,7 @@ def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
 def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
     """Open clues within the person's scope by handler (user name), for hand-over."""
     with _reach(person):
-        found = Clue.objects.filter(handler__in=handlers).exclude(state__in=[s.value for s in CLOSED])
+        found = Clue.objects.filter(handler__in=handlers, open=True)
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}
         for clue in found.order_by("handler", "due_on", "id")[:500]:

@@ -57,7 +57,9 @@ _TABS = (
 def queue(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     filters, page = _filters(request)
-    found = supervision.clue_page(person, filters, page)
+    fragment = "X-Fragment" in request.headers
+    counts, waiting = ({}, {}) if fragment else supervision.clue_standing(person)
+    found = supervision.clue_page(person, filters, page, counts)
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -70,9 +72,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         "first": (found.page - 1) * supervision.PAGE + 1,
         "last": (found.page - 1) * supervision.PAGE + len(found.rows),
     }
-    if request.headers.get("X-Fragment"):
+    if fragment:
         return render(request, "desk/parts/queue_list.html", context)
-    counts = supervision.clue_counts(person)
     tabs = [
         {
             "state": s.value,
@@ -83,12 +84,11 @@ def queue(request: HttpRequest) -> HttpResponse:
         for s in _TABS
         if counts[s.value] or filters.states == (s.value,)
     ]
-    waiting = supervision.clue_attention(person)
     today = [
         {"name": name, "words": words, "count": waiting[name], "current": filters.attention == name}
         for name, words in _today()
     ]
-    context |= {"tabs": tabs, "today": today, "chips": _chips(request, filters)}
+    context |= {"counts": counts, "tabs": tabs, "today": today, "chips": _chips(request, filters)}
     return page_of(request, "desk/queue.html", "queue", context)
 
 

@@ -8,13 +8,24 @@ from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Concat, Lower
 
-from supervision.clues.lifecycle import STATE_WORDS, Outcome, State
+from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
 
 _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
 #: Between the texts that are searched: no search crosses it.
 BREAK = "\n"
-#: What the queue asks of a clue beside its order: counts and pages come from the index alone.
-_QUEUE = ("state", "rule", "origin", "level", "raised_at", "changed", "rebound")
+#: What the policy asks of a clue that nobody is named on, and what the queue asks beside its order: with these in
+#: the index, counts and pages come from it alone.
+_SIGHT = ("closed_to", "handler")
+_QUEUE = (*_SIGHT, "state", "rule", "origin", "level", "raised_at", "changed", "rebound")
+
+
+def _kept(fact: Q) -> models.GeneratedField:
+    """A yes or no that the database keeps on the row."""
+    return models.GeneratedField(
+        expression=fact,  # type: ignore[arg-type]  # the stubs forget conditions
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
 
 class Counter(models.Model):
@@ -85,20 +96,11 @@ class Clue(models.Model):
         output_field=models.SmallIntegerField(),
         db_persist=True,
     )
-    #: closed, sealed or with somebody kept away: whoever has the office in scope may yet not see it
-    guarded = models.GeneratedField(
-        expression=Q(sealed=True) | ~Q(closed_to="") | ~Q(recused=[]),
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
-    changed = models.GeneratedField(
-        expression=~Q(source_changes=[]), output_field=models.BooleanField(), db_persist=True
-    )
-    rebound = models.GeneratedField(
-        expression=Q(results__contains={"previous_state": State.SETTLED.value}),
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
+    open = _kept(~Q(state__in=sorted(s.value for s in CLOSED)))
+    #: sealed, or somebody keeps away: office and department do not decide alone who sees it
+    personal = _kept(Q(sealed=True) | ~Q(recused=[]))
+    changed = _kept(~Q(source_changes=[]))
+    rebound = _kept(Q(results__contains={"previous_state": State.SETTLED.value}))
     words = models.GeneratedField(
         expression=Lower(
             Concat("number", *(x for f in ("label", "title", "township") for x in (Value(BREAK), f)))
@@ -129,30 +131,33 @@ class Clue(models.Model):
             ),
         ]
         indexes = [
-            # Clues that the office alone decides about: with these indexes the policy costs no row.
             models.Index(
                 fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE],
-                condition=Q(guarded=False),
+                include=["office", *_QUEUE, "words"],
+                condition=Q(open=True, personal=False),
                 name="clue_queue",
             ),
             models.Index(
                 fields=["office", "level_rank", "due_on", "-id"],
                 include=_QUEUE,
-                condition=Q(guarded=False),
+                condition=Q(open=True, personal=False),
                 name="clue_queue_of_office",
             ),
             models.Index(
+                fields=["level_rank", "due_on", "-id"],
+                include=["office", *_QUEUE, "words"],
+                condition=Q(open=False, personal=False),
+                name="clue_closed",
+            ),
+            models.Index(
                 fields=["rule"],
-                include=["office", "confirmed_at", "checked_at"],
-                condition=Q(guarded=False, checked_at__isnull=False),
+                include=["office", *_SIGHT, "confirmed_at", "checked_at"],
+                condition=Q(personal=False, checked_at__isnull=False),
                 name="clue_verdicts",
             ),
-            # The others, few, are looked at row by row.
+            # Few; looked at row by row.
             models.Index(
-                fields=["office", "level_rank", "due_on", "-id"],
-                condition=Q(guarded=True),
-                name="clue_guarded",
+                fields=["level_rank", "due_on", "-id"], condition=Q(personal=True), name="clue_personal"
             ),
             GinIndex(Func(F("words"), Value(1), function="supervision_grams"), name="clue_words"),
             models.Index(fields=["subject_ref"], name="clue_subject"),

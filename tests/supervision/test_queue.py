@@ -1,0 +1,205 @@
+"""The queue: its order, its counts, its search, each held against plain Python over random worlds."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from datetime import timedelta
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from chuxiong.accounts.models import Department, Person
+from chuxiong.accounts.scope import person_scope
+from supervision import selectors
+from supervision.access import Guarded, Viewer, visible
+from supervision.clues.lifecycle import CLOSED, State
+from supervision.models import Clue
+from supervision.selectors import ClueFilters, clue_page, clue_standing
+from tests.conftest import acting_as
+from tests.prefecture import NOW, person
+
+OFFICES = ["532300", "532301", "532302"]
+DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
+NAMES = ["a", "b", "c", "d"]
+LEVELS = ["urgent", "important", "ordinary"]
+#: few characters and marks that patterns know, so that searches hit, and hit across the ends of fields
+LETTERS = "鹿城镇河道aB1%_\\"
+
+
+def _person(username: str, office: str, department: str) -> Person:
+    made = person(username, office=office)
+    with acting_as("owner"):
+        made.department = Department.objects.get(office_id=office, code=department)
+        made.save()
+    return Person.objects.select_related("office", "department").get(pk=made.pk)
+
+
+def _text(draw: random.Random) -> str:
+    return "".join(draw.choices(LETTERS, k=draw.randint(0, 6)))
+
+
+def _clue(draw: random.Random, n: int) -> Clue:
+    state = draw.choice([s.value for s in State])
+    settled = state == State.SETTLED
+    day = NOW.date()
+    return Clue(
+        number=f"XS-2026-{n:06d}", origin="manual", subject_kind="place", subject_ref=str(n), state=state,
+        level=draw.choice(LEVELS), office=draw.choice(OFFICES), closed_to=draw.choice(["", "", "", "minors"]),
+        sealed=draw.random() < 0.2, handler=draw.choice(["", *NAMES]), admitted=draw.sample(NAMES, draw.randint(0, 2)),
+        recused=draw.sample(NAMES, draw.choice([0, 0, 0, 1, 2])), label=_text(draw), title=_text(draw),
+        township=_text(draw), raised_at=NOW - timedelta(hours=draw.randint(0, 60)),
+        due_on=draw.choice([None, *(day + timedelta(days=n) for n in range(-3, 6))]),
+        outcome="improved" if settled else None, checked_at=NOW if settled else None,
+        confirmed_at=NOW if settled else None, settled_at=NOW if settled else None,
+        source_changes=draw.choice([[], [], [{"landing": 1}]]),
+        results=draw.choice([{}, {"previous_state": "settled"}, {"previous_state": "dismissed"}]),
+    )  # fmt: skip
+
+
+def _world(draw: random.Random, clues: int) -> tuple[list[Person], list[Clue]]:
+    people = [_person(name, draw.choice(OFFICES), draw.choice(DEPARTMENTS)) for name in NAMES]
+    made = [_clue(draw, n) for n in range(clues)]
+    with acting_as("owner"):
+        Clue.objects.bulk_create(made)
+    return people, made
+
+
+@pytest.fixture
+def draw(capsys) -> random.Random:
+    seed = secrets.randbelow(2**31)
+    with capsys.disabled():
+        print(f"\nqueue seed {seed}")
+    return random.Random(seed)
+
+
+def _seen(who: Person, clues: list[Clue]) -> list[Clue]:
+    assert who.department is not None
+    viewer = Viewer(who.username, frozenset(who.office_codes), who.department.code)
+    return [
+        c
+        for c in clues
+        if visible(
+            viewer,
+            Guarded(c.office, c.closed_to, c.handler, c.sealed, frozenset(c.admitted), frozenset(c.recused)),
+        )
+    ]
+
+
+def _in_order(clues: list[Clue]) -> list[str]:
+    """Urgent first, then the nearest limit (none last), then the newest."""
+    ranked = sorted(
+        clues,
+        key=lambda c: (LEVELS.index(c.level), c.due_on is None, c.due_on or NOW.date(), -c.pk),
+    )
+    return [c.number for c in ranked]
+
+
+def _pages(who: Person, filters: ClueFilters) -> list[str]:
+    first = clue_page(who, filters)
+    pages = [first, *(clue_page(who, filters, n) for n in range(2, first.pages + 1))]
+    rows = [row.number for page in pages for row in page.rows]
+    assert first.total == len(rows)
+    return rows
+
+
+def _holds(clue: Clue, words: str) -> bool:
+    return any(words.lower() in x.lower() for x in (clue.number, clue.label, clue.title, clue.township))
+
+
+def test_pages_hold_in_order_what_a_person_sees_whatever_the_filter(database, draw):
+    people, clues = _world(draw, 250)
+    closed = {s.value for s in CLOSED}
+    hits = 0
+    for who in people:
+        seen = _seen(who, clues)
+        still = [c for c in seen if c.state not in closed]
+        states = tuple(draw.sample([s.value for s in State], 3))
+        words = _text(draw) or "镇"
+        cases = {
+            ClueFilters(): still,
+            ClueFilters(closed=True): seen,
+            ClueFilters(states=states): [c for c in seen if c.state in states],
+            ClueFilters(levels=("urgent", "ordinary")): [c for c in still if c.level != "important"],
+            ClueFilters(offices=("532301",)): [c for c in still if c.office == "532301"],
+            ClueFilters(attention="changed"): [c for c in still if c.source_changes],
+            ClueFilters(attention="rebound"): [
+                c for c in still if c.results.get("previous_state") == "settled"
+            ],
+            ClueFilters(text=words, closed=True): [c for c in seen if _holds(c, words)],
+            ClueFilters(text="城", levels=("urgent",)): [
+                c for c in still if _holds(c, "城") and c.level == "urgent"
+            ],
+        }
+        counts, attention = clue_standing(who)
+        for filters, expected in cases.items():
+            assert _pages(who, filters) == _in_order(expected), filters
+            with_counts = clue_page(who, filters, 1, counts)
+            assert with_counts == clue_page(who, filters)
+            hits += len(expected)
+        assert counts["open"] == len(still)
+        assert all(counts[s.value] == sum(c.state == s for c in still) for s in State)
+        assert attention["changed"] == len(cases[ClueFilters(attention="changed")])
+        assert attention["rebound"] == len(cases[ClueFilters(attention="rebound")])
+    assert hits
+
+
+def test_search_finds_what_plain_comparison_finds_and_no_more(database, draw, monkeypatch):
+    people, clues = _world(draw, 300)
+    words = ["镇", "鹿城", "河道", "%", "_", "\\", "b1", "AB", "XS-2026-00000", "xs", "不在其中", *(_text(draw) for _ in range(40))]  # fmt: skip
+    hits = 0
+    for who in people:
+        seen = _seen(who, clues)
+        for wanted in filter(None, words):
+            expected = {c.number for c in seen if _holds(c, wanted)}
+            with person_scope(who), connections["default"].cursor() as cursor:
+                # The function alone, with SQL in hand: the same policy as on the rows.
+                cursor.execute(
+                    "select number from supervision_clue where id in (select supervision_clue_search(%s, 9999))",
+                    [wanted],
+                )
+                assert {n for (n,) in cursor.fetchall()} == expected, wanted
+                cursor.execute("select count(*) from supervision_clue_search(%s, 9999)", [wanted])
+                assert cursor.fetchone() == (len(expected),), wanted
+            for few in (9999, 0):
+                # Few are named one by one, many are looked for along the queue: the same either way.
+                monkeypatch.setattr(selectors, "_FEW", few)
+                assert set(_pages(who, ClueFilters(text=wanted, closed=True))) == expected, (wanted, few)
+            hits += len(expected)
+    assert hits
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from supervision_clue_search('镇', 9999)")
+        assert cursor.fetchone() == (0,), "without a scope nothing is found"
+
+
+def test_the_database_is_asked_as_often_for_many_clues_as_for_few(database, draw):
+    (who, *_others), _clues = _world(draw, 30)
+
+    def asked(filters: ClueFilters, page: int) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            counts, _attention = clue_standing(who)
+            clue_page(who, filters, page, counts)
+        return len(seen)
+
+    cases = [ClueFilters(), ClueFilters(levels=("urgent",)), ClueFilters(text="镇"), ClueFilters(closed=True)]
+    before = [asked(filters, 1) for filters in cases]
+    with acting_as("owner"):
+        Clue.objects.bulk_create([_clue(draw, n) for n in range(1000, 1400)])
+    assert [asked(filters, page) for page in (1, 3) for filters in cases] == before * 2
+
+
+def test_the_many_are_counted_from_the_index_and_the_policy_costs_no_row(database, draw):
+    """What makes the queue fast at all: the plan under the policy reads no clue, only its index."""
+    (who, *_others), _clues = _world(draw, 400)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("vacuum analyze supervision_clue")
+    with person_scope(who), connections["default"].cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute("set local enable_bitmapscan = off")
+        cursor.execute(
+            "explain select state, count(*) from supervision_clue where open and not personal group by state"
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Only Scan using clue_queue" in plan
+    assert "recused" not in plan
