@@ -333,7 +333,7 @@ def test_a_clue_is_there_for_those_whom_access_names(world, door, name):
 @pytest.mark.parametrize("move", TABLE["moves"])
 def test_a_move_is_made_by_those_whom_the_table_names(world, move):
     row = TABLE["moves"][move]
-    sight = TABLE["sights"]["sealed" if row["at"] == "sealed" else "raised"]
+    sight = TABLE["sights"].get(row["at"], TABLE["sights"]["raised"])
     wanted = {}
     for caller in CALLERS:
         seen = _wanted(sight, caller)
@@ -419,6 +419,8 @@ def test_no_colleague_does_the_handlers_part_without_the_right_to_hand_over(worl
     holders = set(Role.objects.filter(may__contains=["clue.hand_over"]).values_list("code", flat=True))
     for name in (move.name for move in MOVES.values() if move.by_handler):
         row = TABLE["moves"][name]
+        if row["at"] not in HANDLED:
+            continue  # nobody handles the clue yet
         doers = {caller for caller in CALLERS if _listed(row["who"], caller)}
         assert {caller.partition("/")[2] for caller in doers - {"own/handler"}} <= holders, name
         path = reverse("desk:move", kwargs={"number": world.clues[row["at"]], "move": name})
