@@ -28,17 +28,22 @@ class InLine:
     source_changed: int
 
 
-def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime, first_run: bool) -> InLine:
+def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime) -> InLine:
     """Raise, refresh, withdraw or mark the clues behind the changed hits."""
+    # Locked first, read after: the state that a person has just committed is the one that counts.
     cursor.execute(
-        # The newest episode of each changed fingerprint, locked against people moving it meanwhile.
+        "select c.id from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
+        " where c.rule = %s order by c.id for update of c",
+        [rule.id],
+    )
+    cursor.execute(
+        # The newest episode of each changed fingerprint.
         "create temp table run_clue on commit drop as"
         " select distinct on (c.subject_kind, c.subject_ref, c.bucket) c.id, c.subject_kind, c.subject_ref, c.bucket,"
         " c.state, c.episode, c.material from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
         " where c.rule = %s order by c.subject_kind, c.subject_ref, c.bucket, c.episode desc",
         [rule.id],
     )
-    cursor.execute("select id from supervision_clue where id in (select id from run_clue) for update")
     params = {
         "rule": rule.id,
         "landing": landing,

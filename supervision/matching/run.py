@@ -66,7 +66,7 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
                     return RunResult(rule_id, "idle", landing, 0, 0, 0, 0, 0, 0)
                 _compute(cursor, plan.query("postgres", "full" if complete else "subjects"), params)
                 removed = _replace_hits(cursor, rule_id, landing, complete)
-                line = bring_in_line(cursor, rule, landing=landing, at=at, first_run=state.read_digest == "")
+                line = bring_in_line(cursor, rule, landing=landing, at=at)
                 cursor.execute("select count(*) from run_changed")
                 changed = cursor.fetchone()[0]
                 cursor.execute(

@@ -476,10 +476,8 @@ class _Builder:
         return f"{column}::float8 / nullif(k.{_q(measure.per)}, 0)" if measure.per else column
 
     def _unknown(self, measure: Measure) -> str:
-        """Whether an undecided row might still carry the measure further, because its own value is missing."""
-        if measure.kind == "count":
-            return "false"
-        return f"bool_or(not k.is_true and {self._measured(measure)} is null)"
+        """Whether a row, true or undecided, might still carry the measure further: its own value is missing."""
+        return "false" if measure.kind == "count" else f"bool_or({self._measured(measure)} is null)"
 
     def _occurrence_truth(self) -> tuple[str, str, list[str]]:
         """(is true, is false, explained leaves) of the conditions on a whole occurrence.

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from datetime import timedelta
 
+from django.db import connections, transaction
+
+from supervision.clues import actions
 from supervision.matching.run import run_rule
-from supervision.models import Hit
+from supervision.models import Clue, Hit
 from supervision.selectors import live_rules
 from tests.conftest import acting_as, empty_tables
 from tests.prefecture import (
@@ -21,6 +26,7 @@ from tests.prefecture import (
     land_rows,
     patrol,
     payment,
+    person,
     reading,
     suit,
     term,
@@ -173,3 +179,57 @@ def _one_world(draw: random.Random, hit: set[str], narrow: set[str]) -> None:
                 )
             assert _state() == incremental
             hit |= set(Hit.objects.filter(verdict="hit").values_list("rule", flat=True))
+
+
+def test_a_move_that_commits_during_a_run_is_not_undone(database):
+    """The run waits for the clue and judges it by what the person has made of it: dispatched, so not withdrawn."""
+    agreements()
+    number = citizen(7)
+    land_rows("ps_population_death", [death(number, "2026-01-15")])
+    land_rows("ca_funeral", [cremation(number, "2026-01-15", 1)])
+    land_rows("hr_pension_payment", [payment(number, f"20260{month}", "1500") for month in range(4, 8)])
+    with acting_as("worker"):
+        run_rule("pension_after_death", at=NOW, as_of=TODAY)
+    handler = person("a", office="532301")
+    clue = Clue.objects.using("owner").get()
+    actions.accept(clue_number=clue.number, by=handler, at=NOW)
+    recovered = [payment(number, f"20260{month}", "1500", recovered="1500") for month in range(4, 8)]
+    land_rows("hr_pension_payment", recovered)
+
+    moved, failed = threading.Event(), []
+
+    def move() -> None:
+        try:
+            with transaction.atomic():
+                actions.dispatch(
+                    clue_number=clue.number, by=handler, at=NOW, office="532301", department="public_interest"
+                )
+                moved.set()
+                _until_somebody_waits()
+        except Exception as error:
+            failed.append(error)
+        finally:
+            moved.set()
+            connections.close_all()
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    moved.wait(20)
+    with acting_as("worker"):
+        result = run_rule("pension_after_death", at=NOW, as_of=TODAY)
+    mover.join()
+    assert not failed
+    clue.refresh_from_db(using="owner")
+    assert (clue.state, clue.supported) == ("dispatched", False)
+    assert (result.withdrawn, result.source_changed) == (0, 1)
+
+
+def _until_somebody_waits() -> None:
+    """Hold what is locked until another connection waits for it."""
+    for _ in range(400):
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("select exists (select 1 from pg_locks where not granted)")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")

@@ -285,7 +285,7 @@ def _whole(
     if _judge(rule, node, _figure(rule, node.field, sure), {}, as_of) is True:
         return True
     counts = rule.measures[node.field].kind == "count"
-    if node.missing_as is None and not counts and any(_value(rule, node.field, c) is None for c in doubtful):
+    if node.missing_as is None and not counts and any(_value(rule, node.field, c) is None for _, c in found):
         return None
     return (
         None if _judge(rule, node, _figure(rule, node.field, sure + doubtful), {}, as_of) is True else False
