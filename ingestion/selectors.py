@@ -107,7 +107,7 @@ def freshness(
     feed: FeedSpec, covers: date | None, landed_at: datetime | None, today: date
 ) -> tuple[str, date | None]:
     """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never."""
-    reached = covers or (landed_at.date() if landed_at else None)
+    reached = covers or (timezone.localdate(landed_at) if landed_at else None)
     if reached is None:
         return "never", None
     due = reached + timedelta(days=feed.max_lag_days)

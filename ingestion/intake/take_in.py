@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 from django.db import connections, transaction
+from django.utils import timezone
 
 from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope, refs
@@ -112,7 +113,7 @@ def _stage_all(
     received = blank = 0
     filled: dict[str, int] = {}
     disagreeing: Counter[str] = Counter()
-    received_on = batch.received_at.date()
+    received_on = timezone.localdate(batch.received_at)
     for chunk in table.chunks():
         result = normalise(chunk, feed, mapping, received_on=received_on)
         blank += result.blank
