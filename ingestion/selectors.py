@@ -159,6 +159,12 @@ def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Re
     return found
 
 
+def notes(batch: Batch) -> list[tuple[str, Reason, int]]:
+    """What was left out, converted or swapped in rows that were kept: (column in the sender's words, note, rows),
+    most rows first. Empty before the landing."""
+    return [(n["column"], Reason[n["note"].upper()], n["rows"]) for n in batch.layout.get("notes", [])]
+
+
 def records(evidence: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], dict[str, Any]]:
     """Pool rows by (feed, record id), with batch, row number and landings; under the caller's scope."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
