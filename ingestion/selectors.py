@@ -107,7 +107,7 @@ def freshness(
     feed: FeedSpec, covers: date | None, landed_at: datetime | None, today: date
 ) -> tuple[str, date | None]:
     """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never."""
-    reached = covers or (landed_at.date() if landed_at else None)
+    reached = covers or (timezone.localdate(landed_at) if landed_at else None)
     if reached is None:
         return "never", None
     due = reached + timedelta(days=feed.max_lag_days)
@@ -157,6 +157,12 @@ def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Re
         for batch, column, reason, rows in cursor.fetchall():
             found.setdefault(batch, []).append((column, Reason[reason.upper()], rows))
     return found
+
+
+def notes(batch: Batch) -> list[tuple[str, Reason, int]]:
+    """What was left out, converted or swapped in rows that were kept: (column in the sender's words, note, rows),
+    most rows first. Empty before the landing."""
+    return [(n["column"], Reason[n["note"].upper()], n["rows"]) for n in batch.layout.get("notes", [])]
 
 
 def records(evidence: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], dict[str, Any]]:

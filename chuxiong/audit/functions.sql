@@ -123,6 +123,7 @@ language plpgsql set search_path = pg_catalog, public, pg_temp as $$
 declare
     first_number bigint;
     last_number bigint;
+    claimed_from bigint;
     removed bigint := 0;
 begin
     if keep_days < @floor_days@ then
@@ -141,6 +142,21 @@ begin
         return query select 0::bigint, 0::bigint, 0::bigint, 0::bigint;
         return;
     end if;
+    -- The row of an earlier act may itself go now: what it lawfully claimed, before the floor of its day, is claimed
+    -- again by this one. What no lawful act claimed stays unclaimed for ever.
+    with recursive stated as (
+        select substring(object_ref from '^([0-9]{1,18})-[0-9]{1,18}$')::bigint as first,
+               substring(object_ref from '^[0-9]{1,18}-([0-9]{1,18})$')::bigint as last, logged_at
+        from audit_auditevent where action = 'audit.purge'),
+    lawful as materialized (
+        select first, last from stated
+        where logged_at - (select max(until) from audit_auditseal where number between first and last)
+              >= make_interval(days => @floor_days@)),
+    carried (first) as (
+        select first_number
+        union
+        select l.first from carried c join lawful l on l.first < c.first and l.last >= c.first - 1)
+    select min(first) into claimed_from from carried;
     perform set_config('cx.audit_purge', 'on', true);
     delete from audit_auditevent e using audit_auditseal a, audit_auditseal z
     where a.number = first_number and z.number = last_number
@@ -150,7 +166,7 @@ begin
     perform set_config('cx.audit_purge', 'off', true);
     insert into audit_auditevent (at, actor, office, action, object_kind, object_ref, reason, purpose, ip, device, session,
                                   detail)
-    values (now(), left(who, 60), '', 'audit.purge', 'audit_segment', first_number || '-' || last_number, left(why, 500),
+    values (now(), left(who, 60), '', 'audit.purge', 'audit_segment', claimed_from || '-' || last_number, left(why, 500),
             '', '', '', '',
             json_build_object('first', first_number, 'last', last_number, 'rows', removed, 'keep_days', keep_days)::text);
     return query select removed, last_number - first_number + 1, first_number, last_number;

@@ -5,6 +5,7 @@ Memory is bounded by one segment. Reads tables only, in one consistent view; wri
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from .sealer import microseconds
 from .signing import TrustedKeys
 
 _MOST = 50
+#: segments removed, as `audit_purge` writes them: from the first that lawful acts ever removed to the last of this act
+_CLAIM = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _KEEP = (
     "请保全现场：停止写库账号以外的一切改动，复制数据库、锚定文件与日志，报告审计管理员与分管领导",
     "preserve the evidence: stop every change, copy database, anchor files and logs, report to the audit administrator",
@@ -385,19 +388,19 @@ class _Walk:
     # -- removal after retention -----------------------------------------------------------------------
 
     def _claim(self, row: tuple[Any, ...]) -> None:
-        first, _, last = str(row[7]).partition("-")
-        if first.isdigit() and last.isdigit():
-            self.claims.append((int(first), int(last), row[15]))
+        claim = _CLAIM.fullmatch(row[7])
+        if claim:
+            self.claims.append((int(claim[1]), int(claim[2]), row[15]))
 
     def _purges(self) -> None:
         floor = policy()["floor_days"].value * 86_400_000_000
         for first, last, _until in self.purged:
             covered = first
             for claimed_first, claimed_last, at in sorted(self.claims):
-                if (
-                    claimed_first <= covered <= claimed_last
-                    and at - self._until(covered, claimed_last) >= floor
-                ):
+                start = max(covered, claimed_first)
+                if start <= min(last, claimed_last) and at - self._until(start, claimed_last) >= floor:
+                    if start > covered:
+                        self.report.add(Finding("purge_unrecorded", covered, count=start - covered))
                     covered = claimed_last + 1
             if covered <= last:
                 self.report.add(Finding("purge_unrecorded", covered, count=last - covered + 1))

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, connections, transaction
+from django.utils import timezone
 
 from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope
@@ -49,8 +50,9 @@ def receive(
     The same bytes for the same feed are answered with the first batch. Raises ``ImportRefused``
     when no agreement in force covers the feed: then nothing of the file is kept.
     """
-    permit = agreements.check({feed.code: ()}, on=at.date(), using=ALIAS)
-    agreement = agreements.agreement_of(feed.code, on=at.date(), using=ALIAS)
+    today = timezone.localdate(at)
+    permit = agreements.check({feed.code: ()}, on=today, using=ALIAS)
+    agreement = agreements.agreement_of(feed.code, on=today, using=ALIAS)
     if not permit.allowed or agreement is None:
         raise ImportRefused(
             Problem(

@@ -18,11 +18,13 @@ from typing import Any
 
 import polars as pl
 from django.db import connections, transaction
+from django.utils import timezone
 
 from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope, refs
 from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
+from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.intake import merge
 from ingestion.intake.normalising import Mapping, map_headers, normalise
@@ -33,6 +35,9 @@ from ingestion.models import Batch
 from ingestion.texts.deriving import derive
 
 logger = logging.getLogger(__name__)
+
+#: (column in the sender's words, note) → rows that were taken in all the same
+Notes = Counter[tuple[str, str]]
 
 
 class Superseded(Exception):
@@ -50,13 +55,13 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
             table = read_table(path, feed, limits=Limits(), name=batch.file_name)
             mapping = map_headers(table.headers, feed)
             _check_layout(batch, feed, table, mapping)
-            received, blank, filled = _stage_all(batch, feed, table, mapping, data_key, fence)
+            received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     shortfall = _below_minimum(feed, received, filled) if not batch.layout.get("accepted") else None
     if shortfall:
         return _end(batch, fence, Batch.State.HELD, shortfall)
-    return _land(batch, feed, fence=fence, at=at, received=received, blank=blank)
+    return _land(batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes)
 
 
 def _claim(batch_id: int, fence: int) -> Batch:
@@ -102,8 +107,8 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
 
 def _stage_all(
     batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping, data_key: bytes, fence: int
-) -> tuple[int, int, dict[str, int]]:
-    """Stage every chunk; returns (rows received, blank rows, filled cells by column)."""
+) -> tuple[int, int, dict[str, int], Notes]:
+    """Stage every chunk; returns (rows received, blank rows, filled cells by column, kept rows by column and note)."""
     connection = connections[ALIAS]
     with transaction.atomic(using=ALIAS):
         merge.create_staging(connection, feed, batch)
@@ -112,10 +117,15 @@ def _stage_all(
     received = blank = 0
     filled: dict[str, int] = {}
     disagreeing: Counter[str] = Counter()
-    received_on = batch.received_at.date()
+    notes: Notes = Counter()
+    tally = Tally(feed)
+    received_on = timezone.localdate(batch.received_at)
     for chunk in table.chunks():
         result = normalise(chunk, feed, mapping, received_on=received_on)
         blank += result.blank
+        for column, note, rows in result.notes.group_by("column", "reason").len().iter_rows():
+            notes[column, note] += rows
+        tally.add(result.good, result.bad["row_no"].n_unique())
         received += chunk.height - result.blank
         with transaction.atomic(using=ALIAS):
             sheltered = shelter(result.good, feed, lambda kind, values: refs.mint(connection, kind, values))
@@ -140,7 +150,15 @@ def _stage_all(
             name,
             _DISAGREES.format(file=batch.file_name, rows=rows, header=header),
         )
-    return received, blank, filled
+    for warning in tally.warnings():
+        _issue(
+            feed,
+            batch,
+            "above_maximum",
+            warning.place,
+            f"文件 {batch.file_name} {warning.what}。{warning.cure}。",
+        )
+    return received, blank, filled, notes
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
@@ -195,7 +213,9 @@ def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Pro
     return None
 
 
-def _land(batch: Batch, feed: FeedSpec, *, fence: int, at: datetime, received: int, blank: int) -> Batch:
+def _land(
+    batch: Batch, feed: FeedSpec, *, fence: int, at: datetime, received: int, blank: int, notes: Notes
+) -> Batch:
     connection = connections[ALIAS]
     with transaction.atomic(using=ALIAS):
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
@@ -216,6 +236,8 @@ def _land(batch: Batch, feed: FeedSpec, *, fence: int, at: datetime, received: i
         batch.received, batch.blank, batch.quarantined = received, blank, quarantined
         batch.loaded, batch.unchanged = counts.loaded, counts.unchanged
         batch.duplicate, batch.removed, batch.problem = counts.duplicate, counts.removed, None
+        noted = [{"column": c, "note": n, "rows": rows} for (c, n), rows in notes.most_common()]
+        batch.layout = {**batch.layout, "notes": noted}
         batch.save(using=ALIAS)
         merge.drop_staging(connection, batch)
         enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)

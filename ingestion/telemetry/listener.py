@@ -12,11 +12,13 @@ import contextlib
 import logging
 import socket
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
@@ -72,6 +74,10 @@ class Counts:
     pauses: int = 0
 
 
+class ListenerFailed(Exception):
+    """The listener has ended by itself; the text says which part and why."""
+
+
 class Listener:
     """One listening socket and the thread that stores."""
 
@@ -95,7 +101,11 @@ class Listener:
     async def run(
         self, host: str, port: int, *, ready: Callable[[str, int], None], stop: asyncio.Event
     ) -> None:
-        """Listen until ``stop`` is set, then store what was read and end."""
+        """Listen until ``stop`` is set, then store what was read and end.
+
+        Raises ``ListenerFailed`` as soon as storing or sweeping ends by itself. What was read and not stored has not been
+        answered for either, so senders that ask send it again to whoever is started next.
+        """
         loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self.registry = await self._in_thread(self._load)
@@ -103,21 +113,38 @@ class Listener:
             lambda: _Connection(self), sock=self._socket(host, port), backlog=128
         )
         ready(*server.sockets[0].getsockname()[:2])
-        sweeper = asyncio.create_task(self._sweep())
-        storing = asyncio.create_task(self._store_forever())
-        await stop.wait()
-        self.stopping = True
-        server.close()
-        senders = tuple(self.open)
-        for connection in senders:
-            connection.pause()
-            connection.leave()
-        self._wake.set()
-        await storing
-        sweeper.cancel()
-        for connection in senders:
-            connection.transport.close()
-        self._thread.shutdown()
+        sweeper = asyncio.create_task(self._sweep(), name="sweep")
+        storing = asyncio.create_task(self._store_forever(), name="store")
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        senders: tuple[_Connection, ...] = ()
+        try:
+            await asyncio.wait({stopped, storing, sweeper}, return_when=asyncio.FIRST_COMPLETED)
+            self.stopping = True
+            server.close()
+            senders = tuple(self.open)
+            if not storing.done():
+                for connection in senders:
+                    connection.pause()
+                    connection.leave()
+                self._wake.set()
+                await asyncio.wait({storing})
+            for task in (storing, sweeper):
+                self._judge(task)
+        finally:
+            for task in (stopped, storing, sweeper):
+                task.cancel()
+            for connection in senders:
+                connection.transport.close()
+            self._thread.shutdown()
+
+    def _judge(self, task: asyncio.Task[None]) -> None:
+        error = task.exception() if task.done() and not task.cancelled() else None
+        if error is not None:
+            # The message may quote a reading; its type and the place tell enough.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"{task.get_name()}: {type(error).__name__}, {Path(place.filename).name}:{place.lineno}"
+            logger.critical("the listener ends: %s", reason)
+            raise ListenerFailed(reason) from None
 
     def _socket(self, host: str, port: int) -> socket.socket:
         """Listening with small buffers: what is not read yet waits with the senders, not in this machine's memory."""
@@ -313,6 +340,12 @@ class _Connection(asyncio.Protocol):
         except packets.PacketRefused as refused:
             answer = packets.answer_refused(refused, listener.protocol)
             self._refuse(store.Entry(now, item.segment, None, refused.reason, answer, self))
+            return
+        except Exception as error:
+            # A packet nobody foresaw costs itself, not the connection: kept and counted like any other refusal.
+            # The message may quote a reading; only its type goes to the log.
+            logger.error("a packet from %s cannot be read (%s)", self.address, type(error).__name__)
+            self._refuse(store.Entry(now, item.segment, None, "unreadable"))
             return
         self.refused_in_a_row = 0
         if item.vendor_crc:

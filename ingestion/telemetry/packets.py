@@ -6,13 +6,16 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 from ingestion.telemetry.codes import Protocol
 from ingestion.telemetry.frames import build
 
 ZONE = ZoneInfo("Asia/Shanghai")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
+# Digits of ASCII alone: to Python, "²" is a digit that no int reads and "３" one that no standard writes.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _DEVICE = re.compile(r"[0-9A-Za-z_-]{1,40}")
 # A number that could be a person's is no device: identifiers must not reach the pool as text.
 _PERSONAL = re.compile(r"\d{17}[\dXx]|\d{15}|1[3-9]\d{9}")
@@ -72,8 +75,13 @@ class Packet:
 
 def asks(head: dict[str, str]) -> bool:
     """Bit 0 of Flag: the sender waits for an answer."""
+    return bool(_flag(head) & 1)
+
+
+def _flag(head: dict[str, str]) -> int:
+    """0 where there is none that can be read."""
     flag = head.get("Flag", "")
-    return flag.isdigit() and bool(int(flag) & 1)
+    return int(flag) if _WHOLE.fullmatch(flag) else 0
 
 
 def parse(segment: bytes, protocol: Protocol) -> Packet:
@@ -102,7 +110,7 @@ def parse(segment: bytes, protocol: Protocol) -> Packet:
         return packet
     if command not in protocol.readings:
         raise PacketRefused("command", head)
-    if not head.get("ST", "").isdigit():
+    if not _WHOLE.fullmatch(head.get("ST", "")):
         raise PacketRefused("head", head)
     _read_body(packet, body.removesuffix("&&"), protocol)
     if packet.data_time is None:
@@ -137,6 +145,8 @@ def _read_body(packet: Packet, body: str, protocol: Protocol) -> None:
                 packet.oddities.append(("unknown_mark", reading.flag))
             continue
         figure = float(value) if _NUMBER.fullmatch(value) else None
+        if figure is not None and not isfinite(figure):
+            figure = None
         if figure is None and value not in _ABSENT:
             packet.oddities.append(("bad_value", _place(name)))
         before = getattr(reading, column)
@@ -194,7 +204,7 @@ def answer_refused(refused: PacketRefused, protocol: Protocol) -> bytes | None:
 
 
 def _reply(head: dict[str, str], command: str, body: str = "") -> bytes:
-    version = int(head["Flag"]) & 0xFC
+    version = _flag(head) & 0xFC
     named = {
         "QN": head.get("QN", "")[:20],
         "ST": "91",

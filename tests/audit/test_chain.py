@@ -381,6 +381,53 @@ def test_purge_leaves_digests_and_a_recorded_act(chain):
     assert purge(keep_days=365, by="审计员甲", reason="保存期满").segments == 0
 
 
+def _age_fresh(chain, days: int) -> None:
+    """As ``_age``, for whatever was written just now."""
+    chain.as_owner(
+        f"update audit_auditevent set logged_at = logged_at - interval '{days} days'"
+        " where logged_at > now() - interval '1 day'"
+    )
+
+
+def test_the_row_of_a_purge_may_be_purged_in_its_turn(chain):
+    """Each act outlives the row of the one before, three times over: what was lawful stays accounted for."""
+    chain.write(10)
+    _age_fresh(chain, 2000)
+    chain.seal()
+    assert purge(keep_days=365, by="审计员甲", reason="保存期满").segments == 1
+    for age in (1600, 1200, 800):
+        chain.write(5)
+        _age_fresh(chain, age)
+        chain.seal()
+        done = purge(keep_days=365, by="审计员甲", reason="保存期满")
+        assert done.rows == 6  # five and the row of the act before
+        assert chain.ask("select object_ref from audit_auditevent where action = 'audit.purge'") == [
+            (f"1-{done.last_segment}",)
+        ]
+        assert chain.verify().findings == []
+    chain.seal()
+    report = chain.verify()
+    assert (report.findings, report.purged, report.rows, report.exit_code) == ([], 4, 1, 0)
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_lawful_purge_does_not_cover_up_an_unlawful_one(chain, claimed):
+    """Rows that went too early or unsaid stay found after any number of lawful acts."""
+    chain.write(6)
+    _age_fresh(chain, 2000)
+    chain.seal()
+    chain.as_owner("delete from audit_auditevent", "update audit_auditseal set purged_at = now()")
+    if claimed:
+        chain.write(action="audit.purge", object_kind="audit_segment", object_ref="1-1")
+    for age in (1900, 1400):
+        chain.write(5)
+        _age_fresh(chain, age)
+        chain.seal()
+        assert purge(keep_days=365, by="审计员甲", reason="保存期满").segments == 1
+        finding = chain.verify().findings[0]
+        assert (finding.kind, finding.segment, finding.count) == ("purge_unrecorded", 1, 1)
+
+
 def test_the_floor_is_data_with_its_source_and_holds(chain):
     floor = policy()["floor_days"]
     assert floor.value == 183

@@ -590,3 +590,30 @@ def test_counts_add_up_whatever_the_defect(tmp_path: Path) -> None:
     taken = from_csv(tmp_path, "ps_population_death", rows)
     aside = sum(result.bad["row_no"].n_unique() for result in taken.results)
     assert len(taken.good) + aside + taken.blank == 4
+
+
+def test_what_was_noted_and_what_lies_above_the_maximum_is_told(
+    tmp_path: Path, database: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that were kept with a value left out are counted on the batch; a stuck sensor becomes an issue."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    from ingestion.models import Batch
+
+    agreements()
+    rows = [reading_row(平均值="35.2", 数据时间=f"2026-10-{d:02d} 08:00:00") for d in range(1, 31)]
+    rows = [r | {"报文接收时间": "2026-09-30"} for r in rows]
+    path = tmp_path / "readings.jsonl"
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
+    bring("ee_auto_monitor", io.BytesIO(path.read_bytes()), name="readings.jsonl")
+    call_command("feed", "import", "ee_auto_monitor", str(path))
+    told = capsys.readouterr().out
+    batch = Batch.objects.using("intake").get()
+    assert batch.loaded == 30
+    assert batch.layout["notes"] == [{"column": "报文接收时间", "note": "out_of_order", "rows": 30}]
+    assert "报文接收时间：时间先后颠倒" in told and "30 行照收" in told
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("select place, text from ingestion_feedissue where kind = 'above_maximum'")
+        ((place, text),) = cursor.fetchall()
+    assert place == "ee_auto_monitor.value_avg" and "35.2" in text

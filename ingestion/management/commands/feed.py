@@ -128,7 +128,7 @@ class Command(BaseCommand):
         document = {
             name: getattr(batch, name)
             for name in ("id", "feed", "state", "received", "loaded", "unchanged", "duplicate", "quarantined")
-        } | {"new": new, "problem": batch.problem}
+        } | {"new": new, "problem": batch.problem, "notes": batch.layout.get("notes", [])}
         self._say(
             json,
             document,
@@ -137,6 +137,7 @@ class Command(BaseCommand):
                 f"接收 {batch.received} = 入库 {batch.loaded} + 未变 {batch.unchanged}"
                 f" + 重复 {batch.duplicate} + 隔离 {batch.quarantined}",
             ]
+            + [f"{column}：{note.zh}，{rows} 行照收" for column, note, rows in selectors.notes(batch)]
             + (
                 [f"{batch.problem['place']}：{batch.problem['what']} {batch.problem['cure']}"]
                 if batch.problem

@@ -53,7 +53,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _listen(self, *, host: str, port: int, json: bool, **_: Any) -> None:
-        from ingestion.telemetry.listener import Listener
+        from ingestion.telemetry.listener import Listener, ListenerFailed
 
         listener = Listener()
 
@@ -75,6 +75,10 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(
                 f"{host}:{port} 不能监听（{error.strerror}）；请换端口 / choose another --port"
+            ) from error
+        except ListenerFailed as error:
+            raise CommandError(
+                f"接收程序出错停止（{error}），未存入的报文未应答 / listener ended: {error}"
             ) from error
         counts = listener.counts
         self._say(

@@ -227,3 +227,42 @@ def test_a_refused_packet_that_asks_is_told_so():
         parse(body("", head="QN=1;ST=32;CN=7777;MN=M1;Flag=5"), PROTOCOL)
     (frame,) = whole(answer_refused(refused.value, PROTOCOL) or b"")
     assert frame == Frame(b"QN=1;ST=91;CN=9011;MN=M1;Flag=4;CP=&&QnRtn=2&&")
+
+
+#: what Python calls a digit or a number and ASCII does not: ², ٣, ３, ①, 〇, ½ …
+_ODD_DIGITS = st.characters(categories=["Nd", "Nl", "No"], exclude_characters="0123456789", codec="gb18030")
+_ODD_TEXT = st.text(st.one_of(_ODD_DIGITS, st.sampled_from("0123456789.-+eE")), min_size=1, max_size=20)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(["Flag", "ST", "CN", "MN", "QN"]), _ODD_TEXT, _ODD_TEXT, _ODD_TEXT)
+def test_odd_digits_anywhere_are_read_refused_or_noted_and_never_raise(field, inside, moment, figure):
+    head = {"QN": "1", "ST": "32", "CN": "2011", "MN": "M1", "Flag": "5"} | {field: inside}
+    text = ";".join(f"{name}={value}" for name, value in head.items())
+    for when in ("20260801085800", moment):
+        segment = f"{text};CP=&&DataTime={when};w01018-Rtd={figure},w01018-Flag=N&&".encode("gb18030")
+        try:
+            packet = parse(segment, PROTOCOL)
+        except PacketRefused as refused:
+            assert refused.reason in ("device", "command", "head", "data_time")
+            answer_refused(refused, PROTOCOL)
+            continue
+        answer(packet, PROTOCOL)
+        if packet.readings and not figure.isascii():
+            assert packet.readings["w01018"].value_rtd is None
+            assert ("bad_value", "w01018-Rtd") in packet.oddities
+
+
+@pytest.mark.parametrize("flag", ["²", "５", "٥", "5" * 400, "-1", ""])
+def test_a_flag_that_is_no_number_asks_for_nothing_and_costs_nothing(flag: str):
+    head = f"QN=1;ST=32;CN=2011;MN=M1;Flag={flag}"
+    segment = f"{head};CP=&&DataTime=20260801085800;w01018-Rtd=1&&".encode("gb18030")
+    packet = parse(segment, PROTOCOL)
+    assert answer(packet, PROTOCOL) is None
+    assert packet.readings["w01018"].value_rtd == 1.0
+
+
+def test_a_figure_beyond_all_numbers_is_noted_and_left_out():
+    packet = parse(body(f"DataTime=20260801085800;w01018-Rtd={'9' * 400}"), PROTOCOL)
+    assert packet.readings["w01018"].value_rtd is None
+    assert packet.oddities == [("bad_value", "w01018-Rtd")]

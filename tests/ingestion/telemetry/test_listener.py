@@ -291,6 +291,103 @@ def test_hostile_senders_are_cut_off(ready, start_listener):
     assert 50 <= report["refused"]["oversize"] <= 60
 
 
+def test_a_flag_in_odd_digits_costs_neither_connection_nor_packet(ready, start_listener):
+    listener, port = start_listener()
+    line = Line(port)
+    body = f"DataTime={_now():%Y%m%d%H%M%S};w01018-Rtd=7,w01018-Flag=N"
+    line.say(build(f"QN=1;ST=32;CN=2011;PW=1;MN=M7;Flag=²;CP=&&{body}&&".encode("gb18030")))
+    line.say(build(f"QN=2;ST=３２;CN=2011;PW=1;MN=M7;Flag=5;CP=&&{body}&&".encode("gb18030")))
+    assert "CN=9011" in line.answer()
+    line.say(packet("1", qn="3"))
+    assert "QN=3;" in line.answer()
+    report = listener.stop()
+    assert report["refused"] == {"head": 1}
+    assert packets_counted() == {"changed": 2, "repeated": 0, "refused": 1}
+
+
+def test_what_nobody_foresaw_costs_one_packet(ready, start_listener, monkeypatch):
+    """The parser is made to fail on one packet: its neighbours are stored and its bytes are kept."""
+    from ingestion.telemetry import packets
+    from ingestion.telemetry.listener import Listener
+
+    parse = packets.parse
+
+    def failing(segment: bytes, protocol: Any) -> Any:
+        if b"MN=BAD" in segment:
+            raise ZeroDivisionError
+        return parse(segment, protocol)
+
+    monkeypatch.setattr(packets, "parse", failing)
+
+    async def drama() -> Listener:
+        listener, stop = Listener(), asyncio.Event()
+        where = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(
+            listener.run("127.0.0.1", 0, ready=lambda host, port: where.set_result(port), stop=stop)
+        )
+        line = Line(await where)
+        line.say(packet("1", device="M1") + packet("2", device="BAD") + packet("3", device="M3"))
+        await asyncio.sleep(0.3)
+        stop.set()
+        await running
+        return listener
+
+    listener = asyncio.run(drama())
+    assert listener.counts.refused == {"unreadable": 1}
+    assert packets_counted() == {"changed": 2, "repeated": 0, "refused": 1}
+    assert ask("select reasons->0->>'reason' from ingestion_quarantine") == [("unreadable",)]
+    connections["intake"].close()
+
+
+@pytest.mark.parametrize("broken", ["store", "sweep"])
+def test_a_listener_that_can_no_longer_store_ends_and_says_why(ready, monkeypatch, caplog, broken):
+    """Its supervisor starts it anew; one that goes on hearing and stores nothing would be worse than none."""
+    from ingestion.telemetry import listener as module
+    from ingestion.telemetry.listener import Listener, ListenerFailed
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("secret reading")
+
+    if broken == "store":
+        monkeypatch.setattr(module.store, "store", fail)
+    else:
+        monkeypatch.setattr(module._Connection, "check", fail)
+    lines: list[Line] = []
+
+    async def drama() -> None:
+        where = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(
+            Listener().run(
+                "127.0.0.1", 0, ready=lambda host, port: where.set_result(port), stop=asyncio.Event()
+            )
+        )
+        lines.append(Line(await where))
+        lines[0].say(packet("1"))
+        await asyncio.wait_for(running, 10)
+
+    with pytest.raises(ListenerFailed, match="ZeroDivisionError"):
+        asyncio.run(drama())
+    assert "ZeroDivisionError" in caplog.text and "secret" not in caplog.text
+    if broken == "sweep":
+        assert "QN=1;" in lines[0].answer()
+    # No answer left for what is not stored: the sender sends it again.
+    assert lines[0].closed()
+    assert packets_counted()["changed"] == (broken == "sweep")
+    connections["intake"].close()
+
+
+def test_a_failed_listener_process_exits_with_an_error(ready, monkeypatch):
+    from ingestion.telemetry import listener as module
+
+    async def fail(self: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module.Listener, "_store_forever", fail)
+    with pytest.raises(CommandError, match="ZeroDivisionError"):
+        call_command("telemetry", "listen", "--port", "0", "--json", stdout=io.StringIO())
+    connections["intake"].close()
+
+
 def test_a_dripping_sender_is_closed_and_one_that_never_reads_too(ready):
     """Time limits are those of the process; here the listener runs in this process with short ones."""
     from ingestion.telemetry.listener import Caps, Listener
