@@ -5,7 +5,16 @@ import os
 import sys
 
 #: Commands that run as the owner of the tables; all others run as the worker.
-OWNER = {"migrate", "makemigrations", "check", "office", "spectacular", "showmigrations", "sqlmigrate"}
+OWNER = {
+    "agreement",
+    "migrate",
+    "makemigrations",
+    "check",
+    "office",
+    "spectacular",
+    "showmigrations",
+    "sqlmigrate",
+}
 OWNER_VERBS = {("feed", "sync"), ("rule", "sync"), ("demo", "seed")}
 
 
