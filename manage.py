@@ -5,7 +5,16 @@ import os
 import sys
 
 #: Commands that run as the owner of the tables; all others run as the worker.
-OWNER = {"migrate", "makemigrations", "check", "office", "spectacular", "showmigrations", "sqlmigrate"}
+OWNER = {
+    "agreement",
+    "migrate",
+    "makemigrations",
+    "check",
+    "office",
+    "spectacular",
+    "showmigrations",
+    "sqlmigrate",
+}
 OWNER_VERBS = {("feed", "sync"), ("rule", "sync"), ("demo", "seed")}
 
 
@@ -18,9 +27,21 @@ def main() -> None:
         from chuxiong.up.command import main as up
 
         sys.exit(up(sys.argv[2:]))
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    except OperationalError as error:
+        # Only where no server answers; what a server says of a statement keeps its trace.
+        if "connection to server" not in str(error):
+            raise
+        sys.exit(
+            f"数据库没有应答；请先启动中心（manage.py up）/ no database answers: start the centre first\n{error}"
+        )
 
 
 if __name__ == "__main__":

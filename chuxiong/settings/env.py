@@ -69,11 +69,13 @@ def require(*names: str) -> dict[str, str]:
     """Return the named variables, or raise one error that names every missing one."""
     missing = [name for name in names if not _values.get(name)]
     if missing:
+        var = Path(_values["CHUXIONG_VAR"])
         raise ImproperlyConfigured(
-            "缺少环境变量 / missing environment variables: "
-            + ", ".join(missing)
-            + "。内置服务请先运行 make run；自备服务请按 README 设置。"
-            + " Start the embedded services with `make run`, or set them as README describes."
+            f"缺少环境变量 / missing environment variables: {', '.join(missing)}\n"
+            f"{var / 'env.json'} 中也没有。内置服务：先运行 make run；中心以 --var DIR 启动的，先 export CHUXIONG_VAR=DIR。"
+            "自备服务请自行设置这些变量。\n"
+            f"Nor are they in {var / 'env.json'}. Embedded services: `make run` first; for a centre started with"
+            " --var DIR, export CHUXIONG_VAR=DIR. Servers of your own: set these variables."
         )
     return {name: _values[name] for name in names}
 

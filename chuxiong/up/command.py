@@ -10,7 +10,9 @@ import fcntl
 import http.client
 import json
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,6 +77,9 @@ class Up:
                 " / already running: stop it first, or give another folder by --var"
             )
             return 1
+        if taken := self._taken():
+            self._fail(taken)
+            return 1
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -87,6 +92,21 @@ class Up:
         except KeyboardInterrupt:
             self._say("已停止 / stopped")
         return 0
+
+    def _taken(self) -> str:
+        """Which port cannot be had, in words for the operator; asked before anything is started."""
+        for flag, port in (("--port", self.options.port), ("--telemetry", self.options.telemetry)):
+            if port is None:
+                continue
+            with socket.socket() as probe:
+                # As the servers bind: connections that are only dying do not count.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except (OSError, OverflowError) as error:
+                    why = getattr(error, "strerror", None) or "0–65535"
+                    return f"端口 {port} 不能用（{why}）；请换 {flag} / port {port} cannot be had: choose another {flag}"
+        return ""
 
     def _front(self) -> None:
         environment = (
@@ -228,7 +248,13 @@ class Up:
         self.console.print()
         for words, path in doors.items():
             self.console.print(f"  {words}   {address}{path}")
-        self.console.print(f"  日志 / logs   {self.log}\n  Ctrl-C 停止 / stops\n")
+        self.console.print(f"  日志 / logs   {self.log}")
+        if self.var != (ROOT / "var").resolve():
+            words = (
+                f"  其他命令之前 / before other commands   export CHUXIONG_VAR={shlex.quote(str(self.var))}"
+            )
+            self.console.print(words, markup=False, soft_wrap=True)
+        self.console.print("  Ctrl-C 停止 / stops\n")
 
     def _say(self, words: str) -> None:
         if self.options.json:

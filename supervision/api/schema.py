@@ -5,16 +5,31 @@ Every text is there in both languages in the one document: an agency's engineer 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from urllib.parse import quote
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import serializers
 
+from supervision.api.signing import sign, string_to_sign
+
+#: A letter, a client and a moment as they could be; the signatures shown are computed from them.
+_NUMBER = "楚检反馈〔2026〕1号"
+_PATH = f"/api/v1/letters/{quote(_NUMBER)}/answer"
+_SECRET = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"  # noqa: S105  an example
+_BODY = '{"answer": "corrected", "text": "done"}'
+_STAMP, _NONCE = "1767225600000", "8d1f0a5be2c94f73"
+
 NUMBER = OpenApiParameter(
-    "number", str, OpenApiParameter.PATH, description="反馈函的编号。The letter's number."
+    "number",
+    str,
+    OpenApiParameter.PATH,
+    description="反馈函的编号，以 UTF-8 百分号编码写入路径。The letter's number, percent-encoded as UTF-8 in the path.",
+    examples=[OpenApiExample(quote(_NUMBER), summary=_NUMBER, value=_NUMBER)],
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -32,6 +47,80 @@ ETAG = OpenApiParameter(
 )
 
 
+def introduction() -> str:
+    """How to sign, with a worked example whose every value follows from the ones before it; which errors come."""
+    body = _BODY.encode()
+    signed = string_to_sign("POST", _PATH, body, _STAMP, _NONCE)
+    secret = bytes.fromhex(_SECRET)
+    return f"""\
+各单位由此签收并答复检察机关反馈的事项。每个请求须签名；错误以 `application/problem+json` 返回（RFC 9457）。
+
+Here agencies sign for and answer what the procuratorate fed back to them. Every request is signed; errors come as
+`application/problem+json` (RFC 9457).
+
+**签名 · Signature**
+
+以换行符（LF，末尾没有）连接五个值：方法、路径及查询串、正文的 SHA-256（十六进制）、`X-Timestamp`、`X-Nonce`；
+用本单位密钥（由十六进制还原为字节）计算 HMAC，结果以十六进制写入 `X-Signature`。
+
+Join five values by line feeds (LF, none at the end): method, path with query, SHA-256 of the body (hex), `X-Timestamp`,
+`X-Nonce`. Take the HMAC under the agency's secret (decoded from hex to bytes) and send it in hex as `X-Signature`.
+
+- 路径按发出的样子签名，即百分号编码之后（十六进制大写）：编号 `{_NUMBER}` 写成 `{quote(_NUMBER)}`。
+  The path is signed as sent, percent-encoded with upper-case hex.
+- 没有正文时，取空字节串的 SHA-256：`{hashlib.sha256(b"").hexdigest()}`。
+  Without a body, that of the empty bytes.
+- `X-Timestamp`：毫秒，与服务器相差不超过 5 分钟。Milliseconds, within 5 minutes of the server's clock.
+- `X-Nonce`：8 至 64 个字符，每次请求不同，用过的不再受理。8 to 64 characters, new for each request.
+- `X-Signature-Alg`：`HMAC-SM3`（缺省 default）、`HMAC-SHA256`。
+- `X-App-Key`：应用标识，随密钥一并发给。The application key, given together with the secret.
+
+**算例 · Worked example**
+
+```
+secret (hex)
+{_SECRET}
+
+body
+{_BODY}
+
+string to sign
+{signed.decode()}
+
+X-Signature, HMAC-SM3
+{sign(secret, signed, "HMAC-SM3")}
+
+X-Signature, HMAC-SHA256
+{sign(secret, signed, "HMAC-SHA256")}
+```
+
+**签收与答复 · Signing for and answering**
+
+答复即签收；答复可以更正，以最后一次为准。每次写入须带 `If-Match`（所读内容的 `ETag`），其间有变化即返回 412。
+
+Answering also signs for the letter; an answer may be replaced, the last one stands. Every write carries `If-Match`
+(the `ETag` of what was read); 412 says that it has changed since.
+
+**错误 · Errors**
+
+```
+{{
+  "type": "about:blank",
+  "title": "请求内容有误",                     中文标题 title in Chinese
+  "status": 400,
+  "code": "invalid",                           供程序判断 for programs
+  "detail": "有字段未通过校验，见 errors。",   说明及办法 what happened, what to do
+  "errors": [{{"pointer": "/text", "detail": "…"}}]   仅 400 with 400 only
+}}
+```"""
+
+
+def introduce(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: the description's head."""
+    result["info"]["description"] = introduction()
+    return result
+
+
 class SignatureScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The four headers of ``signing.SignedRequest``; all are needed."""
 
@@ -41,7 +130,8 @@ class SignatureScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
         "X-App-Key": "本单位的应用标识。The agency's application key.",
         "X-Timestamp": "毫秒时间戳，与服务器相差不超过 5 分钟。Milliseconds since 1970, within 5 minutes.",
         "X-Nonce": "8 至 64 个字符，每次请求不同。8 to 64 characters, new for each request.",
-        "X-Signature": "签名串的 HMAC（十六进制）；见页首说明。HMAC (hex) of the string to sign; see above.",
+        "X-Signature": "签名串的 HMAC（十六进制）；算法由 X-Signature-Alg 指定，缺省 HMAC-SM3，也可 HMAC-SHA256。"
+        "HMAC (hex) of the string to sign; X-Signature-Alg names it: HMAC-SM3 (default) or HMAC-SHA256.",
     }
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:

@@ -62,12 +62,15 @@ class SignedRequest(authentication.BaseAuthentication):
         signature = headers.get("X-Signature", "")
         if not (key and stamp and nonce and signature):
             raise exceptions.NotAuthenticated("请求须带 X-App-Key、X-Timestamp、X-Nonce、X-Signature。")
-        if (
-            not stamp.isascii()
-            or not stamp.isdigit()
-            or abs(time.time() - int(stamp) / 1000) > WINDOW_SECONDS
-        ):
-            raise exceptions.AuthenticationFailed("X-Timestamp 与服务器时间相差超过 5 分钟，请校准时钟。")
+        # Twenty digits are beyond any clock; longer ones are not turned into a number at all.
+        if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 20:
+            raise exceptions.AuthenticationFailed(
+                "X-Timestamp 须为 1970 年以来的毫秒数，只含数字，例如 1767225600000。"
+            )
+        if abs(time.time() - int(stamp) / 1000) > WINDOW_SECONDS:
+            raise exceptions.AuthenticationFailed(
+                "X-Timestamp 与服务器时间相差超过 5 分钟；须为毫秒，并请校准时钟。"
+            )
         if not 8 <= len(nonce) <= 64:
             raise exceptions.AuthenticationFailed("X-Nonce 须为 8 至 64 个字符，每次请求不同。")
         client = AgencyClient.objects.filter(key=key, active=True).first()

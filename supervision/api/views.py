@@ -209,7 +209,7 @@ class Acknowledge(_AgencyView):
     @extend_schema(
         operation_id="letters_acknowledge",
         summary="签收 · Sign for a letter",
-        description="重复签收不改变任何内容。\n\nSigning twice changes nothing.",
+        description="正文可为空或 `{}`。重复签收不改变任何内容。\n\nThe body may be empty or `{}`. Signing twice changes nothing.",
         parameters=[NUMBER, IF_MATCH, ETAG],
         request=EmptyIn,
         responses={
@@ -228,7 +228,9 @@ class Answer(_AgencyView):
     @extend_schema(
         operation_id="letters_answer",
         summary="答复 · Answer a letter",
-        description="同一答复重复提交不改变任何内容。\n\nThe same answer given again changes nothing.",
+        description="答复即签收，不必先签收。已答复的可再次答复，以新的为准；同一答复重复提交不改变任何内容。\n\n"
+        "Answering also signs for the letter. An answer may be replaced by a later one; the same answer given"
+        " again changes nothing.",
         parameters=[NUMBER, IF_MATCH, ETAG],
         request=AnswerIn,
         responses={

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from django.db import connections
 
 from ingestion import pool
 from ingestion.catalog.load import live, load_catalog
-from tests.prefecture import NOW, TODAY
+from tests.conftest import acting_as
+from tests.prefecture import NOW, TODAY, citizen, death, sheet
 
 CATALOG = load_catalog(Path(__file__).resolve().parents[2] / "ingestion" / "feeds")
 
@@ -107,3 +110,55 @@ def test_the_thirty_eighth_feed_is_one_file(tmp_path: Path, database: None) -> N
     finally:
         with connections["owner"].cursor() as cursor:
             cursor.execute("drop table if exists pool.xx_mine")
+
+
+def _file(tmp_path: Path, text: bytes) -> str:
+    from tests.prefecture import agreements
+
+    agreements()
+    path = tmp_path / "deaths.csv"
+    path.write_bytes(text)
+    return str(path)
+
+
+def test_import_and_wait_fails_for_a_refused_file_with_its_reason(tmp_path: Path, database: None) -> None:
+    path = _file(tmp_path, "甲,乙\n1,2\n".encode())
+    out = io.StringIO()
+    with acting_as("worker"), pytest.raises(CommandError, match="拒收"):
+        call_command("feed", "import", "ps_population_death", path, "--wait", stdout=out)
+    assert "缺少必填列" in out.getvalue() and "请确认文件属于" in out.getvalue()
+
+
+def test_import_and_wait_waits_for_a_worker_that_was_faster(tmp_path: Path, database: None) -> None:
+    from ingestion.intake.take_in import take_in
+    from ingestion.models import Batch
+
+    path = _file(tmp_path, sheet("ps_population_death", [death(citizen(1), "2026-10-01")]).getvalue())
+    words = ["feed", "import", "ps_population_death", path]
+    with acting_as("worker"):
+        call_command(*words, stdout=io.StringIO())
+        with connections["owner"].cursor() as cursor:
+            # As after the claim of another worker.
+            cursor.execute(
+                "update work_job set state = 'running', fence = 1, attempts = 1,"
+                " lease_until = now() + interval '1 hour' where kind = 'take_in'"
+            )
+        with pytest.raises(CommandError, match=r"0\.5 秒内未处理完"):
+            call_command(*words, "--wait", "--timeout", "0.5", stdout=io.StringIO())
+
+    def work() -> None:
+        time.sleep(1)
+        with acting_as("worker"):
+            take_in(batch.pk, CATALOG[batch.feed], fence=1, at=NOW)
+        connections.close_all()
+
+    batch = Batch.objects.using("owner").get()
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        with acting_as("worker"):
+            out = io.StringIO()
+            call_command(*words, "--wait", "--json", stdout=out)
+        assert (json.loads(out.getvalue())["state"], json.loads(out.getvalue())["loaded"]) == ("landed", 1)
+    finally:
+        worker.join()

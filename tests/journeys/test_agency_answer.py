@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -178,6 +180,26 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/letters/{number}/acknowledge",
         "/api/v1/letters/{number}/answer",
     }
+
+
+def test_the_worked_example_follows_from_its_own_values():
+    described = Client().get("/api/v1/openapi.json").json()["info"]["description"]
+    example = re.search(r"Worked example.*?```\n(.*?)```", described, re.S)
+    assert example
+    secret, body, text, sm3, sha256 = (part.split("\n", 1)[1] for part in example[1].strip().split("\n\n"))
+    method, path, digest, stamp, nonce = text.split("\n")
+    assert (method, path) == ("POST", f"/api/v1/letters/{quote('楚检反馈〔2026〕1号')}/answer")
+    assert digest == hashlib.sha256(body.encode()).hexdigest() and json.loads(body)["answer"] == "corrected"
+    assert stamp.isdigit() and 8 <= len(nonce) <= 64
+    assert sha256 == hmac.new(bytes.fromhex(secret), text.encode(), hashlib.sha256).hexdigest()
+    assert sm3 == hmac.new(bytes.fromhex(secret), text.encode(), "sm3").hexdigest()
+
+
+@pytest.mark.parametrize("stamp", ["now", "2026-01-01T00:00:00Z", "9" * 5000, "-1"])
+def test_a_timestamp_that_is_no_number_is_named(agency, stamp):
+    headers = {"X-App-Key": agency.key, "X-Timestamp": stamp, "X-Nonce": "n" * 16, "X-Signature": "00"}
+    answer = Client().get("/api/v1/letters", headers=headers)
+    assert answer.status_code == 401 and "毫秒数，只含数字" in answer.json()["detail"]
 
 
 def test_the_description_is_made_without_a_warning_in_both_languages(capsys):

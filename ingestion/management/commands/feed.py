@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from ingestion import pool, selectors
 from ingestion.catalog.load import CatalogError, live, load_catalog
+from ingestion.models import Batch
 
 
 class Command(BaseCommand):
@@ -34,7 +36,10 @@ class Command(BaseCommand):
         take.add_argument("--covers-until", type=date.fromisoformat)
         take.add_argument("--snapshot", action="store_true", help="rows absent from the file end")
         take.add_argument("--by", default="命令行")
-        take.add_argument("--wait", action="store_true", help="take it in before returning")
+        take.add_argument("--wait", action="store_true", help="return when it has landed, is held or refused")
+        take.add_argument(
+            "--timeout", type=float, default=600, metavar="SECONDS", help="how long --wait waits; default 600"
+        )
         take.add_argument("--json", action="store_true")
         release = verbs.add_parser("release")
         release.add_argument("batch", type=int)
@@ -99,7 +104,6 @@ class Command(BaseCommand):
         self._say(json, [vars(s) for s in states], lines)
 
     def _import(self, *, feed: str, file: Path, json: bool, **options: Any) -> None:
-        from chuxiong.work.jobs import work_off
         from ingestion.intake.receive import ImportRefused, receive
 
         catalog = self._catalog()
@@ -121,10 +125,7 @@ class Command(BaseCommand):
                 )
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-        if options["wait"]:
-            while work_off(kinds=["take_in"]):
-                pass
-            batch.refresh_from_db(using="intake")
+        ended = not options["wait"] or _wait_for(batch, options["timeout"])
         document = {
             name: getattr(batch, name)
             for name in ("id", "feed", "state", "received", "loaded", "unchanged", "duplicate", "quarantined")
@@ -145,7 +146,17 @@ class Command(BaseCommand):
             ),
         )
         if batch.state == batch.State.REFUSED:
-            raise CommandError("文件被拒收，原因见上 / refused, see above")
+            raise CommandError("文件被拒收，原因和办法见上 / refused: reason and cure above")
+        if batch.state == batch.State.HELD:
+            raise CommandError(
+                f"文件已暂扣，原因见上；与报送单位核对后运行 feed release {batch.pk} / held: check, then release"
+            )
+        if not ended:
+            raise CommandError(
+                f"{options['timeout']:g} 秒内未处理完，批次 {batch.pk} 仍为“{batch.get_state_display()}”；"
+                "请确认中心在运行（manage.py up），加长 --timeout 再次运行本命令即可接着等"
+                " / not finished in time: see that the centre runs, run the command again to go on waiting"
+            )
 
     def _release(self, *, batch: int, json: bool, **_: Any) -> None:
         from ingestion.intake.receive import release
@@ -154,3 +165,19 @@ class Command(BaseCommand):
         self._say(
             json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"]
         )
+
+
+def _wait_for(batch: Batch, seconds: float) -> bool:
+    """Work at what is due, or wait where a worker was faster, until the batch has ended; whether it has."""
+    from chuxiong.work.jobs import work_off
+
+    deadline = time.monotonic() + seconds
+    while True:
+        worked = work_off(kinds=["take_in"], limit=1)
+        batch.refresh_from_db(using="intake")
+        if batch.state not in (Batch.State.RECEIVED, Batch.State.READING):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        if not worked:
+            time.sleep(0.2)

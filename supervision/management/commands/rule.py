@@ -21,14 +21,21 @@ from supervision.rulebook.sentence import rule_sentence
 
 
 class Command(BaseCommand):
-    help = "监督模型：list | check | sync | sql ID | explain ID | run [ID]"
+    help = "监督模型：list | check [--tests] | sync | sql ID | explain ID | run [ID]"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true")
         verbs = parser.add_subparsers(dest="verb", required=True)
         for verb in ("list", "check", "sync"):
-            verbs.add_parser(verb).add_argument("--json", action="store_true")
+            parts = verbs.add_parser(verb)
+            parts.add_argument("--json", action="store_true")
+            if verb == "check":
+                parts.add_argument(
+                    "--tests",
+                    action="store_true",
+                    help="also run the rules' stored tests; the pool stays as it is",
+                )
         for verb in ("sql", "explain"):
             one = verbs.add_parser(verb)
             one.add_argument("rule")
@@ -82,11 +89,32 @@ class Command(BaseCommand):
         ]
         self._say(json, rows, lines)
 
-    def _check(self, *, json: bool, **_: Any) -> None:
+    def _check(self, *, json: bool, tests: bool, **_: Any) -> None:
+        from supervision.matching.stored_tests import failures
+
         book = self._rulebook()
         for rule in book.values():
             compile_rule(rule, catalog())
-        self._say(json, {"rules": len(book), "ok": True}, [f"{len(book)} 个监督模型无误 / rules are valid"])
+        lines = [f"{len(book)} 个监督模型无误 / rules are valid"]
+        document: dict[str, Any] = {"rules": len(book), "ok": True}
+        failed = []
+        if tests:
+            failed = [
+                {"rule": rule.id, "test": name, "expected": expected, "found": found}
+                for rule in book.values()
+                for name, expected, found in failures(rule, catalog())
+            ]
+            count = sum(len(rule.tests) for rule in book.values())
+            document |= {"ok": not failed, "tests": count, "failed": failed}
+            lines += [
+                f"{f['rule']} → tests“{f['test']}”：应为 {f['expected']}，得到 {f['found']}" for f in failed
+            ]
+            lines.append(f"{count - len(failed)}/{count} 个样例成立 / stored tests hold")
+        self._say(json, document, lines)
+        if failed:
+            raise CommandError(
+                "样例不成立，见上；改正条件或样例 / tests fail: mend the conditions or the tests"
+            )
 
     def _sync(self, *, json: bool, **_: Any) -> None:
         book, states = self._rulebook(), RuleState.objects.using("owner")
