@@ -116,7 +116,7 @@ def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
 def _chips(request: HttpRequest, filters: supervision.ClueFilters) -> list[dict[str, Any]]:
     """The filters as chips: each choice is a link to the same page with that value put in or taken out."""
     rules = [(r.id, f"{r.code} {pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()]
-    origins = [("model", _("模型")), ("manual", _("人工录入"))]
+    origins = [("model", _("模型")), ("manual", _("人工录入")), ("alert", _("预警"))]
     chips = []
     for name, label, options, chosen in (
         ("level", _("级别"), _levels(), filters.levels),
@@ -157,6 +157,7 @@ def _today() -> list[tuple[str, str]]:
         ("new", _("今天新增")),
         ("changed", _("来源有更正")),
         ("rebound", _("办结后反弹")),
+        ("answered", _("单位已答复")),
     ]
 
 
@@ -186,7 +187,10 @@ def _clue_page(
     status: int = 200,
 ) -> HttpResponse:
     wanted = request.method == "GET" and "numbers" in request.GET
-    found = supervision.clue_detail(person_of(request), number, at=timezone.now(), numbers=wanted)
+    every = request.method == "GET" and "all" in request.GET
+    found = supervision.clue_detail(
+        person_of(request), number, at=timezone.now(), numbers=wanted, every_source=every
+    )
     if found is None:
         raise Http404
     truths = [c.truth for c in found.conditions]
@@ -194,7 +198,8 @@ def _clue_page(
         "clue": found,
         "steps": _steps(found),
         "moves": sorted(found.moves, key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
-        "handler": next((e.actor for e in reversed(found.events) if e.kind == "receive"), found.handler),
+        "more": found.sources_total > len(found.sources) + len(found.stopped) and not every,
+        "most": supervision.ALL_SOURCES,
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
         "refused": refused,
         "typed": typed or {},
