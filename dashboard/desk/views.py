@@ -58,7 +58,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     filters, page = _filters(request)
     fragment = "X-Fragment" in request.headers
-    counts, waiting = ({}, {}) if fragment else supervision.clue_standing(person)
+    counts, waiting = supervision.clue_standing(person)
     found = supervision.clue_page(person, filters, page, counts)
     query = request.GET.copy()
     query.pop("page", None)
@@ -72,8 +72,6 @@ def queue(request: HttpRequest) -> HttpResponse:
         "first": (found.page - 1) * supervision.PAGE + 1,
         "last": (found.page - 1) * supervision.PAGE + len(found.rows),
     }
-    if fragment:
-        return render(request, "desk/parts/queue_list.html", context)
     tabs = [
         {
             "state": s.value,
@@ -88,7 +86,11 @@ def queue(request: HttpRequest) -> HttpResponse:
         {"name": name, "words": words, "count": waiting[name], "current": filters.attention == name}
         for name, words in _today()
     ]
-    context |= {"counts": counts, "tabs": tabs, "today": today, "chips": _chips(request, filters)}
+    context |= {"counts": counts, "tabs": tabs, "today": today}
+    if fragment:
+        context["alarm_count"] = supervision.alarm_count(person)
+        return render(request, "desk/parts/queue_fresh.html", context)
+    context["chips"] = _chips(request, filters)
     return page_of(request, "desk/queue.html", "queue", context)
 
 
@@ -405,10 +407,15 @@ def _feed_back(post: Any, **act: Any) -> Any:
 def _conclude(post: Any, **act: Any) -> Any:
     reason = post.get("unfounded_reason", "")
     finding = _known(Finding, post.get("finding", ""))
+    if reason and finding != Finding.UNFOUNDED:
+        raise actions.Refused(
+            "只有查否才填写查否原因，请去掉原因或改选“查否”",
+            "a reason for “unfounded” goes with that conclusion alone: leave it out or choose “Unfounded”",
+        )
     return actions.conclude(
         finding=finding,
         note=post.get("note", ""),
-        reasons=[reason] if reason and finding == Finding.UNFOUNDED else [],
+        reasons=[reason] if reason else [],
         **act,
     )
 
