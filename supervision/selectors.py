@@ -100,7 +100,7 @@ class ClueFilters:
     offices: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    #: why a clue asks for a look today: overdue, soon, new, changed, rebound
+    #: why a clue asks for a look today: overdue, soon, new, changed, rebound, answered
     attention: str = ""
     text: str = ""
     closed: bool = False
@@ -170,7 +170,10 @@ def clue_page(
         clues = list(Clue.objects.filter(pk__in=[pk for pk, *_rest in keys]).order_by(*_ORDER))
         likes = _verdicts({c.rule for c in clues if c.rule})
         offices = _offices()
-        rows = [_row(clue, person, offices, likes) for clue in clues]
+        answered = set(
+            Clue.objects.filter(_answered(), pk__in=[c.pk for c in clues]).values_list("pk", flat=True)
+        )
+        rows = [_row(clue, person, offices, likes, answered=clue.pk in answered) for clue in clues]
     return CluePage(rows, total, page, pages)
 
 
@@ -220,6 +223,11 @@ def _attention() -> dict[str, Q]:
     }
 
 
+def _answered() -> Q:
+    """Acted on, and an agency has answered a letter."""
+    return Q(state=State.ACTED.value, pk__in=Letter.objects.filter(answered_at__isnull=False).values("clue"))
+
+
 def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     """Open clues by state (and all, as “open”), and those that ask for a look today by reason; one clue may count
     under several reasons."""
@@ -232,6 +240,8 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
                 counts[state] += clues
                 for name, count in zip(attention, asked, strict=True):
                     attention[name] += count
+        # Counted from the few letters; as one more fact of every clue it would cost a look-up each.
+        attention["answered"] = Clue.objects.filter(_answered()).count()
     return {**counts, "open": sum(counts.values())}, attention
 
 
@@ -262,7 +272,7 @@ def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None 
         found = found.filter(rule__in=filters.rules)
     if filters.origins:
         found = found.filter(origin__in=filters.origins)
-    if filters.attention in (reasons := _attention()):
+    if filters.attention in (reasons := _attention() | {"answered": _answered()}):
         found = found.filter(reasons[filters.attention])
     if words := " ".join(filters.text.split()):
         few = _search(words)
@@ -318,8 +328,21 @@ def _offices() -> dict[str, Office]:
     return {office.code: office for office in Office.objects.all()}
 
 
+#: what stands where a model's title would
+_ORIGIN_WORDS = {
+    "model": ("模型", "Model"),
+    "manual": ("人工录入", "Manual entry"),
+    "alert": ("预警转入", "From an alarm"),
+}
+
+
 def _row(
-    clue: Clue, person: Person, offices: dict[str, Office], likes: dict[str, tuple[int, int]]
+    clue: Clue,
+    person: Person,
+    offices: dict[str, Office],
+    likes: dict[str, tuple[int, int]],
+    *,
+    answered: bool = False,
 ) -> ClueRow:
     rule = rulebook().get(clue.rule) if clue.rule else None
     feeds = sorted({e["feed"] for e in clue.evidence}) if clue.evidence else []
@@ -334,8 +357,8 @@ def _row(
         title_zh=zh,
         title_en=en,
         rule_code=rule.code if rule else "",
-        rule_title_zh=rule.title.zh if rule else "人工录入",
-        rule_title_en=rule.title.en if rule else "Manual entry",
+        rule_title_zh=rule.title.zh if rule else _ORIGIN_WORDS[clue.origin][0],
+        rule_title_en=rule.title.en if rule else _ORIGIN_WORDS[clue.origin][1],
         sources_zh=[t.zh for t in titles],
         sources_en=[t.en for t in titles],
         office_code=clue.office,
@@ -347,12 +370,13 @@ def _row(
         origin=clue.origin,
         checked_like=checked,
         confirmed_like=confirmed,
-        due_on=clue.due_on,
+        # What has ended has no limit any more.
+        due_on=None if State(clue.state) in CLOSED else clue.due_on,
         due_kind={"raised": "triage", "triaged": "triage", "acted": "feedback"}.get(clue.state, "checking"),
         deferred_until=clue.deferred_until,
         raised_at=clue.raised_at,
         township=clue.township,
-        flags=_flags(clue),
+        flags=_flags(clue) + (["answered"] if answered else []),
         version=clue.version,
     )
 
@@ -371,10 +395,12 @@ def _labelled_by_name(rule: str) -> bool:
 
 
 def _title(clue: Clue, rule: LoadedRule | None, *, named: bool) -> tuple[str, str]:
-    if rule is None:
-        return clue.title, clue.title
     suspected_zh = "" if clue.confirmed_at else "疑似"
     suspected_en = "" if clue.confirmed_at else "Suspected: "
+    if rule is None and clue.origin == "alert":
+        return f"{suspected_zh}{clue.title}", f"{suspected_en}{clue.material.get('title_en') or clue.title}"
+    if rule is None:
+        return clue.title, clue.title
     zh, en = rule.clue_title(clue.material)
     shown = clue.label if named or not _labelled_by_name(rule.id) else mask.person_name(clue.label)
     label = f"・{shown}" if shown else ""
@@ -504,6 +530,13 @@ class ClueDetail:
     material: dict[str, Any]
     others: list[ClueRow]
     handler: str
+    handler_name: str
+    #: what kind of outcome (reference list ``outcome_kinds``), empty before
+    kind: str
+    #: the alarms that were made this clue
+    alarms: list[Alarm]
+    #: of a clue without a rule: the day that was entered
+    occurred_on: date | None
     responsible: str
     responsible_zh: str
     responsible_en: str
@@ -515,21 +548,24 @@ class ClueDetail:
 _EVENT_WORDS = {
     "raised": ("发现线索", "Clue raised"),
     "direct": ("按权责清单直接交办", "Delivered directly by the duty list"),
-    "enter": ("人工录入", "Entered by hand"),
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
-#: Evidence columns side by side; further rows are counted and listed on request.
+#: Evidence columns side by side; further rows are counted and shown on request, up to ``ALL_SOURCES``.
 MAX_SOURCES = 6
+ALL_SOURCES = 60
 
 
-def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = False) -> ClueDetail | None:
+def clue_detail(
+    person: Person, number: str, *, at: datetime, numbers: bool = False, every_source: bool = False
+) -> ClueDetail | None:
     """One clue with its evidence; None when it does not exist or lies outside the person's scope.
 
     ``numbers`` shows the identifiers in clear, for whoever has given the reason (``actions.unmask``) within a day;
-    without one they stay masked. Each such look is on record before anything is opened.
+    without one they stay masked. Each such look is on record before anything is opened. ``every_source`` shows up
+    to ``ALL_SOURCES`` records of the evidence instead of ``MAX_SOURCES``.
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
@@ -556,12 +592,15 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         named = _knows_names(clue, person)
         given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
-        events = [_event(e) for e in clue.events.all()]
+        events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
-    facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at))
+        origin = list(clue.alarms.all()) if clue.origin == "alert" else []
+    handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
+    most = ALL_SOURCES if every_source else MAX_SOURCES
+    facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at), most)
     act_date = _act_date(clue)
     return ClueDetail(
-        row=_row(clue, person, offices, likes),
+        row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
         sentence_zh=rule_sentence(rule, clue.material, "zh") if rule else "",
         sentence_en=rule_sentence(rule, clue.material, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",
@@ -587,6 +626,10 @@ def clue_detail(person: Person, number: str, *, at: datetime, numbers: bool = Fa
         material=clue.material,
         others=[_row(c, person, offices, {}) for c in others],
         handler=clue.handler,
+        handler_name=handler or clue.handler,
+        kind=clue.kind,
+        alarms=origin,
+        occurred_on=act_date if rule is None and "occurred_on" in clue.material else None,
         responsible=clue.responsible,
         responsible_zh=clue.responsible_zh,
         responsible_en=clue.responsible_en,
@@ -611,11 +654,17 @@ def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possibl
     ]
 
 
-def _event(event: Any) -> Event:
+def _has_answer(clue: Clue, letters: list[Letter]) -> bool:
+    return clue.state == State.ACTED.value and any(letter.answered_at for letter in letters)
+
+
+def _event(event: Any, clue: Clue) -> Event:
     move = lifecycle.MOVES.get(event.kind)
     zh, en = (
         (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
     )
+    if event.kind == "enter":
+        zh, en = _ORIGIN_WORDS[clue.origin]
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
@@ -656,7 +705,13 @@ def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
 
 
 def _evidence(
-    person: Person, clue: Clue, rule: LoadedRule | None, named: bool, opened: dict[str, str], on: date
+    person: Person,
+    clue: Clue,
+    rule: LoadedRule | None,
+    named: bool,
+    opened: dict[str, str],
+    on: date,
+    most: int,
 ) -> tuple[list[Fact], list[EvidenceSource], dict[str, str]]:
     """The records behind the clue: facts as rows, sources as columns, identifiers masked.
 
@@ -664,7 +719,7 @@ def _evidence(
     """
     if rule is None:
         return [], [], {}
-    shown = clue.evidence[:MAX_SOURCES]
+    shown = clue.evidence[:ALL_SOURCES]
     read = compile_rule(rule, ingestion.catalog()).fields_read
     wanted: dict[str, list[int]] = {}
     for item in shown:
@@ -674,6 +729,7 @@ def _evidence(
     shown = [item for item in shown if item["feed"] in wanted]
     with _reach(person, feeds=wanted):
         records = ingestion.records(wanted)
+    shown = _foremost(clue, rule, shown, records, most)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
     shown.sort(key=lambda item: (feeds.index(item["feed"]), _period(records, item)))
@@ -696,7 +752,7 @@ def _evidence(
             cells[column.name] = Cell(_shown(column, value, named, opened), decisive)
         sources.append(
             EvidenceSource(
-                letter=chr(ord("A") + index),
+                letter=_letter(index),
                 feed_code=feed.code,
                 title_zh=feed.title.zh,
                 title_en=feed.title.en,
@@ -728,29 +784,107 @@ def _period(records: dict[tuple[str, int], dict[str, Any]], item: dict[str, Any]
     return found.get("covers_until") or date.min, item["record_id"]
 
 
+def _letter(index: int) -> str:
+    """A…Z, AA, AB…: the name of an evidence column."""
+    before, own = divmod(index, 26)
+    return (chr(ord("A") + before - 1) if before else "") + chr(ord("A") + own)
+
+
+def _foremost(
+    clue: Clue,
+    rule: LoadedRule,
+    evidence: list[dict[str, Any]],
+    records: dict[tuple[str, int], dict[str, Any]],
+    most: int,
+) -> list[dict[str, Any]]:
+    """The ``most`` rows to show: those whose values the conditions cite, one of every source, then the others."""
+    keys = [(item["feed"], item["record_id"]) for item in evidence]
+    cited = _cited(clue, rule, [key for key in keys if key in records], records)
+    first = {feed: key for key in reversed(keys) for feed in [key[0]]}
+    ranked = sorted(
+        range(len(keys)),
+        key=lambda i: (0 if keys[i] in cited else 1 if first[keys[i][0]] == keys[i] else 2, i),
+    )
+    return [evidence[i] for i in sorted(ranked[:most])]
+
+
+def _cited(
+    clue: Clue,
+    rule: LoadedRule,
+    keys: list[tuple[str, int]],
+    records: dict[tuple[str, int], dict[str, Any]],
+) -> set[tuple[str, int]]:
+    """The evidence rows that bear the values standing in the clue's conditions."""
+    found: set[tuple[str, int]] = set()
+    values = {c["id"]: c.get("values", {}) for c in clue.conditions}
+    for leaf in leaves(rule.when):
+        for name, side in ((leaf.field, "field"), (leaf.other, "other")):
+            wanted = _comparable(values.get(leaf.id, {}).get(side))
+            members = dict(_members(rule, name)) if name and wanted is not None else {}
+            bearing = (
+                k for k in keys if k[0] in members and _comparable(records[k].get(members[k[0]])) == wanted
+            )
+            found.update(list(bearing)[:1])
+    for leaf in leaves(rule.having) if rule.having else ():
+        measure = rule.measures[leaf.field]
+        if measure.kind not in ("min", "max") or not (name := measure.min or measure.max):
+            continue
+        members, pers = dict(_members(rule, name)), dict(_members(rule, measure.per or ""))
+        figures = {
+            k: value
+            for k in keys
+            if k[0] in members and (value := _figure(records[k], members[k[0]], pers.get(k[0]))) is not None
+        }
+        if figures:
+            found.add((min if measure.kind == "min" else max)(figures, key=lambda k: figures[k]))
+    return found
+
+
+def _figure(record: dict[str, Any], column: str, per: str | None) -> Any:
+    value = record.get(column)
+    if value is None or per is None:
+        return value
+    return value / record[per] if record.get(per) else None
+
+
+def _comparable(value: Any) -> Any:
+    """A value of the pool and one kept as JSON, alike: numbers as floats, days and moments as local text."""
+    if isinstance(value, datetime):
+        value = timezone.localtime(value).isoformat() if timezone.is_aware(value) else value.isoformat()
+    elif isinstance(value, date):
+        value = value.isoformat()
+    if isinstance(value, str):
+        return value[:16].removesuffix("T00:00") if value[4:5] == "-" else value
+    return value if value is None or isinstance(value, bool) else float(value)
+
+
+def _members(rule: LoadedRule, name: str) -> list[tuple[str, str]]:
+    """(feed, column) behind a name as the rule writes it; several where a source is one of many."""
+    alias, _dot, column = name.partition(".")
+    if not column:
+        return []
+    source = rule.sources[alias]
+    found: list[tuple[str, str]] = [(source.feed, column)] if source.feed else []
+    return found + [(m.feed, m.columns[column]) for m in source.any_of or () if column in m.columns]
+
+
 def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]:
     """(feed, column) → numbers of the conditions that it decides, counted as on the page from 1."""
     numbered: dict[tuple[str, str], list[int]] = {}
     conditions = leaves(rule.when)
     for number, leaf in enumerate(conditions, 1):
         for name in filter(None, (leaf.field, leaf.other)):
-            alias, _dot, column = name.partition(".")
-            source = rule.sources[alias]
-            members: list[tuple[str, str]] = [(source.feed, column)] if source.feed else []
-            members += [(m.feed, m.columns[column]) for m in source.any_of or () if column in m.columns]
-            for member in members:
+            for member in _members(rule, name):
                 numbered.setdefault(member, []).append(number)
     whole = leaves(rule.having) if rule.having else []
     for number, leaf in enumerate(whole, len(conditions) + 1):
         measure = rule.measures[leaf.field]
         for name in filter(None, (measure.field if measure.kind != "count" else None, measure.per)):
-            alias, _dot, column = name.partition(".")
-            if rule.sources[alias].feed:
-                numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)
+            for member in _members(rule, name):
+                numbered.setdefault(member, []).append(number)
     for number, leg in enumerate(rule.without, len(conditions) + len(whole) + 1):
-        alias, _dot, column = leg.since.partition(".")
-        if column and rule.sources[alias].feed:
-            numbered.setdefault((str(rule.sources[alias].feed), column), []).append(number)
+        for member in _members(rule, leg.since):
+            numbered.setdefault(member, []).append(number)
     return numbered
 
 
@@ -769,6 +903,8 @@ class AlarmFilters:
 
     states: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    #: one alarm alone, whatever its state
+    only: int | None = None
 
 
 @dataclass(frozen=True)
@@ -786,6 +922,8 @@ def alarm_page(person: Person, filters: AlarmFilters, page: int = 1) -> AlarmPag
     with _reach(person):
         counts = dict(Alarm.objects.order_by().values_list("state").annotate(Count("pk")))
         found = Alarm.objects.filter(state__in=filters.states or [s.value for s in OPEN])
+        if filters.only is not None:
+            found = Alarm.objects.filter(pk=filters.only)
         if filters.levels:
             found = found.filter(level__in=filters.levels)
         total = found.count()

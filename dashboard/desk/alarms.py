@@ -26,11 +26,12 @@ def alarms(request: HttpRequest) -> HttpResponse:
 def _alarms(request: HttpRequest, refused: str = "") -> HttpResponse:
     states = tuple(s for s in request.GET.getlist("state") if s in State._value2member_map_)
     levels = tuple(level for level in request.GET.getlist("level") if level in LEVEL_WORDS)
-    wanted = request.GET.get("page", "1")
+    wanted, only = request.GET.get("page", "1"), request.GET.get("only", "")
+    single = int(only) if only.isascii() and only.isdigit() and len(only) < 18 else None
     found = supervision.alarm_page(
         person(request),
-        supervision.AlarmFilters(states, levels),
-        int(wanted) if wanted.isdecimal() else 1,
+        supervision.AlarmFilters(states, levels, single),
+        int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 8 else 1,
     )
     query = request.GET.copy()
     query.pop("page", None)
@@ -44,7 +45,7 @@ def _alarms(request: HttpRequest, refused: str = "") -> HttpResponse:
         "query": query.urlencode() + "&" if query else "",
         "previous": found.page - 1,
         "following": found.page + 1,
-        "narrowed": bool(states or levels),
+        "narrowed": bool(states or levels or single is not None),
         "tabs": [
             {
                 "state": s.value,

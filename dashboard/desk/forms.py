@@ -6,6 +6,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+#: An earlier year is a slip of the keyboard: no matter a supervision centre takes up is that old.
+_EARLIEST = 2000
 _REQUIRED = {"required": _("此项必填")}
 
 
@@ -26,6 +28,8 @@ class EntryForm(forms.Form):
 
     def clean_occurred_on(self) -> object:
         day = self.cleaned_data["occurred_on"]
+        if day.year < _EARLIEST:
+            raise forms.ValidationError(_("发生日期不能早于 2000 年，请核对年份"))
         if day > timezone.localdate():
             raise forms.ValidationError(_("发生日期不能晚于今天"))
         return day

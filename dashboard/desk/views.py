@@ -58,7 +58,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     filters, page = _filters(request)
     fragment = "X-Fragment" in request.headers
-    counts, waiting = ({}, {}) if fragment else supervision.clue_standing(person)
+    counts, waiting = supervision.clue_standing(person)
     found = supervision.clue_page(person, filters, page, counts)
     query = request.GET.copy()
     query.pop("page", None)
@@ -72,8 +72,6 @@ def queue(request: HttpRequest) -> HttpResponse:
         "first": (found.page - 1) * supervision.PAGE + 1,
         "last": (found.page - 1) * supervision.PAGE + len(found.rows),
     }
-    if fragment:
-        return render(request, "desk/parts/queue_list.html", context)
     tabs = [
         {
             "state": s.value,
@@ -88,7 +86,11 @@ def queue(request: HttpRequest) -> HttpResponse:
         {"name": name, "words": words, "count": waiting[name], "current": filters.attention == name}
         for name, words in _today()
     ]
-    context |= {"counts": counts, "tabs": tabs, "today": today, "chips": _chips(request, filters)}
+    context |= {"counts": counts, "tabs": tabs, "today": today}
+    if fragment:
+        context["alarm_count"] = supervision.alarm_count(person)
+        return render(request, "desk/parts/queue_fresh.html", context)
+    context["chips"] = _chips(request, filters)
     return page_of(request, "desk/queue.html", "queue", context)
 
 
@@ -116,7 +118,7 @@ def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
 def _chips(request: HttpRequest, filters: supervision.ClueFilters) -> list[dict[str, Any]]:
     """The filters as chips: each choice is a link to the same page with that value put in or taken out."""
     rules = [(r.id, f"{r.code} {pick(r.title.zh, r.title.en)}") for r in supervision.rulebook().values()]
-    origins = [("model", _("模型")), ("manual", _("人工录入"))]
+    origins = [("model", _("模型")), ("manual", _("人工录入")), ("alert", _("预警"))]
     chips = []
     for name, label, options, chosen in (
         ("level", _("级别"), _levels(), filters.levels),
@@ -157,6 +159,7 @@ def _today() -> list[tuple[str, str]]:
         ("new", _("今天新增")),
         ("changed", _("来源有更正")),
         ("rebound", _("办结后反弹")),
+        ("answered", _("单位已答复")),
     ]
 
 
@@ -186,7 +189,10 @@ def _clue_page(
     status: int = 200,
 ) -> HttpResponse:
     wanted = request.method == "GET" and "numbers" in request.GET
-    found = supervision.clue_detail(person_of(request), number, at=timezone.now(), numbers=wanted)
+    every = request.method == "GET" and "all" in request.GET
+    found = supervision.clue_detail(
+        person_of(request), number, at=timezone.now(), numbers=wanted, every_source=every
+    )
     if found is None:
         raise Http404
     truths = [c.truth for c in found.conditions]
@@ -194,7 +200,8 @@ def _clue_page(
         "clue": found,
         "steps": _steps(found),
         "moves": sorted(found.moves, key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
-        "handler": next((e.actor for e in reversed(found.events) if e.kind == "receive"), found.handler),
+        "more": found.sources_total > len(found.sources) + len(found.stopped) and not every,
+        "most": supervision.ALL_SOURCES,
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
         "refused": refused,
         "typed": typed or {},
@@ -400,10 +407,15 @@ def _feed_back(post: Any, **act: Any) -> Any:
 def _conclude(post: Any, **act: Any) -> Any:
     reason = post.get("unfounded_reason", "")
     finding = _known(Finding, post.get("finding", ""))
+    if reason and finding != Finding.UNFOUNDED:
+        raise actions.Refused(
+            "只有查否才填写查否原因，请去掉原因或改选“查否”",
+            "a reason for “unfounded” goes with that conclusion alone: leave it out or choose “Unfounded”",
+        )
     return actions.conclude(
         finding=finding,
         note=post.get("note", ""),
-        reasons=[reason] if reason and finding == Finding.UNFOUNDED else [],
+        reasons=[reason] if reason else [],
         **act,
     )
 

@@ -10,14 +10,15 @@ from chuxiong.kit.factor import named
 
 
 def alarms(*, limit: int = 6, using: str = "wall") -> dict[str, Any]:
-    """Counts by state and the latest that still ask for somebody."""
+    """Counts by state and those that still ask for somebody: the loudest first, then the latest."""
     with connections[using].cursor() as cursor:
         cursor.execute("select state, count(*) from wall_alarm group by state")
         counts = dict(cursor.fetchall())
         cursor.execute(
             "select a.title_zh, a.title_en, a.series, o.short_zh, o.short_en, a.level, a.state, a.multiple, a.last_at"
             " from wall_alarm a join accounts_office o on o.code = a.office where a.state in ('unreviewed', 'acknowledged')"
-            " order by a.last_at desc, a.id desc limit %s",
+            " order by case a.level when 'urgent' then 0 when 'warning' then 1 else 2 end, a.last_at desc, a.id desc"
+            " limit %s",
             [limit],
         )
         rows = cursor.fetchall()

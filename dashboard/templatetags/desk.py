@@ -17,7 +17,7 @@ from chuxiong.kit.factor import named
 from supervision.alarms.states import LEVEL_WORDS
 from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.alarms.states import State as AlarmState
-from supervision.clues.lifecycle import STATE_WORDS, State
+from supervision.clues.lifecycle import STATE_WORDS, Outcome, State
 from supervision.reference import REFERENCE
 
 register = template.Library()
@@ -35,6 +35,12 @@ _FILL = {
 
 def _english() -> bool:
     return (get_language() or "zh").startswith("en")
+
+
+def _counted(words: str, n: int) -> str:
+    """``words`` with its number; one day is no “1 days”."""
+    text = words % {"n": n}
+    return re.sub(r"\b1 (day|hour|minute|month|clue)s\b", r"1 \1", text) if _english() else text
 
 
 @register.filter
@@ -64,6 +70,16 @@ def sources(row: Any, most: int) -> str:
 def state_words(state: str) -> str:
     found = STATE_WORDS[State(state)]
     return found.en if _english() else found.zh
+
+
+@register.filter
+def outcome_words(outcome: str, kind: str = "") -> str:
+    """What came of a clue, with its kind where one is known."""
+    words_ = {Outcome.CORRECTED: _("依法监督纠正"), Outcome.IMPROVED: _("反馈并帮助改进")}[Outcome(outcome)]
+    found = REFERENCE.outcome_kinds[outcome].get(kind)
+    if found is None:
+        return words_
+    return f"{words_}（{found.zh}）" if not _english() else f"{words_} ({found.en})"
 
 
 @register.simple_tag
@@ -131,11 +147,11 @@ def clock(
     limit = REFERENCE.limit(kind)
     days = (due_on - timezone.localdate()).days
     if days < 0:
-        left, tone = _("逾期 %(n)s 天") % {"n": -days}, "over"
+        left, tone = _counted(_("逾期 %(n)s 天"), -days), "over"
     elif days == 0:
         left, tone = _("今天到期"), "last"
     else:
-        left = _("剩 %(n)s 天") % {"n": days}
+        left = _counted(_("剩 %(n)s 天"), days)
         tone = "last" if days == 1 else ("soon" if days <= max(3, limit.days // 6) else "")
     return {
         "left": left,
@@ -233,7 +249,9 @@ def cadence_words(cadence: str) -> str:
         "weekly": _("每周"),
         "monthly": _("每月"),
         "quarterly": _("每季"),
-        "termly": _("每学期"),
+        "four_hourly": _("每四小时"),
+        "each_semester": _("每学期"),
+        "half_yearly": _("每半年"),
         "yearly": _("每年"),
     }.get(cadence, cadence)
 
@@ -250,13 +268,13 @@ def ago(moment: datetime | date | None) -> str:
         return "—"
     if not isinstance(moment, datetime):
         days = (timezone.localdate() - moment).days
-        return _("%(n)s 天") % {"n": days} if days > 0 else _("今天")
+        return _counted(_("%(n)s 天"), days) if days > 0 else _("今天")
     minutes = int((timezone.now() - moment).total_seconds() // 60)
     if minutes < 60:
-        return _("%(n)s 分钟") % {"n": max(0, minutes)}
+        return _counted(_("%(n)s 分钟"), max(0, minutes))
     if minutes < 48 * 60:
-        return _("%(n)s 小时") % {"n": minutes // 60}
-    return _("%(n)s 天") % {"n": minutes // 1440}
+        return _counted(_("%(n)s 小时"), minutes // 60)
+    return _counted(_("%(n)s 天"), minutes // 1440)
 
 
 @register.filter

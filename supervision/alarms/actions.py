@@ -10,6 +10,7 @@ from django.utils import timezone
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
+from chuxiong.kit.factor import named
 from supervision.alarms.states import OPEN, STATE_WORDS, State
 from supervision.clues.actions import Refused, enter
 from supervision.clues.events import AlarmsChanged, announce
@@ -35,11 +36,13 @@ def promote(*, alarm_id: int, by: Person, at: datetime, note: str = "") -> Clue:
     with person_scope(by):
         alarm = _locked(alarm_id, OPEN)
         local = timezone.localtime(alarm.last_at)
+        factor = named(alarm.series)
         alarm.clue = enter(
             by=by,
             at=at,
             origin="alert",
-            title=f"{alarm.title_zh}：{alarm.series} 达到限值 {alarm.multiple:.1f} 倍",
+            title=f"{alarm.title_zh}：{factor.zh}达到限值的 {alarm.multiple:.1f} 倍",
+            title_en=f"{alarm.title_en}: {factor.en} at {alarm.multiple:.1f} times the limit",
             office=alarm.office,
             township="",
             occurred_on=local.date(),

@@ -435,8 +435,12 @@ def enter(
     subject: tuple[str, str] | None = None,
     label: str = "",
     problem: str = "",
+    title_en: str = "",
 ) -> Clue:
-    """Manual entry (人工录入): what a person saw, in six fields; ``alert`` when it began as an alarm."""
+    """Manual entry (人工录入): what a person saw, in six fields; ``alert`` when it began as an alarm.
+
+    ``title_en`` where the title is generated; what people write stands in their own words.
+    """
     if not title.strip() or not text.strip():
         raise Refused("请填写事项和情况说明", "fill in the matter and what was seen")
     if not by.may("clue.enter"):
@@ -476,7 +480,8 @@ def enter(
             level=level,
             office=office,
             township=township,
-            material={"text": text, "occurred_on": occurred_on.isoformat(), "domain": domain},
+            material={"text": text, "occurred_on": occurred_on.isoformat(), "domain": domain}
+            | ({"title_en": title_en} if title_en else {}),
             raised_at=at,
             due_on=REFERENCE.limit("triage").after(timezone.localdate(at)),
             closed_to=closed_to,

@@ -5,15 +5,32 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from chuxiong.kit.factor import named
 from supervision import selectors
+from supervision.alarms import actions as alarms
+from supervision.alarms.raising import raise_alarms
+from supervision.api.signing import set_agency_scope
 from supervision.clues import actions
 from supervision.matching.run import run_rule
 from tests.conftest import acting_as
-from tests.prefecture import NOW, TODAY, agreements, bring, citizen, cremation, death, payment, person, sheet
+from tests.prefecture import (
+    NOW,
+    TODAY,
+    agreements,
+    bring,
+    citizen,
+    cremation,
+    death,
+    land_rows,
+    payment,
+    person,
+    reading,
+    sheet,
+)
 
 
 @pytest.fixture
@@ -184,3 +201,52 @@ def test_quarantined_rows_stand_with_their_reasons_and_counts_that_add_up(desk):
     assert sums
     received, *parts = map(int, sums.groups())
     assert received == sum(parts) == 2
+
+
+def test_a_settled_clue_says_what_came_of_it_and_who_handled_it(desk):
+    clue = _enter(desk.person)
+    act = {"clue_number": clue.number, "by": desk.person, "at": NOW}
+    actions.accept(**act)
+    actions.dispatch(**act, office="532301")
+    actions.take_over(**act, note="案情重大")
+    page = desk.get(f"/clues/{clue.number}").content.decode()
+    assert f"承办 {desk.person.name}" in page and f"发生于 {TODAY:%Y-%m-%d}" in page
+    actions.conclude(**act, finding="confirmed", note="现场查看")
+    assert "核查期限" not in desk.get(f"/clues/{clue.number}").content.decode()
+    letter = actions.feed_back(**act, agency="ee_bureau", subject="清理", text="请清理")
+    assert "单位已答复" not in desk.get("/").content.decode()
+    answer = {"client": "demo", "at": NOW, "answer": "corrected", "text": "已清理"}
+    with transaction.atomic():
+        set_agency_scope("ee_bureau")
+        actions.take_answer(letter=letter, expected_version=letter.version, **answer)
+    queue = desk.get("/?attention=answered").content.decode()
+    assert re.search(r'class="answered" aria-current="true">单位已答复 <b>1</b>', queue)
+    assert '<span class="tag good">单位已答复</span>' in queue and clue.number in queue
+    actions.settle(**act, outcome="corrected", kind="by_supervision", note="已清理")
+    page = desk.get(f"/clues/{clue.number}").content.decode()
+    # Beside the title, in print, in the timeline, on the card of the limit.
+    assert page.count("依法监督纠正（监督纠正）") == 4
+    assert "核查期限" not in page
+    assert clue.number not in desk.get("/?attention=answered").content.decode()
+
+
+def test_a_clue_from_an_alarm_says_so_and_leads_back_to_it(desk):
+    agreements()
+    number, _, _ = land_rows("ee_auto_monitor", [reading("M1", "2026-11-20", "130", kind="2061", hour=6)])
+    with acting_as("worker"):
+        raise_alarms(selectors.alarms()["discharge_reading"], landing=number, at=NOW)
+    who = person("dispatcher", roles=("dispatcher",))
+    desk.force_login(who)
+    alarm = selectors.alarm_page(who, selectors.AlarmFilters()).rows[0]
+    clue = alarms.promote(alarm_id=alarm.pk, by=who, at=NOW)
+    page = desk.get(f"/clues/{clue.number}").content.decode()
+    heading = re.search(r"<h1>(.*?)</h1>", page).group(1)
+    assert heading.startswith("疑似") and named(alarm.series).zh in heading and alarm.series not in heading
+    assert "来源 预警" in page and "<b>预警转入</b>" in page
+    assert "来源 模型" not in page and "人工录入・" not in page
+    back = re.search(r'href="(/alarms\?only=\d+)"', page).group(1)
+    assert f'id="alarm-{alarm.pk}"' in desk.get(back).content.decode()
+    assert clue.number in desk.get("/?origin=alert").content.decode()
+    desk.cookies["django_language"] = "en"
+    heading = re.search(r"<h1>(.*?)</h1>", desk.get(f"/clues/{clue.number}").content.decode()).group(1)
+    assert heading.startswith("Suspected: ") and named(alarm.series).en in heading

@@ -7,6 +7,7 @@ const words = (id) => document.getElementById(id).innerHTML;
 
 function complaint(field) {
   if (field.required && !field.value.trim()) return words("words-required");
+  if (field.validity.rangeUnderflow) return words("words-early");
   if (field.validity.rangeOverflow) return words("words-future");
   return field.validationMessage;
 }

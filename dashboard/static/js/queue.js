@@ -1,5 +1,6 @@
 // The queue: rows followed by keyboard, several at once, a look beside the list; the list keeps the reader's place.
 import { say } from "./desk.js";
+import { keep } from "./place.js";
 
 const page = () => document.getElementById("queue");
 const list = () => document.getElementById("list");
@@ -49,10 +50,17 @@ function look(number, delay = 0) {
   }, delay);
 }
 
-function place() {
-  const numbers = rows().map((r) => r.dataset.number);
-  if (!numbers.length) return;
-  try { sessionStorage.setItem("queue", JSON.stringify({ numbers, address: location.pathname + location.search })); } catch { /* only the way back is lost */ }
+/** To the row beside the current one; past the page's end to the next page, past its start to the one before. */
+async function step(by) {
+  const all = rows();
+  const to = all.indexOf(current()) + by;
+  const link = (to >= all.length || to < 0) && current() ? list().querySelector(`.pager a[rel=${by > 0 ? "next" : "prev"}]`) : null;
+  if (!link) { point(all[Math.max(0, Math.min(all.length - 1, to))]); return; }
+  if (step.turning) return;
+  step.turning = true;
+  await turn(link.href);
+  step.turning = false;
+  point(by > 0 ? rows()[0] : rows().at(-1));
 }
 
 // ---- selection ------------------------------------------------------------------------------------
@@ -88,13 +96,33 @@ function range(row) {
 function settle() {
   for (const row of rows()) if (picked.has(row.dataset.number)) picked.set(row.dataset.number, row.querySelector("input").value);
   mark();
-  place();
+  keep(list(), location.pathname + location.search);
 }
 
 function failed(on) {
   document.querySelector(".list-card").classList.toggle("failed", on);
   document.querySelector(".list-card > .message")?.remove();
   if (on) document.querySelector(".list-card").prepend(body("list-failed"));
+}
+
+/** Tabs, reasons of today and the navigation count what the list has just shown. */
+function count(fresh) {
+  for (const name of ["today", "tabs"]) {
+    const old = page().querySelector(`nav.${name}`);
+    const link = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    old.replaceWith(fresh.querySelector(`nav.${name}`));
+    if (link) page().querySelector(`nav.${name} a[href="${CSS.escape(link)}"]`)?.focus();
+  }
+  tally(fresh);
+}
+
+function tally(root) {
+  for (const number of root.querySelectorAll("[data-count]")) {
+    const shown = document.querySelector(`.side [data-count="${number.dataset.count}"]`);
+    if (!shown) continue;
+    shown.textContent = number.textContent;
+    shown.hidden = number.hidden;
+  }
 }
 
 async function refresh(kind) {
@@ -109,7 +137,12 @@ async function refresh(kind) {
   const at = current()?.dataset.number;
   const top = list().querySelector(".rows")?.scrollTop ?? 0;
   const before = new Set(rows().map((r) => r.dataset.number));
-  list().innerHTML = html;
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  const counters = fresh.content.getElementById("counters");
+  counters?.remove();
+  list().replaceChildren(fresh.content);
+  if (counters) count(counters.content);
   if (at) list().querySelector(`tr[data-number="${CSS.escape(at)}"]`)?.setAttribute("aria-current", "true");
   const scroller = list().querySelector(".rows");
   if (scroller) scroller.scrollTop = top;
@@ -126,6 +159,7 @@ async function turn(address, push = true) {
     if (!answer.ok || answer.redirected) throw new Error(answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     clearTimeout(bones);
+    tally(fresh);
     page().replaceWith(document.adoptNode(fresh.getElementById("queue")));
     if (push) history.pushState(null, "", address);
     picked.clear();
@@ -184,7 +218,7 @@ document.addEventListener("desk:key", (event) => {
   const at = all.indexOf(current());
   const row = all[at];
   const done = () => event.preventDefault();
-  if (code === "KeyJ" || code === "KeyK") { point(all[Math.max(0, Math.min(all.length - 1, at + (code === "KeyJ" ? 1 : -1)))]); done(); }
+  if (code === "KeyJ" || code === "KeyK") { step(code === "KeyJ" ? 1 : -1); done(); }
   else if (code === "KeyX" && row && bulk().elements.move) { if (shift) range(row); else { pick(row); anchor = row; } mark(); done(); }
   else if (code === "Space" && (row || all[0])) {
     const target = row || all[0];
