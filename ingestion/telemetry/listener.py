@@ -131,8 +131,8 @@ class Listener:
             for task in (storing, sweeper):
                 self._judge(task)
         finally:
-            for task in (stopped, storing, sweeper):
-                task.cancel()
+            for ending in (stopped, storing, sweeper):
+                ending.cancel()
             for connection in senders:
                 connection.transport.close()
             self._thread.shutdown()
