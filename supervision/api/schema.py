@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import serializers
 
@@ -29,7 +29,6 @@ NUMBER = OpenApiParameter(
     str,
     OpenApiParameter.PATH,
     description="反馈函的编号，以 UTF-8 百分号编码写入路径。The letter's number, percent-encoded as UTF-8 in the path.",
-    examples=[OpenApiExample(quote(_NUMBER), summary=_NUMBER, value=_NUMBER)],
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",

@@ -1,4 +1,4 @@
-"""``manage.py feed``: list, check, sync, status, import, release, template."""
+"""``manage.py feed``: list, check, values, sync, status, import, release."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import time
 from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion import pool, selectors
+from ingestion.catalog import spec
 from ingestion.catalog.load import CatalogError, live, load_catalog
 from ingestion.models import Batch
+from ingestion.texts.extractors import EXTRACTORS
 
 
 class Command(BaseCommand):
-    help = "数据源：list | check | sync | status | import FEED FILE | release BATCH"
+    help = "数据源：list | check | values | sync | status | import FEED FILE | release BATCH"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
         verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb in ("list", "check", "sync", "status"):
+        for verb in ("list", "check", "values", "sync", "status"):
             parts = verbs.add_parser(verb)
             parts.add_argument("--json", action="store_true")
             if verb == "list":
@@ -84,6 +86,23 @@ class Command(BaseCommand):
         self._say(
             json, {"feeds": len(catalog), "ok": True}, [f"{len(catalog)} 个数据源文件无误 / feeds are valid"]
         )
+
+    def _values(self, *, json: bool, **_: Any) -> None:
+        """What a feed file may say at the keys with a fixed choice, and what is in use at those without."""
+        feeds = self._catalog().values()
+        document = {
+            "column.type": list(get_args(spec.ColumnType)),
+            "column.form": [f"{form}（{kind}）" for form, kind in spec.FORM_TYPES.items()],
+            "column.subject": list(get_args(spec.SubjectKind)),
+            "column.sensitivity": ["L1", "L2", "L3", "L4"],
+            "status": ["live", "reserve"],
+            "load_mode": ["append", "upsert", "snapshot"],
+            "extract.extractor": sorted(EXTRACTORS),
+        } | {
+            f"{key}（自由填写，在用 / free, in use）": sorted({getattr(feed, key) for feed in feeds})
+            for key in ("cadence", "network", "transport")
+        }
+        self._say(json, document, [f"{key}: {'、'.join(values)}" for key, values in document.items()])
 
     def _sync(self, *, json: bool, **_: Any) -> None:
         changes = pool.sync(self._catalog())

@@ -1,4 +1,4 @@
-"""``manage.py rule``: list, check, sync, sql, explain, run."""
+"""``manage.py rule``: list, check, operators, sync, sql, explain, run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from ingestion.selectors import catalog
 from supervision.models import RuleState
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import Rulebook, load_rulebook
+from supervision.rulebook.operators import OPERATORS
 from supervision.rulebook.problems import RuleError
 from supervision.rulebook.sentence import rule_sentence
 
 
 class Command(BaseCommand):
-    help = "监督模型：list | check [--tests] | sync | sql ID | explain ID | run [ID]"
+    help = "监督模型：list | check [--tests] | operators | sync | sql ID | explain ID | run [ID]"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true")
         verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb in ("list", "check", "sync"):
+        for verb in ("list", "check", "operators", "sync"):
             parts = verbs.add_parser(verb)
             parts.add_argument("--json", action="store_true")
             if verb == "check":
@@ -115,6 +116,14 @@ class Command(BaseCommand):
             raise CommandError(
                 "样例不成立，见上；改正条件或样例 / tests fail: mend the conditions or the tests"
             )
+
+    def _operators(self, *, json: bool, **_: Any) -> None:
+        rows = [
+            {"op": o.name, "zh": o.zh, "en": o.en, "needs": sorted(o.needs), "types": sorted(o.types)}
+            for o in OPERATORS.values()
+        ]
+        lines = [f"{r['op']:<24}{r['zh']} / {r['en']}  {'、'.join(r['needs'])}" for r in rows]
+        self._say(json, rows, lines)
 
     def _sync(self, *, json: bool, **_: Any) -> None:
         book, states = self._rulebook(), RuleState.objects.using("owner")
