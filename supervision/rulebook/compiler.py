@@ -361,62 +361,171 @@ class _Builder:
         )
 
     def _clustered(self, cluster: Cluster) -> list[tuple[str, str]]:
-        """The kept rows with the occurrence each belongs to: anchors by recursion, then every row to its anchor.
+        """The occurrences as ``Cluster`` defines them: those of the true rows, and what undecided rows keep open.
 
         ``part`` numbers the partitions within which rows may belong together, ``n`` the rows of a partition in
-        the order of time. The next anchor is the first row behind the last one that no anchor reaches.
+        the order of time; a row is (part, n), an occurrence the (part, n) of its anchor. Pairs of rows are only
+        formed behind a row within its time, and only in partitions that hold an undecided row.
         """
+        loose = "o.part in (select part from loose)"
+        flags = [f"f_{leaf.id}" for leaf in self._having()]
+        any_flag = "".join(f", bool_or(j.{_q(flag)}) as {_q(flag)}" for flag in flags)
+        return [
+            ("ordered", self._ordered(cluster)),
+            ("held", self._held(cluster, "select * from ordered where is_true")),
+            ("loose", "select distinct part from ordered where not is_true"),
+            # Rows that an anchor of true rows reaches, itself included.
+            (
+                "grasped",
+                "select o.part, o.n as anchor, r.n, r.is_true from ordered o"
+                f" join held a on a.part = o.part and a.n = o.n and a.anchor = o.n {self._reached(cluster)} where {loose}",
+            ),
+            # Anchors of true rows that others may come to reach: undecided rows, or rows set free by such an anchor.
+            (
+                "displaced",
+                "select r.part, r.n from ordered o"
+                f" {self._reached(cluster)} join held a on a.part = r.part and a.n = r.n and a.anchor = r.n"
+                " where not o.is_true and r.n <> o.n"
+                " union select r.part, r.n from displaced d join"
+                " (select distinct g.part, g.anchor, r.n from grasped g join ordered o on o.part = g.part and o.n = g.n"
+                f" {self._reached(cluster)} join held a on a.part = r.part and a.n = r.n and a.anchor = r.n"
+                " where g.is_true and r.n <> g.anchor and r.n <> g.n) r on r.part = d.part and r.anchor = d.n",
+            ),
+            # Rows whose anchor no undecided row can change, or only to an earlier one.
+            (
+                "fixed",
+                "select g.part, g.n, min(g.anchor) as anchor from grasped g"
+                " where (g.part, g.anchor) not in (select part, n from displaced) group by g.part, g.n",
+            ),
+            # What could be an occurrence, each with all rows that it could hold.
+            (
+                "windows",
+                "select part, anchor, n, true as is_true from held where part not in (select part from loose)"
+                " union all select o.part, o.n, r.n, r.is_true from ordered o"
+                f" left join fixed x on x.part = o.part and x.n = o.n {self._reached(cluster)}"
+                " left join fixed y on y.part = r.part and y.n = r.n"
+                f" where {loose} and coalesce(x.anchor = o.n, true) and coalesce(y.anchor >= o.n, true)",
+            ),
+            ("measured", self._measured_windows()),
+            ("judged_windows", self._judged_windows()),
+            # Undecided rows of windows without any true row: occurrences of their own.
+            (
+                "apart",
+                self._held(
+                    cluster,
+                    "select * from ordered where (part, n) in (select w.part, w.n from windows w"
+                    " join judged_windows j using (part, anchor) where j.possible and not j.certain)",
+                ),
+            ),
+            ("homes", "select * from held union all select * from apart"),
+            # An occurrence may be a hit if a window holding one of its rows may be.
+            (
+                "touched",
+                f"select w.part, w.n, bool_or(j.possible) as possible{any_flag} from windows w"
+                " join judged_windows j on j.part = w.part and j.anchor = w.anchor group by w.part, w.n",
+            ),
+            (
+                "occurrences",
+                "select o.*, first_value(o.occurrence) over (partition by h.part, h.anchor order by h.n) as bucket, "
+                + ", ".join(f"t.{_q(flag)}" for flag in ("possible", *flags))
+                + " from homes h join ordered o on o.part = h.part and o.n = h.n"
+                " join touched t on t.part = h.part and t.n = h.n",
+            ),
+        ]
+
+    def _ordered(self, cluster: Cluster) -> str:
+        """``until``: the last row behind this one within its time; ``lost``: without time or place."""
         subject = f"k.{_q(self.rule.clue.subject)}"
-        same = [f"k.{_q(name)}" for name in cluster.same]
+        part = ", ".join([subject, *(f"k.{_q(name)}" for name in cluster.same)])
         names = [f"k.{_q(name)}" for name in cluster.named_by]
         order = ", ".join([f"k.{_q(cluster.time)} nulls last", *(f"{n}::text" for n in names), self._order()])
         bucket = " || ' ' || ".join(
             f"coalesce({self._as_name(name)}, '')" for name in (*cluster.same, *cluster.named_by)
         )
-        lon, lat = ("null::float8", "null::float8")
-        if cluster.place:
-            lon, lat = (f"k.{_q(cluster.place.lon)}", f"k.{_q(cluster.place.lat)}")
-        ordered = (
+        place = cluster.place
+        lon, lat = (f"k.{_q(place.lon)}", f"k.{_q(place.lat)}") if place else ("0::float8", "0::float8")
+        numbered = (
             f"select k.*, {bucket} as occurrence, k.{_q(cluster.time)} as at, {lon} as lon, {lat} as lat,"
-            f" dense_rank() over (order by {', '.join([subject, *same])}) as part,"
-            f" row_number() over (partition by {', '.join([subject, *same])} order by {order}) as n"
-            f" from kept k where {subject} is not null"
+            f" k.{_q(cluster.time)} is null or {lon} is null or {lat} is null as lost,"
+            f" dense_rank() over (order by {part}) as part,"
+            f" row_number() over (partition by {part} order by {order}) as n"
+            # The planner takes so many conditions to leave a handful of rows, and would join every row to every
+            # row; by its reckoning a list of unknown length has a hundred entries, and then it hashes.
+            f" from kept k cross join jsonb_array_elements('[0]') where {subject} is not null"
         )
-        hours = f"make_interval(hours => ({self._sql(self.param(cluster.hours))})::int)"
+        return (
+            "select k.*, case when k.lost then k.n else max(k.n) over (partition by k.part order by k.at"
+            f" range between unbounded preceding and {self._hours(cluster)} following) end as until from ({numbered}) k"
+        )
+
+    def _held(self, cluster: Cluster, rows: str) -> str:
+        """(part, n, anchor) of the rows, anchored among themselves.
+
+        Walks each partition once, keeping the anchors that still reach in time; arrays, because a common
+        table expression has no index by which the next row could be found.
+        """
+        arrays = "array_agg(n order by n) as ns, array_agg(at order by n) as ats"
+        near = "true"
+        if cluster.place:
+            arrays += ", array_agg(lon order by n) as lons, array_agg(lat order by n) as lats"
+            near = self._near(cluster, *(f"p.{c}[{i}]" for i in ("h", "w.i + 1") for c in ("lons", "lats")))
+        return (
+            f"with rows as ({rows})"
+            " select p.part, p.ns[w.i] as n, p.ns[w.anchor] as anchor"
+            f" from (select part, {arrays} from rows where not lost group by part) p cross join lateral ("
+            "with recursive walk(i, anchor, live) as (select 1, 1, array[1] union all"
+            " select w.i + 1, coalesce(s.mine, w.i + 1), case when s.mine is null then s.live || (w.i + 1) else s.live end"
+            " from walk w cross join lateral (select coalesce(array_agg(h order by h), '{}') as live,"
+            f" min(h) filter (where {near}) as mine from unnest(w.live) h"
+            f" where p.ats[w.i + 1] <= p.ats[h] + {self._hours(cluster)}) s where w.i < cardinality(p.ns))"
+            " select i, anchor from walk) w"
+            " union all select part, n, n from rows where lost"
+        )
+
+    def _reached(self, cluster: Cluster) -> str:
+        """Joins ``r``: the row ``o`` itself and those behind it that it reaches."""
+        join = "cross join lateral generate_series(o.n, o.until) s(n) join ordered r on r.part = o.part and r.n = s.n"
         if cluster.place is None:
-            # Reaches in time alone do not overlap: only the last anchor can reach the next row.
-            anchors = (
-                "select part, n, at, occurrence from ordered where n = 1 union all"
-                " select o.part, o.n, o.at, o.occurrence from anchors a cross join lateral (select e.part, e.n, e.at, e.occurrence"
-                f" from ordered e where e.part = a.part and e.n > a.n and not coalesce(e.at <= a.at + {hours}, false)"
-                " order by e.n limit 1) o"
-            )
-            reach = f"coalesce(o.at <= a.at + {hours}, false)"
-        else:
-            metres = self._sql(self.param(cluster.place.metres))
+            return join
+        return f"{join} and (r.n = o.n or {self._near(cluster, 'o.lon', 'o.lat', 'r.lon', 'r.lat')})"
 
-            def near(x: str, y: str) -> str:
-                """Great-circle distance on a sphere of 6,371 km."""
-                return (
-                    f"2 * 6371000 * asin(least(1, sqrt(sin(radians({y}.lat - {x}.lat) / 2) ^ 2 + cos(radians({x}.lat))"
-                    f" * cos(radians({y}.lat)) * sin(radians({y}.lon - {x}.lon) / 2) ^ 2))) <= {metres}"
-                )
-
-            anchors = (
-                "select part, n, at, lon, lat, occurrence, array[at] as ats, array[lon] as lons, array[lat] as lats"
-                " from ordered where n = 1 union all"
-                " select o.part, o.n, o.at, o.lon, o.lat, o.occurrence, a.ats || o.at, a.lons || o.lon, a.lats || o.lat"
-                " from anchors a cross join lateral (select e.* from ordered e where e.part = a.part and e.n > a.n"
-                " and not exists (select 1 from unnest(a.ats, a.lons, a.lats) h(at, lon, lat)"
-                f" where coalesce(e.at <= h.at + {hours}, false) and coalesce({near('h', 'e')}, false))"
-                " order by e.n limit 1) o"
-            )
-            reach = f"coalesce(o.at <= a.at + {hours}, false) and coalesce({near('a', 'o')}, false)"
-        occurrences = (
-            "select o.*, m.occurrence as bucket from ordered o cross join lateral (select a.occurrence from anchors a"
-            f" where a.part = o.part and (a.n = o.n or (a.n < o.n and {reach})) order by a.n limit 1) m"
+    def _near(self, cluster: Cluster, lon1: str, lat1: str, lon2: str, lat2: str) -> str:
+        """Great-circle distance on a sphere of 6,371 km; without a place nothing is near."""
+        assert cluster.place is not None  # noqa: S101  asked for by callers that have one
+        return (
+            f"coalesce(2 * 6371000 * asin(least(1, sqrt(sin(radians({lat2} - {lat1}) / 2) ^ 2 + cos(radians({lat1}))"
+            f" * cos(radians({lat2})) * sin(radians({lon2} - {lon1}) / 2) ^ 2)))"
+            f" <= {self._sql(self.param(cluster.place.metres))}, false)"
         )
-        return [("ordered", ordered), ("anchors", anchors), ("occurrences", occurrences)]
+
+    def _hours(self, cluster: Cluster) -> str:
+        return f"make_interval(hours => ({self._sql(self.param(cluster.hours))})::int)"
+
+    def _measured_windows(self) -> str:
+        """Each window's measures were all its rows true."""
+        parts = ["bool_or(w.is_true) as certain", "bool_or(k.lost) as lost", *self._bounds()]
+        return (
+            f"select w.part, w.anchor, {', '.join(parts)} from windows w"
+            " join ordered k on k.part = w.part and k.n = w.n group by w.part, w.anchor"
+        )
+
+    def _judged_windows(self) -> str:
+        """Whether the conditions on the whole could hold there; a lost row is never ruled out."""
+        if self.rule.having is None:
+            return "select w.part, w.anchor, w.certain, true as possible from measured w"
+        flags = [f"{self._sql(self._further(leaf, 'w'))} as {_q(f'f_{leaf.id}')}" for leaf in self._having()]
+        flags = [f"w.lost or {flag}" for flag in flags]
+
+        def possible(node: Node) -> exp.Expression:
+            if isinstance(node, Leaf):
+                return exp.column(f"f_{node.id}", table="w", quoted=True)
+            joined = [possible(child) for child in (node.all or node.any or ())]
+            return exp.paren(exp.and_(*joined) if node.all else exp.or_(*joined))
+
+        return (
+            f"select w.*, {self._sql(possible(self.rule.having))} as possible"
+            f" from (select w.part, w.anchor, w.certain, {', '.join(flags)} from measured w) w"
+        )
 
     def _as_name(self, field: str) -> str:
         """A field's value within a occurrence's name; of a moment the day."""
@@ -438,10 +547,11 @@ class _Builder:
         parts = [f"{subject}::text as subject_ref", f"{bucket} as bucket", "bool_or(k.is_true) as hit"]
         for name, measure in self.rule.measures.items():
             parts.append(f"{self._measure(measure)} as {_q(f'm_{name}')}")
-        for name in sorted({leaf.field for leaf in self._having()}):
-            measure = self.rule.measures[name]
-            parts.append(f"{self._measure(measure, counting='true')} as {_q(f'p_{name}')}")
-            parts.append(f"{self._unknown(measure)} as {_q(f'u_{name}')}")
+        if self.rule.cluster:
+            for flag in ("possible", *(f"f_{leaf.id}" for leaf in self._having())):
+                parts.append(f"bool_or(k.{_q(flag)}) as {_q(flag)}")
+        else:
+            parts += self._bounds()
         first = f"(array_agg({{}} order by {self._order()}) filter (where {{}} is not null))[1]"
         label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
         parts.append(f"{first.format(label, label)} as label")
@@ -452,12 +562,17 @@ class _Builder:
         )
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
-        if self.rule.cluster:
-            # Without time or place a row may belong to any occurrence: what counts rows cannot be ruled out for it.
-            lost = "k.at is null" + (" or k.lon is null or k.lat is null" if self.rule.cluster.place else "")
-            parts.append(f"bool_or({lost}) as lost")
         rows, by = ("occurrences", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
         return f"select {', '.join(parts)} from {rows} k where {subject} is not null group by {by}"
+
+    def _bounds(self) -> list[str]:
+        """The measures of the conditions on the whole, were all rows true; and whether one might go further still."""
+        parts = []
+        for name in sorted({leaf.field for leaf in self._having()}):
+            measure = self.rule.measures[name]
+            parts.append(f"{self._measure(measure, counting='true')} as {_q(f'p_{name}')}")
+            parts.append(f"{self._unknown(measure)} as {_q(f'u_{name}')}")
+        return parts
 
     def _having(self) -> list[Leaf]:
         return leaves(self.rule.having) if self.rule.having else []
@@ -479,22 +594,31 @@ class _Builder:
         """Whether a row, true or undecided, might still carry the measure further: its own value is missing."""
         return "false" if measure.kind == "count" else f"bool_or({self._measured(measure)} is null)"
 
+    def _further(self, leaf: Leaf, alias: str) -> exp.Expression:
+        """Whether a condition on the whole could still come true by the rows that ``_bounds`` measured."""
+        most = _coalesced(self._condition(leaf.model_copy(update={"field": f"p_{leaf.field}"}), alias))
+        if leaf.missing_as is not None:
+            return most
+        return exp.paren(exp.or_(_coalesced(exp.column(f"u_{leaf.field}", table=alias, quoted=True)), most))
+
     def _occurrence_truth(self) -> tuple[str, str, list[str]]:
         """(is true, is false, explained leaves) of the conditions on a whole occurrence.
 
-        True already by the true rows; false even if every undecided row came true (the checks admit only
-        conditions that more rows can but further); else undecided.
+        True already by the true rows; false if no way in which the undecided rows may turn out makes it true
+        (the checks admit only conditions that more rows can but further); else undecided.
         """
+        never_at_all = "not g.possible" if self.rule.cluster else "false"
         if self.rule.having is None:
-            return "g.hit", "false", []
+            return "g.hit", never_at_all, []
         sides: dict[str, tuple[exp.Expression, exp.Expression]] = {}
         explained = []
-        lost = " and not g.lost" if self.rule.cluster else ""
         for leaf in self._having():
             sure = _coalesced(self._condition(leaf.model_copy(update={"field": f"m_{leaf.field}"}), "g"))
-            most = _coalesced(self._condition(leaf.model_copy(update={"field": f"p_{leaf.field}"}), "g"))
-            open_end = _coalesced(exp.column(f"u_{leaf.field}", table="g", quoted=True))
-            further = most if leaf.missing_as is not None else exp.paren(exp.or_(open_end, most))
+            further = (
+                exp.column(f"f_{leaf.id}", table="g", quoted=True)
+                if self.rule.cluster
+                else self._further(leaf, "g")
+            )
             never = exp.Not(this=further)
             sides[leaf.id] = (sure, never)
             true, false = self._sql(sure), self._sql(never)
@@ -504,7 +628,7 @@ class _Builder:
                 if name and not isinstance(self.rule.params[name].value, list):
                     values.append(f"'{key}', {self._sql(self.param(name))}")
             explained.append(
-                f"jsonb_build_object('id', {self._text(leaf.id)}, 'truth', case when {true} then true when {false}{lost}"
+                f"jsonb_build_object('id', {self._text(leaf.id)}, 'truth', case when {true} then true when {false}"
                 f" then false end, 'values', jsonb_build_object({', '.join(values)}))"
             )
 
@@ -512,7 +636,12 @@ class _Builder:
             return sides[node.id] if isinstance(node, Leaf) else _combine(node, truth)
 
         true_side, false_side = truth(self.rule.having)
-        return f"(g.hit and {self._sql(true_side)})", self._sql(false_side) + lost, explained
+        never_side = never_at_all if self.rule.cluster else self._sql(false_side)
+        return (
+            f"(g.hit and {self._sql(true_side)})",
+            f"(not (g.hit and {self._sql(true_side)}) and {never_side})",
+            explained,
+        )
 
     def _shown(self, name: str) -> str:
         """A measure as it is kept: quotients to two places."""

@@ -135,8 +135,20 @@ class Cluster(_Strict):
     """Rows of one subject that are one occurrence: within fixed reach of the first of them; it does not chain.
 
     Rows are taken in the order of ``time``. One that no earlier anchor reaches becomes an anchor itself; the
-    others belong to the earliest anchor that reaches them. A row without time or place stands
-    alone and is never ruled out: it may belong to any of them.
+    others belong to the earliest anchor that reaches them. A row without time or place stands alone.
+
+    Occurrences are those of the true rows among themselves, and a hit is judged on them alone: undecided rows
+    neither take a hit away nor move its name. What undecided rows might change is bounded by windows:
+
+    - an anchor is displaced if an undecided row reaches it, or a true row that a displaced anchor reaches; a
+      row that an anchor which is not displaced reaches is fixed to the earliest such anchor;
+    - every row not fixed to an earlier anchor opens a window: itself and the rows that it reaches, but those
+      fixed to an anchor before it. Whatever the undecided rows turn out to be, each occurrence lies in a window;
+    - an occurrence that is no hit is undecided if a window holding one of its rows could satisfy ``having``
+      were all its rows true; a window with a row without time or place always could;
+    - the rows of such windows without any true row are anchored among themselves: undecided occurrences.
+
+    So nothing that might be a hit is lost; some of what is shown undecided can come to nothing.
     """
 
     zh: str

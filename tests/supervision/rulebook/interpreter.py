@@ -1,24 +1,49 @@
 """A slow, obvious reading of a rule over plain rows: what the compiled SQL must agree with.
 
 Rows are dicts; a missing key is an empty cell. Money in 分, dates as ``date``. Nothing is shared with the compiler.
+``worlds`` knows neither's way of bounding undecided rows: it tries every way they may turn out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from itertools import compress, product
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
 from supervision.rulebook.spec import Leaf, Node, RuleSpec, Source
 
 Row = dict[str, Any]
+#: a kept combination: true or undecided, and the row of each source
+Item = tuple[bool | None, dict[str, Row]]
 
 
 def run(
     rule: RuleSpec, rows: Mapping[str, list[Row]], *, as_of: date, covers: Mapping[str, date | None]
 ) -> dict[tuple[str, str], Row]:
-    """(subject, bucket) → {"verdict", "level", "measures"}; what is a miss does not appear."""
+    """(subject, bucket) → {"verdict", "level", "measures", "rows"}; what is a miss does not appear."""
+    results: dict[tuple[str, str], Row] = {}
+    for subject, found in kept(rule, rows, as_of=as_of, covers=covers).items():
+        for bucket, result in buckets(rule, found, as_of).items():
+            results[subject, bucket] = result
+    return {key: result for key, result in results.items() if result["verdict"] != "miss"}
+
+
+def buckets(rule: RuleSpec, found: list[Item], as_of: date) -> dict[str, Row]:
+    """Bucket → result of one subject's kept rows."""
+    if rule.cluster is None:
+        return {"": _result(rule, found, as_of, possible=_possible(rule, found, as_of))}
+    return {
+        bucket: _result(rule, held, as_of, possible=possible)
+        for bucket, (held, possible) in _buckets(rule, found, as_of).items()
+    }
+
+
+def kept(
+    rule: RuleSpec, rows: Mapping[str, list[Row]], *, as_of: date, covers: Mapping[str, date | None]
+) -> dict[str, list[Item]]:
+    """Subject → the combinations that are true or undecided."""
     tables = {alias: _table(rule, alias, source, rows) for alias, source in rule.sources.items()}
     combinations: list[dict[str, Row]] = [{rule.driver: row} for row in tables[rule.driver]]
     for link in rule.link:
@@ -30,52 +55,108 @@ def run(
             for row in tables[right_alias]
             if c[left_alias].get(left) is not None and c[left_alias].get(left) == row.get(right)
         ]
-    groups: dict[tuple[str, str], list[tuple[bool | None, dict[str, Row]]]] = {}
-    kept: dict[str, list[tuple[bool | None, dict[str, Row]]]] = {}
+    result: dict[str, list[Item]] = {}
     for c in combinations:
         truth = _tree(rule, rule.when, c, as_of)
         for leg in rule.without:
             truth = _and(truth, _absent(rule, leg, c, rows, covers))
         subject = _get(c, rule.clue.subject)
         if truth is not False and subject is not None:
-            kept.setdefault(subject, []).append((truth, c))
-    for subject, found in kept.items():
-        for bucket, occurrence in _occurrences(rule, found):
-            groups.setdefault((subject, bucket), []).extend(occurrence)
-    results = {key: _result(rule, found, as_of) for key, found in groups.items()}
-    return {key: result for key, result in results.items() if result["verdict"] != "miss"}
+            result.setdefault(subject, []).append((truth, c))
+    return result
 
 
-def _occurrences(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]]) -> list[tuple[str, Any]]:
-    """Rows of one subject, gathered around anchors in the order of time."""
+def worlds(rule: RuleSpec, found: list[Item], as_of: date) -> Iterator[list[Item]]:
+    """Every occurrence that is, or might be, a hit in some way the undecided rows of one subject may turn out."""
+    doubtful = [item for item in found if item[0] is None]
+    for chosen in product((False, True), repeat=len(doubtful)):
+        come_true = {id(item) for item in compress(doubtful, chosen)}
+        now = [item for item in _in_time(rule, found) if item[0] or id(item) in come_true]
+        for rows in _gather(rule, now):
+            if _possible(rule, [(True, c) for _, c in rows], as_of):
+                yield rows
+
+
+def _in_time(rule: RuleSpec, found: list[Item]) -> list[Item]:
     cluster = rule.cluster
-    if cluster is None:
-        return [("", found)]
-    hours = timedelta(hours=int(rule.params[cluster.hours].value))  # type: ignore[arg-type]
+    assert cluster is not None
 
-    def order(item: tuple[bool | None, dict[str, Row]]) -> tuple[Any, ...]:
+    def order(item: Item) -> tuple[Any, ...]:
         at = _get(item[1], cluster.time)
         return (at is None, at or 0, [str(_get(item[1], n)) for n in cluster.named_by])
 
-    def reaches(anchor: dict[str, Row], row: dict[str, Row]) -> bool:
-        then, now = _get(anchor, cluster.time), _get(row, cluster.time)
-        if any(_get(anchor, n) != _get(row, n) for n in cluster.same):
-            return False
-        if then is None or now is None or now > then + hours:
-            return False
-        if cluster.place is None:
-            return True
-        ends = [_get(c, name) for c in (anchor, row) for name in (cluster.place.lon, cluster.place.lat)]
-        return None not in ends and _metres(*ends) <= rule.params[cluster.place.metres].value  # type: ignore[operator]
+    return sorted(found, key=order)
 
-    occurrences: list[tuple[dict[str, Row], list[Any]]] = []
-    for item in sorted(found, key=order):
-        home = next((rows for anchor, rows in occurrences if reaches(anchor, item[1])), None)
+
+def _reaches(rule: RuleSpec, anchor: dict[str, Row], row: dict[str, Row]) -> bool:
+    """Whether a row behind the anchor lies within its reach."""
+    cluster = rule.cluster
+    assert cluster is not None
+    hours = timedelta(hours=int(rule.params[cluster.hours].value))  # type: ignore[arg-type]
+    then, now = _get(anchor, cluster.time), _get(row, cluster.time)
+    if any(_get(anchor, n) != _get(row, n) for n in cluster.same):
+        return False
+    if then is None or now is None or now > then + hours:
+        return False
+    if cluster.place is None:
+        return True
+    ends = [_get(c, name) for c in (anchor, row) for name in (cluster.place.lon, cluster.place.lat)]
+    return None not in ends and _metres(*ends) <= rule.params[cluster.place.metres].value  # type: ignore[operator]
+
+
+def _gather(rule: RuleSpec, items: list[Item]) -> list[list[Item]]:
+    """Items in the order of time, gathered around anchors; the anchor stands first."""
+    occurrences: list[list[Item]] = []
+    for item in items:
+        home = next((rows for rows in occurrences if _reaches(rule, rows[0][1], item[1])), None)
         if home is None:
-            occurrences.append((item[1], [item]))
+            occurrences.append([item])
         else:
             home.append(item)
-    return [(_name(rule, anchor), rows) for anchor, rows in occurrences]
+    return occurrences
+
+
+def _buckets(rule: RuleSpec, found: list[Item], as_of: date) -> dict[str, tuple[list[Item], bool]]:
+    """Name → rows, and whether they are or might become a hit."""
+    items = _in_time(rule, found)
+    certain = _gather(rule, [item for item in items if item[0]])
+    place = {id(item): i for i, item in enumerate(items)}
+    anchors = [place[id(rows[0])] for rows in certain]
+
+    def reached(i: int) -> list[int]:
+        return [j for j in range(i + 1, len(items)) if _reaches(rule, items[i][1], items[j][1])]
+
+    displaced: set[int] = set()
+    moving = {i for i, item in enumerate(items) if item[0] is None}
+    while moving:
+        freed = {j for i in moving for j in reached(i) if j in anchors} - displaced
+        displaced |= freed
+        moving = {j for i in freed for j in reached(i) if items[j][0]}
+    fixed: dict[int, int] = {}
+    for i in anchors:
+        for j in [i, *reached(i)] if i not in displaced else []:
+            fixed.setdefault(j, i)
+    windows = [
+        [i, *(j for j in reached(i) if fixed.get(j, i) >= i)]
+        for i in range(len(items))
+        if fixed.get(i, i) == i
+    ]
+    open_windows = [w for w in windows if _possible(rule, [items[i] for i in w], as_of)]
+    apart = {i for w in open_windows if not any(items[i][0] for i in w) for i in w}
+    touched = {i for w in open_windows for i in w}
+    result: dict[str, tuple[list[Item], bool]] = {}
+    for rows in [*certain, *_gather(rule, [items[i] for i in sorted(apart)])]:
+        held, possible = result.get(_name(rule, rows[0][1]), ([], False))
+        possible = possible or any(place[id(item)] in touched for item in rows)
+        result[_name(rule, rows[0][1])] = ([*held, *rows], possible)
+    return result
+
+
+def _possible(rule: RuleSpec, found: list[Item], as_of: date) -> bool:
+    """Not ruled out, were all these rows true; without time or place a row may belong to any occurrence."""
+    if rule.having is None or (rule.cluster and any(_lost(rule, c) for _, c in found)):
+        return True
+    return _whole(rule, rule.having, found, as_of) is not False
 
 
 def _name(rule: RuleSpec, anchor: dict[str, Row]) -> str:
@@ -220,13 +301,13 @@ def _matches(own: Any, theirs: Any) -> bool:
     return bool(own == theirs) or (isinstance(own, str) and f":{theirs}〕" in own)
 
 
-def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]], as_of: date) -> Row:
+def _result(rule: RuleSpec, found: list[Item], as_of: date, *, possible: bool) -> Row:
+    """A hit by the true rows alone; else undecided while a hit is possible."""
     true = [c for truth, c in found if truth is True]
-    whole = _whole(rule, rule.having, found, as_of) if rule.having else bool(true) or None
-    if whole is False and not any(_lost(rule, c) for _, c in found):
-        return {"verdict": "miss", "level": None, "measures": {}}
-    if not whole or not true:
-        return {"verdict": "undecided", "level": None, "measures": {}}
+    sure = [item for item in found if item[0]]
+    if not true or (rule.having and not _whole(rule, rule.having, sure, as_of)):
+        verdict = "undecided" if possible else "miss"
+        return {"verdict": verdict, "level": None, "measures": {}, "rows": found}
     measures = {name: _figure(rule, name, true) for name in rule.measures}
     measures = {name: value for name, value in measures.items() if value is not None}
     level = next(
@@ -236,13 +317,12 @@ def _result(rule: RuleSpec, found: list[tuple[bool | None, dict[str, Row]]], as_
             measures.get(m) is not None and measures[m] >= rule.params[p].value for m, p in b.at_least.items()
         )
     )
-    return {"verdict": "hit", "level": level, "measures": measures}
+    return {"verdict": "hit", "level": level, "measures": measures, "rows": found}
 
 
 def _lost(rule: RuleSpec, c: dict[str, Row]) -> bool:
-    """Without time or place a row may belong to any occurrence."""
-    if rule.cluster is None:
-        return False
+    """Without time or place."""
+    assert rule.cluster is not None
     names = [rule.cluster.time]
     if rule.cluster.place:
         names += [rule.cluster.place.lon, rule.cluster.place.lat]
@@ -268,9 +348,7 @@ def _figure(rule: RuleSpec, name: str, rows: list[dict[str, Row]]) -> Any:
     return {"sum": sum, "min": min, "max": max, "first": lambda v: v[0]}[measure.kind](values)
 
 
-def _whole(
-    rule: RuleSpec, node: Node, found: list[tuple[bool | None, dict[str, Row]]], as_of: date
-) -> bool | None:
+def _whole(rule: RuleSpec, node: Node, found: list[Item], as_of: date) -> bool | None:
     """A condition on the occurrence: try every way the undecided rows may turn out — none and all are the extremes."""
     if not isinstance(node, Leaf):
         if node.negated is not None:
