@@ -30,6 +30,8 @@ def told(detail: dict[str, Any], language: str) -> str:
     """The detail of a row as one line; codes that are known become words."""
     parts = []
     for name, value in detail.items():
+        if value is None:
+            continue
         text = str(value)
         if name in ("from", "to"):
             text = word("states", text, language)

@@ -88,7 +88,7 @@ function alarms(found) {
     const what = text("div", "", "what");
     what.append(text("span", words.alarms[row.level], `level ${ALARM_STYLE[row.level]}`), text("span", pick(row, "title")));
     const where = text("div", "", "where");
-    where.append(text("span", `${pick(row, "place")}・${pick(row, "factor")} ${words.times.replace("#", row.multiple.toFixed(1))}`), text("b", words.alarmStates[row.state]), text("time", moment(row.at)));
+    where.append(text("span", `${pick(row, "place")}・${pick(row, "factor")}`), text("i", words.times.replace("#", row.multiple.toFixed(1))), text("b", words.alarmStates[row.state]), text("time", moment(row.at)));
     line.append(what, where);
     return line;
   }));
