@@ -28,8 +28,10 @@ check: $(VENV)/.dev
 	$(DRY) $(BIN)/python manage.py check
 	$(DRY) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
+# Most tests share the processors, each worker with servers of its own; those that start whole systems run after them.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone and not drill"
+	$(BIN)/python -m pytest -m "alone and not drill"
 
 drill: $(VENV)/.dev
 	$(BIN)/python -m pytest -m drill

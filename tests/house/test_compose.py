@@ -25,6 +25,8 @@ from chuxiong.up import valkey
 from chuxiong.up.postgres import _SETTINGS, Postgres
 from chuxiong.up.services import DUTIES, socket_folder
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = [f"{n}_SECRET" for n in ("SUPERUSER", *(r.upper() for r in ROLES), "VALKEY", "APPLICATION")]
 RAW = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

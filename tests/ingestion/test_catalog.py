@@ -179,6 +179,7 @@ def test_every_feed_has_key_key_columns_and_english_that_reads() -> None:
         assert len(set(titles)) == len(titles), (feed.code, [t for t in titles if titles.count(t) > 1])
 
 
+@pytest.mark.alone
 def test_the_catalogue_loads_in_well_under_half_a_second() -> None:
     began = time.perf_counter()
     load_catalog(ROOT / "ingestion" / "feeds")

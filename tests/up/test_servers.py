@@ -24,6 +24,8 @@ import json, sys
 from pathlib import Path
 import psycopg2, redis
 from chuxiong.up import children, services
+
+pytestmark = pytest.mark.alone
 if sys.argv[2] == "changed":
     children._mapped = lambda uid, gid: None
 running = services.start(Path(sys.argv[1]), durable=False)

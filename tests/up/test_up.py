@@ -19,6 +19,8 @@ import redis
 
 from chuxiong.up.postgres import cluster_name
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -31,6 +31,8 @@ from tests.prefecture import land_rows
 
 from .conftest import ask, database_held, packets_counted, register_devices, wait_until
 
+pytestmark = pytest.mark.alone
+
 
 def _now() -> datetime:
     return timezone.now().astimezone(ZONE).replace(microsecond=0)
