@@ -19,13 +19,13 @@ from chuxiong.up.children import ServiceFailed
 from chuxiong.up.database import from_environment
 from tests.up.test_up import ROOT, Tree
 
+pytestmark = pytest.mark.alone
+
 _PROGRAM = """
 import json, sys
 from pathlib import Path
 import psycopg2, redis
 from chuxiong.up import children, services
-
-pytestmark = pytest.mark.alone
 if sys.argv[2] == "changed":
     children._mapped = lambda uid, gid: None
 running = services.start(Path(sys.argv[1]), durable=False)
