@@ -1,4 +1,4 @@
-# The centre's words: run test check drill bench lock fmt messages
+# The centre's words: run test check drill bench peers lock fmt messages
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DRY := CHUXIONG_ROLE=owner CHUXIONG_SEALED_ENV=1 CHUXIONG_SECRET_KEY=check CHUXIONG_REDIS_URL=unix:///nowhere \
 	CHUXIONG_VAULT_KEYS=/nowhere CHUXIONG_DATABASE_URL_OWNER=postgresql://x:x@/x?host=/nowhere
 
-.PHONY: run test check drill bench lock fmt messages
+.PHONY: run test check drill bench peers lock fmt messages
 
 $(VENV)/.base: requirements/base.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,6 +39,11 @@ drill: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.$(BENCH)
 
+# The peers of bench/linkage, with versions of their own.
+peers:
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+
 fmt: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -46,6 +51,7 @@ fmt: $(VENV)/.dev
 lock:
 	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements/base.in -o requirements/base.txt
 	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements/dev.in -o requirements/dev.txt
+	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements/peers.in -o requirements/peers.txt
 
 messages: $(VENV)/.dev
 	$(BIN)/pybabel compile -f -d locale -D django
