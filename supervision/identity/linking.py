@@ -217,7 +217,8 @@ def chances(
 
 def _by_chance(columns: Columns, comparison: Comparison, left: Rows, right: Rows) -> Weights:
     levels = compare(columns, comparison, left, right)
-    share: Weights = np.bincount(levels, minlength=comparison.levels + 1)[1:] + 0.5
+    share: Weights = np.bincount(levels, minlength=comparison.levels + 1)[1:].astype(np.float64)
+    share += 0.5
     share /= share.sum()
     share[0] = max(float((columns.shares(comparison.column)[1:] ** 2).sum()), _LEAST)
     share /= share.sum()
