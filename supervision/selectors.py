@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from chuxiong.kit import mask
 from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
+from ingestion.catalog.seals import purposes
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
@@ -39,9 +41,13 @@ PAGE = 20
 _FEW = 2000
 
 
-def _reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+def _reach(
+    person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision"
+) -> AbstractContextManager[Scope]:
     """The person's scope; an empty one for somebody whose roles do not allow looking at clues."""
-    return person_scope(person, feeds=feeds) if person.may("clue.read") else scope(offices=())
+    return (
+        person_scope(person, feeds=feeds, purpose=purpose) if person.may("clue.read") else scope(offices=())
+    )
 
 
 @lru_cache(maxsize=1)
@@ -511,6 +517,8 @@ class ClueDetail:
     sources_total: int
     #: sources that no agreement covers today, with the reason: their records are not shown
     stopped: list[tuple[Any, str]]
+    #: sources with records sealed against the person, and how many: that they exist is all that is shown
+    sealed_legs: list[tuple[Any, int]]
     basis: list[Basis]
     checking_points_zh: list[str]
     checking_points_en: list[str]
@@ -597,18 +605,22 @@ def clue_detail(
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
-    facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at), most)
+    facts, sources, stopped, hidden = _evidence(
+        person, clue, rule, named, opened, timezone.localdate(at), most
+    )
+    told = None if hidden else clue.material
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
-        sentence_zh=rule_sentence(rule, clue.material, "zh") if rule else "",
-        sentence_en=rule_sentence(rule, clue.material, "en") if rule else "",
+        sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
+        sentence_en=rule_sentence(rule, told, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",
-        conditions=[Condition(**line) for line in condition_lines(rule, clue.conditions)] if rule else [],
+        conditions=_conditions(clue, rule, hidden),
         facts=facts,
         sources=sources,
         sources_total=len(clue.evidence),
         stopped=[(ingestion.catalog()[feed].title, why) for feed, why in sorted(stopped.items())],
+        sealed_legs=[(ingestion.catalog()[feed].title, rows) for feed, rows in sorted(hidden.items())],
         basis=[Basis(b.law, b.article, b.note) for b in rule.basis_on(act_date)] if rule else [],
         checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
         checking_points_en=[p.en for p in rule.checking_points] if rule else [],
@@ -637,6 +649,21 @@ def clue_detail(
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _conditions(clue: Clue, rule: LoadedRule | None, hidden: Mapping[str, int]) -> list[Condition]:
+    """The rule's conditions as they came out; of a source sealed against the person the values are not shown."""
+    if rule is None:
+        return []
+    lines = condition_lines(rule, clue.conditions)
+    if hidden:
+        columns = _conditions_of_columns(rule).items()
+        numbers = {number for (feed, _column), listed in columns for number in listed if feed in hidden}
+        lines = [
+            {**line, "value": ingestion.MASK, "threshold": ingestion.MASK} if n in numbers else line
+            for n, line in enumerate(lines, 1)
+        ]
+    return [Condition(**line) for line in lines]
 
 
 def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possible]:
@@ -712,13 +739,14 @@ def _evidence(
     opened: dict[str, str],
     on: date,
     most: int,
-) -> tuple[list[Fact], list[EvidenceSource], dict[str, str]]:
+) -> tuple[list[Fact], list[EvidenceSource], dict[str, str], dict[str, int]]:
     """The records behind the clue: facts as rows, sources as columns, identifiers masked.
 
     A source whose agreement does not cover the use ``on`` that day is not read; the third value says why, by feed.
+    The fourth counts by feed the records that are sealed against the person.
     """
     if rule is None:
-        return [], [], {}
+        return [], [], {}, {}
     shown = clue.evidence[:ALL_SOURCES]
     read = compile_rule(rule, ingestion.catalog()).fields_read
     wanted: dict[str, list[int]] = {}
@@ -727,8 +755,16 @@ def _evidence(
     stopped = agreements.check({feed: read[feed] for feed in wanted}, on=on).refused
     wanted = {feed: ids for feed, ids in wanted.items() if feed not in stopped}
     shown = [item for item in shown if item["feed"] in wanted]
-    with _reach(person, feeds=wanted):
-        records = ingestion.records(wanted)
+    department = person.department.code if person.department else ""
+    records: dict[tuple[str, int], dict[str, Any]] = {}
+    for purpose in ("supervision", *purposes(clue.seals, department)):
+        with _reach(person, feeds=wanted, purpose=purpose):
+            records |= ingestion.records(wanted)
+    hidden = Counter(
+        item["feed"]
+        for item in shown
+        if ingestion.may_be_sealed(item["feed"]) and (item["feed"], item["record_id"]) not in records
+    )
     shown = _foremost(clue, rule, shown, records, most)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
@@ -770,7 +806,7 @@ def _evidence(
         # Where several agencies name one fact differently, the main source's word stands.
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
-    return list(facts.values()), sources, dict(stopped)
+    return list(facts.values()), sources, dict(stopped), dict(hidden)
 
 
 def _shown(column: Any, value: Any, named: bool, opened: dict[str, str]) -> str:

@@ -72,7 +72,7 @@ def _moving(
 
 def _viewer(person: Person) -> Viewer:
     department = person.department.code if person.department else ""
-    return Viewer(person.username, frozenset(person.office_codes), department)
+    return Viewer(person.username, frozenset(person.office_codes), department, person.may("sealed.read"))
 
 
 def _guarded(clue: Clue) -> Guarded:
@@ -83,6 +83,7 @@ def _guarded(clue: Clue) -> Guarded:
         clue.sealed,
         frozenset(clue.admitted),
         frozenset(clue.recused),
+        frozenset(clue.seals),
     )
 
 
@@ -561,6 +562,8 @@ def hand_over(
             raise Refused(f"{found.name} 已回避", f"{found.name} keeps away from this clue")
         move.detail |= {"from": move.clue.handler, "person": person}
         move.clue.handler, move.note = found.username, note
+        if move.clue.sealed:
+            move.clue.admitted = sorted({*move.clue.admitted, found.username})
     return move.clue
 
 
