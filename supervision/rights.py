@@ -109,7 +109,7 @@ STATEMENTS = [
     "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, case when c.closed_to = '' then c.rule else '' end as rule, c.level,"
     " case when c.closed_to = '' then c.township else '' end as township,"
     " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed,"
-    " c.closed_to <> '' as closed"
+    " c.closed_to <> '' as closed, c.origin"
     " from supervision_clue c where not c.exercise and not c.sealed and c.state not in ('merged', 'withdrawn')",
     "grant select on wall_clue to cx_wall, cx_web",
     # Alarms on a wall: what, where, how loud, since when. No firm, no outfall.
@@ -286,8 +286,8 @@ STATEMENTS = [
             new.asked_at := now();
             return new;
         end if;
-        if (new.office, new.asked_by, new.asked_at, new.basis, new.agency, new.addressee, new.reason) is distinct from
-                (old.office, old.asked_by, old.asked_at, old.basis, old.agency, old.addressee, old.reason) then
+        if (new.office, new.asked_by, new.asked_at, new.basis, new.agency, new.addressee, new.reason, new.named_clues) is distinct from
+                (old.office, old.asked_by, old.asked_at, old.basis, old.agency, old.addressee, old.reason, old.named_clues) then
             raise exception 'what was asked for stands' using errcode = 'insufficient_privilege';
         end if;
         if old.state = 'asked' and new.state in ('approved', 'refused') then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from django.db import connection
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import Scope, person_scope, scope
@@ -23,12 +25,12 @@ from chuxiong.kit import mask
 from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
-from ingestion.catalog.seals import purposes
+from ingestion.catalog.seals import purposes, shut
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
-from supervision.clues.lifecycle import CLOSED, STATE_WORDS, State
+from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
 from supervision.models import Alarm, Clue, Letter, RuleState
 from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import compile_rule
@@ -37,6 +39,7 @@ from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
 
 PAGE = 20
+_CODE = re.compile(r"[a-z0-9_]{1,60}")
 #: Clues that a search names one by one.
 _FEW = 2000
 
@@ -157,9 +160,15 @@ _ORDER = ("level_rank", "due_on", "-pk")
 
 
 def clue_page(
-    person: Person, filters: ClueFilters, page: int = 1, counts: Mapping[str, int] | None = None
+    person: Person,
+    filters: ClueFilters,
+    page: int = 1,
+    counts: Mapping[str, int] | None = None,
+    *,
+    at: datetime | None = None,
 ) -> CluePage:
-    """One page of the queue, in its order.
+    """One page of the queue, in its order. Names stand on it, so every look leaves one audit row: what was asked for
+    and which clues were shown, nothing of it in clear.
 
     ``counts`` of ``clue_standing``, where the caller has them, spare counting once more what they tell already.
     """
@@ -180,7 +189,35 @@ def clue_page(
             Clue.objects.filter(_answered(), pk__in=[c.pk for c in clues]).values_list("pk", flat=True)
         )
         rows = [_row(clue, person, offices, likes, answered=clue.pk in answered) for clue in clues]
+        _looked(person, at, "queue.read", rows, page=page, **_asked(filters))
     return CluePage(rows, total, page, pages)
+
+
+def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
+    """The audit row of a list of clues: the numbers shown, and what was asked for."""
+    record(
+        at=at or timezone.now(),
+        actor=person.username,
+        office=person.office_id,
+        action=action,
+        object_kind="queue",
+        object_ref="",
+        detail={**asked, "shown": [row.number for row in rows]},
+    )
+
+
+def _asked(filters: ClueFilters) -> dict[str, Any]:
+    """The filters for the audit. Words that were searched for may name a person: a keyed digest tells alike searches."""
+    told = {
+        # What is typed into an address is no code until it looks like one.
+        name: [code for code in value if _CODE.fullmatch(code)] if isinstance(value, tuple) else value
+        for name, value in vars(filters).items()
+        if value and name != "text"
+    }
+    if words := " ".join(filters.text.split()):
+        digest = salted_hmac("supervision.queue.text", words.lower(), algorithm="sha256").hexdigest()
+        told["text"] = digest[:16]
+    return told
 
 
 def _told(filters: ClueFilters, counts: Mapping[str, int]) -> int | None:
@@ -251,13 +288,15 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
-def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
-    """The named clues within the person's scope, in the order of the names."""
+def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
+    """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
     with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
-    return [_row(found[n], person, offices, {}) for n in wanted if n in found]
+        rows = [_row(found[n], person, offices, {}) for n in wanted if n in found]
+        _looked(person, at, "queue.chosen", rows)
+    return rows
 
 
 def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> QuerySet[Clue]:
@@ -334,14 +373,6 @@ def _offices() -> dict[str, Office]:
     return {office.code: office for office in Office.objects.all()}
 
 
-#: what stands where a model's title would
-_ORIGIN_WORDS = {
-    "model": ("模型", "Model"),
-    "manual": ("人工录入", "Manual entry"),
-    "alert": ("预警转入", "From an alarm"),
-}
-
-
 def _row(
     clue: Clue,
     person: Person,
@@ -363,8 +394,8 @@ def _row(
         title_zh=zh,
         title_en=en,
         rule_code=rule.code if rule else "",
-        rule_title_zh=rule.title.zh if rule else _ORIGIN_WORDS[clue.origin][0],
-        rule_title_en=rule.title.en if rule else _ORIGIN_WORDS[clue.origin][1],
+        rule_title_zh=rule.title.zh if rule else ORIGIN_WORDS[clue.origin][0],
+        rule_title_en=rule.title.en if rule else ORIGIN_WORDS[clue.origin][1],
         sources_zh=[t.zh for t in titles],
         sources_en=[t.en for t in titles],
         office_code=clue.office,
@@ -388,7 +419,12 @@ def _row(
 
 
 def _knows_names(clue: Clue, person: Person) -> bool:
-    """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on."""
+    """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on.
+
+    Where the name may come from material sealed against the person it never does.
+    """
+    if clue.seals and shut(clue.seals, person.department.code if person.department else ""):
+        return False
     return any(move.name != "take_over" for move in _offered(clue, person))
 
 
@@ -691,7 +727,7 @@ def _event(event: Any, clue: Clue) -> Event:
         (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
     )
     if event.kind == "enter":
-        zh, en = _ORIGIN_WORDS[clue.origin]
+        zh, en = ORIGIN_WORDS[clue.origin]
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
@@ -998,12 +1034,15 @@ def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
     return [(code, words.zh, words.en) for code, words in REFERENCE.reasons(listing).items()]
 
 
-def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
-    """Open clues within the person's scope by handler (user name), for hand-over."""
+def open_clues_of(
+    person: Person, handlers: list[str], *, at: datetime | None = None
+) -> dict[str, list[ClueRow]]:
+    """Open clues within the person's scope by handler (user name), for hand-over; one audit row."""
     with _reach(person):
         found = Clue.objects.filter(handler__in=handlers, open=True)
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}
         for clue in found.order_by("handler", "due_on", "id")[:500]:
             rows.setdefault(clue.handler, []).append(_row(clue, person, offices, {}))
+        _looked(person, at, "queue.hand_over", [row for listed in rows.values() for row in listed])
     return rows

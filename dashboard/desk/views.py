@@ -59,7 +59,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     filters, page = _filters(request)
     fragment = "X-Fragment" in request.headers
     counts, waiting = supervision.clue_standing(person)
-    found = supervision.clue_page(person, filters, page, counts)
+    found = supervision.clue_page(person, filters, page, counts, at=timezone.now())
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -263,7 +263,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     move = MOVES[name]
     if not person.may(move.permission):
         raise missing(move.permission)
-    rows = supervision.clue_rows(person, chosen)
+    rows = supervision.clue_rows(person, chosen, at=timezone.now())
     context: dict[str, Any] = {"move": move, "done": "sure" in post}
     if "sure" in post:
         outcomes = [(row, _outcome(name, post, row, chosen[row.number], person)) for row in rows]

@@ -69,6 +69,13 @@ def opens(purpose: str, department: str, seal: str | None) -> bool:
     return purpose == kind.purpose and kind.department in ("", department)
 
 
+def shut(seals: Iterable[str], department: str) -> bool:
+    """Whether something under ``seals`` is not there for the department's people unless they ask first."""
+    return any(
+        KINDS[seal].purpose == CASE_QUERY or KINDS[seal].department not in ("", department) for seal in seals
+    )
+
+
 def purposes(seals: Iterable[str], department: str) -> list[str]:
     """The purposes for which the department's people read rows under ``seals`` without asking first."""
     found = {

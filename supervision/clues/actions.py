@@ -121,11 +121,24 @@ def _permitted(move: lifecycle.Move, clue: Clue, by: Person) -> None:
             clue.version,
         )
     if move.by_handler and clue.handler not in ("", by.username) and not by.may("clue.hand_over"):
+        zh, en = _called(clue.handler)
         raise Refused(
-            f"这条线索由 {clue.handler} 承办；可请部门负责人移交给您",
-            f"{clue.handler} handles this clue; the head of department may hand it over to you",
+            f"这条线索由{zh}承办；可请部门负责人移交给您",
+            f"{en} handles this clue; the head of department may hand it over to you",
             clue.version,
         )
+
+
+def _called(username: str) -> tuple[str, str]:
+    """A colleague as colleagues know one: name, office and department, in both languages."""
+    found = Person.objects.filter(username=username).select_related("office", "department").first()
+    if found is None:
+        return f" {username} ", username
+    zh, en = [found.office.short_zh], [found.office.short_en]
+    if found.department:
+        zh.append(found.department.name_zh)
+        en.append(found.department.name_en)
+    return f" {found.name}（{'・'.join(zh)}）", f"{found.name} ({', '.join(en)})"
 
 
 def _trace(

@@ -96,6 +96,7 @@ def ask(
             agency=agency[:30],
             addressee=_plain(addressee, 120),
             reason=_plain(reason, 300),
+            named_clues=len(numbers),
         )
         DisclosureClue.objects.bulk_create(
             [DisclosureClue(disclosure=made, clue=found[number]) for number in numbers]

@@ -28,6 +28,8 @@ class Disclosure(models.Model):
     addressee = models.CharField(max_length=120)
     reason = models.CharField(max_length=300)
     clues = models.ManyToManyField(Clue, through="DisclosureClue", related_name="disclosures")
+    #: how many clues it names; who looks on may not see all of them
+    named_clues = models.IntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.ASKED)
     decided_by = models.CharField(max_length=60, blank=True)
     decided_at = models.DateTimeField(null=True)

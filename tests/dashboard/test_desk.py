@@ -242,7 +242,7 @@ def test_a_clue_from_an_alarm_says_so_and_leads_back_to_it(desk):
     page = desk.get(f"/clues/{clue.number}").content.decode()
     heading = re.search(r"<h1>(.*?)</h1>", page).group(1)
     assert heading.startswith("疑似") and named(alarm.series).zh in heading and alarm.series not in heading
-    assert "来源 预警" in page and "<b>预警转入</b>" in page
+    assert "来源 预警" in page and "<b>预警转线索</b>" in page
     assert "来源 模型" not in page and "人工录入・" not in page
     back = re.search(r'href="(/alarms\?only=\d+)"', page).group(1)
     assert f'id="alarm-{alarm.pk}"' in desk.get(back).content.decode()

@@ -19,8 +19,8 @@ from supervision.clues.actions import Refused
 from supervision.models import Clue, Interference
 from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
 from tests.conftest import acting_as
-from tests.supervision.sealed import sealed_evidence
 from tests.prefecture import NOW, agreements, bring, citizen, death, patrol, payment, person, sheet
+from tests.supervision.sealed import sealed_evidence
 
 OFFICES = ["532300", "532301", "532302"]
 DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
@@ -82,7 +82,7 @@ def test_both_policies_agree_on_random_worlds(database, capsys):
                     frozenset(c.admitted),
                     frozenset(c.recused),
                     frozenset(c.seals),
-                ),  # fmt: skip
+                ),
             )
         }
         with person_scope(who):
