@@ -237,9 +237,12 @@ def test_the_pages_lead_from_the_clue_to_a_sheet_without_formulas(clue, people):
     assert NUMBER in shown.content.decode() and "仅供核查" in shown.content.decode()
     assert NUMBER not in desk.get(again).content.decode()
     assert desk.post(f"{again}/withdraw").status_code == 409
-    for page in ("/disclosures", "/disclosures?list=own", path, "/disclosures/new"):
-        text = desk.get(page, headers={"Accept-Language": "en"}).content.decode()
-        assert "Disclos" in text or "disclos" in text, page
+    desk.cookies["django_language"] = "en"
+    for page, words in (
+        ("/disclosures", "My requests"), (path, "Clues concerned"), ("/disclosures/new", "Send for approval"),
+    ):  # fmt: skip
+        text = desk.get(page).content.decode()
+        assert words in text and "Disclosures</span>" in text, page
 
 
 def test_an_old_approval_of_a_clue_now_out_of_sight_opens_nothing(clue, people):
