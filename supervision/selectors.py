@@ -462,6 +462,8 @@ def _flags(clue: Clue) -> list[str]:
         flags.append("unsupported")
     if clue.exercise:
         flags.append("exercise")
+    if clue.seals:
+        flags.append("sealed_material")
     return flags
 
 

@@ -47,6 +47,7 @@ class Rule(BaseModel):
     over: int = Field(ge=0)
     hours: Hours | None = None
     source: str = Field(min_length=1)
+    source_en: str = Field(min_length=1)
     since: date
 
 

@@ -192,7 +192,7 @@ def _odd_row(use: audit.OddUse, offices: dict[str, str]) -> OddLine:
         rule.en if english else rule.zh,
         offices.get(use.office, use.office),
         counted,
-        rule.source,
+        rule.source_en if english else rule.source,
         urlencode(query),
     )
 

@@ -234,13 +234,18 @@ def _lines(clues: Iterable[Clue], found: Disclosure, feeds: set[str], by: Person
 
 def _of_record(clue: str, code: str, held: dict[str, Any], opened: dict[str, str]) -> list[Line]:
     feed = ingestion.catalog()[code]
-    usual = next((c.name for c in feed.columns if c.type in ("person_name", "org_name")), "")
+    #: the name last come by, of a person and of an organisation: the number beside it is theirs
+    named = {"person_name": "", "org_name": ""}
     lines = []
     for column in feed.columns:
         value = held.get(column.name)
+        if column.type in named:
+            named[column.type] = str(value or "")
         if value is None:
             continue
-        name = str(held.get(column.name_in or usual) or "")
+        name = named["org_name" if column.type == "credit_code" else "person_name"]
+        if column.name_in:
+            name = str(held.get(column.name_in) or "")
         lines += [
             Line(clue, feed.title.zh, feed.title.en, name, column.zh, column.en, opened[ref])
             for ref in ingestion.refs_in(column, value)

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from chuxiong.kit.factor import named
+from dashboard.indicators.funnel import latest
 from supervision import selectors
 from supervision.alarms import actions as alarms
 from supervision.alarms.raising import raise_alarms
@@ -247,6 +248,8 @@ def test_a_clue_from_an_alarm_says_so_and_leads_back_to_it(desk):
     back = re.search(r'href="(/alarms\?only=\d+)"', page).group(1)
     assert f'id="alarm-{alarm.pk}"' in desk.get(back).content.decode()
     assert clue.number in desk.get("/?origin=alert").content.decode()
+    (on_wall,) = latest()
+    assert (on_wall["rule"], on_wall["rule_en"]) == ("预警转线索", "From an alarm")
     desk.cookies["django_language"] = "en"
     heading = re.search(r"<h1>(.*?)</h1>", desk.get(f"/clues/{clue.number}").content.decode()).group(1)
     assert heading.startswith("Suspected: ") and named(alarm.series).en in heading
