@@ -10,7 +10,7 @@ from django.db import connections
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 from ingestion import partitions
 from ingestion.catalog.load import Catalog, live
-from ingestion.catalog.seals import KINDS
+from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED
 from ingestion.catalog.spec import FeedSpec
 
 # Every pool table starts with these; see docs/architecture.md.
@@ -201,5 +201,7 @@ def _unsealed(feed: FeedSpec) -> str:
     for code in dict.fromkeys(seal.kind for seal in feed.seals):
         kind = KINDS[code]
         own = f" and {department} = '{kind.department}'" if kind.department else ""
+        if kind.purpose == CASE_QUERY:
+            own += f" and (select audit_written('{RECORDED}'))"
         opened.append(f"({_SEAL} = '{code}' and {purpose} = '{kind.purpose}'{own})")
     return f" and ({' or '.join(opened)})"

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from ingestion.catalog.load import Catalog, live, load_catalog
-from ingestion.catalog.seals import opens
+from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED, opens
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
 from ingestion.models import Batch
@@ -66,11 +66,50 @@ def _hidden(cursor: Any, feeds: Iterable[str]) -> set[str]:
     }
     if not whole:
         return set()
-    cursor.execute("select current_setting('cx.purpose', true), current_setting('cx.department', true)")
-    purpose, department = (value or "" for value in cursor.fetchone())
+    cursor.execute(
+        "select coalesce(current_setting('cx.purpose', true), ''),"
+        " coalesce(current_setting('cx.department', true), ''), audit_written(%s)",
+        [RECORDED],
+    )
+    purpose, department, recorded = cursor.fetchone()
     return {
-        feed for feed, kinds in whole.items() if not all(opens(purpose, department, kind) for kind in kinds)
+        feed
+        for feed, kinds in whole.items()
+        if not all(opens(purpose, department, kind, recorded=recorded) for kind in kinds)
     }
+
+
+def case_query_feeds() -> list[FeedSpec]:
+    """The feeds some of whose rows are read by a recorded case query alone, in code order."""
+    return [
+        feed
+        for feed in catalog().values()
+        if any(KINDS[seal.kind].purpose == CASE_QUERY for seal in feed.seals)
+    ]
+
+
+def records_about(feed: FeedSpec, kind: str, ref: str) -> list[dict[str, Any]]:
+    """The current records of ``feed`` that name the subject, in order of arrival; under the caller's scope."""
+    names = [c.name for c in feed.columns]
+    tests, params = [], []
+    for column in feed.columns:
+        # An identity number stands in a text as a mention; whose kind it is the mention says.
+        if column.pool_type == "uuid" and column.subject == kind:
+            tests.append(f'"{column.name}"::text = %s')
+            params.append(ref)
+        elif column.subject and column.type == "text":
+            tests.append(f'strpos("{column.name}", %s) > 0')
+            params.append(f":{ref}〕")
+    if not tests:
+        return []
+    listed = ", ".join(f'"{name}"' for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'select record_id, {listed} from pool."{feed.code}" where to_landing is null and ({" or ".join(tests)})'
+            " order by record_id limit 200",
+            params,
+        )
+        return [dict(zip(["record_id", *names], row, strict=True)) for row in cursor.fetchall()]
 
 
 def may_be_sealed(feed: str) -> bool:

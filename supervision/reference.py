@@ -58,6 +58,12 @@ class DisclosureBounds(_Strict):
     open_per_day: Bound
 
 
+class CaseQueryBounds(_Strict):
+    """How many queries of sealed registers one person makes in a day."""
+
+    per_day: Bound
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -67,6 +73,7 @@ class Reference(_Strict):
     interference_ways: dict[str, Words]
     unmasking: UnmaskingBounds
     disclosure: DisclosureBounds
+    case_query: CaseQueryBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -26,6 +26,7 @@ from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
 from ingestion.catalog.seals import purposes, shut
+from supervision import case_query
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
@@ -567,6 +568,8 @@ class ClueDetail:
     numbers: bool
     may_open: bool
     reason_given: bool
+    #: whether the person may query sealed registers about the clue's subject
+    may_query: bool
     sealed: bool
     closed_to: str
     #: about who may look on, beside the handling
@@ -596,6 +599,7 @@ _EVENT_WORDS = {
     "direct": ("按权责清单直接交办", "Delivered directly by the duty list"),
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
+    "case_query": ("办案查询封存数据", "Case query of sealed data"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
@@ -669,6 +673,7 @@ def clue_detail(
         numbers=bool(opened),
         may_open=_may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
+        may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,

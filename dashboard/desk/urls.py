@@ -13,6 +13,7 @@ urlpatterns = [
     path("clues/<str:number>/peek", views.peek, name="peek"),
     path("clues/<str:number>", views.clue, name="clue"),
     path("clues/<str:number>/unmask", views.unmask, name="unmask"),
+    path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
     path("alarms", alarms.alarms, name="alarms"),

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 #: the purpose of a query about one person for one case, asked with a reason and recorded
 CASE_QUERY = "case_query"
+#: the audit row without which, in the same transaction, such a query sees nothing
+RECORDED = "case.query"
 
 
 class Kind(BaseModel):
@@ -49,6 +51,8 @@ class Reach:
     feeds: frozenset[str]
     purpose: str
     department: str
+    #: the open transaction has put a case query on record
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,13 @@ class PoolRow:
     seal: str | None
 
 
-def opens(purpose: str, department: str, seal: str | None) -> bool:
+def opens(purpose: str, department: str, seal: str | None, *, recorded: bool = False) -> bool:
     """Whether a scope of this purpose and department reads rows under ``seal``."""
     if seal is None:
         return True
     kind = KINDS[seal]
-    return purpose == kind.purpose and kind.department in ("", department)
+    asked = kind.purpose != CASE_QUERY or recorded
+    return purpose == kind.purpose and kind.department in ("", department) and asked
 
 
 def shut(seals: Iterable[str], department: str) -> bool:
@@ -90,4 +95,4 @@ def readable(reach: Reach, row: PoolRow) -> bool:
     """Within feeds and counties, and not sealed or sealed for others."""
     if row.feed not in reach.feeds or not (row.county is None or row.county in reach.offices):
         return False
-    return opens(reach.purpose, reach.department, row.seal)
+    return opens(reach.purpose, reach.department, row.seal, recorded=reach.recorded)

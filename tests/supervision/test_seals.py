@@ -9,18 +9,20 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, connections, transaction
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from chuxiong.accounts.scope import person_scope, scope
+from chuxiong.audit.record import record
 from dashboard.indicators.funnel import funnel, latest
 from ingestion import selectors as ingestion
 from ingestion.catalog.seals import KINDS, PoolRow, Reach, readable
 from ingestion.catalog.spec import FeedSpec
 from ingestion.pool import sync
-from supervision import selectors
+from supervision import case_query, selectors
 from supervision.clues import actions
 from supervision.matching import run
 from supervision.models import Clue, RuleState
+from supervision.reference import REFERENCE
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
 from tests.conftest import acting_as
@@ -112,6 +114,7 @@ def test_both_policies_of_the_pool_agree_on_random_worlds(database, capsys):
             frozenset(draw.sample(feeds, draw.randint(1, len(feeds)))),
             draw.choice(purposes),
             draw.choice(["", *DEPARTMENTS]),
+            draw.random() < 0.5,
         )
         expected = {key for key, row in rows.items() if readable(reach, row)}
         for role in ("default", "worker"):
@@ -123,6 +126,10 @@ def test_both_policies_of_the_pool_agree_on_random_worlds(database, capsys):
                 ),
                 connections[role].cursor() as cursor,
             ):  # fmt: skip
+                if reach.recorded:
+                    record(
+                        at=NOW, actor="a", action="case.query", object_kind="clue", object_ref="x", using=role
+                    )
                 for feed in feeds:
                     cursor.execute(f'select record_id from pool."{feed}" where true or county is null')
                     found |= {(feed, record) for (record,) in cursor.fetchall()}
@@ -204,14 +211,78 @@ def test_absence_from_a_feed_sealed_as_a_whole_proves_nothing(database):
     land_rows("ps_admin_penalty", [{"party_id": ADULT}], covers=NOW.date())
     feeds = ["ct_trial_case", "ps_admin_penalty"]
 
-    def covered(purpose: str, department: str) -> list[bool]:
+    def covered(purpose: str, department: str, recorded: bool = False) -> list[bool]:
         with scope(offices=OFFICES, feeds=feeds, purpose=purpose, department=department):
+            if recorded:
+                record(at=NOW, actor="a", action="case.query", object_kind="clue", object_ref="x")
             found = ingestion.covered_until(feeds, landing=9)
         return [found[feed] is not None for feed in feeds]
 
     assert covered("legal_supervision", "") == [True, False]
-    assert covered("case_query", "criminal") == [True, False]
-    assert covered("case_query", "minors") == [True, True]
+    assert covered("case_query", "minors") == [True, False]
+    assert covered("case_query", "criminal", recorded=True) == [True, False]
+    assert covered("case_query", "minors", recorded=True) == [True, True]
+
+
+def test_a_sealed_register_is_asked_for_one_clue_on_record_and_nothing_is_kept(database, monkeypatch):
+    agreements()
+    handler, other = _person("a", "532301", "criminal"), _person("b", "532301", "criminal")
+    land_rows("pr_case", [_card(2, ADULT, "否", "钱样本")])
+    _run("criminal", monkeypatch)
+    penalty = {
+        "party_id": ADULT,
+        "decision_no": "楚公（城）行罚决字〔2026〕1号",
+        "violation_type": "殴打他人",
+        "is_minor": "否",
+    }
+    land_rows("ps_admin_penalty", [penalty, {**penalty, "decision_no": "楚公（城）行罚决字〔2026〕2号", "is_minor": "是"},
+                                   {**penalty, "party_id": citizen(5)}])  # fmt: skip
+    with acting_as("owner"):
+        number = Clue.objects.get().number
+
+    def ask(who, **more: str) -> case_query.Answer:  # type: ignore[no-untyped-def]
+        given = {
+            "feed": "ps_admin_penalty",
+            "case_number": "楚检公诉〔2026〕9号",
+            "reason": "核对前科",
+        } | more
+        return case_query.ask(clue_number=number, by=who, at=NOW, **given)
+
+    for name in ("accept", "dispatch", "receive"):
+        more = {"office": "532301"} if name == "dispatch" else {}
+        with pytest.raises(case_query.NotAsked, match="承办人"):
+            ask(handler)
+        getattr(actions, name)(clue_number=number, by=handler, at=NOW, **more)
+    with pytest.raises(case_query.NotAsked, match="案号"):
+        ask(handler, case_number=" ")
+    with pytest.raises(case_query.NotAsked, match="封存数据源"):
+        ask(handler, feed="hr_pension_payment")
+    with pytest.raises(case_query.NotAsked, match="承办人"):
+        ask(other)
+    answer = ask(handler)
+    # The row of a minor stays shut to this department, the rows of others are not asked for, numbers stay masked.
+    (found,) = answer.records
+    texts = {column.name: text for column, text in found}
+    assert texts["violation_type"] == "殴打他人" and texts["party_id"] == ingestion.MASK
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("select actor, reason, detail from audit_auditevent where action = 'case.query'")
+        ((actor, reason, detail),) = cursor.fetchall()
+    assert (actor, reason) == ("a", "核对前科") and "9号" in detail
+    seen = clue_detail(other, number, at=NOW)
+    assert seen is not None and seen.events[-1].zh == "办案查询封存数据" and not seen.sealed_legs
+    assert seen.may_query is False
+    client = Client()
+    client.force_login(handler)
+    page = client.get(f"/clues/{number}").content.decode()
+    assert f'action="/clues/{number}/case-query"' in page
+    form = {"feed": "ps_admin_penalty", "case_number": "9号", "reason": "核对"}
+    shown = client.post(f"/clues/{number}/case-query", form)
+    assert "殴打他人" in shown.content.decode() and "no-store" in shown["Cache-Control"]
+    assert "殴打他人" not in client.get(f"/clues/{number}").content.decode()
+    bounds = REFERENCE.case_query.per_day
+    monkeypatch.setattr(bounds, "__dict__", bounds.__dict__ | {"value": 1})
+    with pytest.raises(case_query.NotAsked, match="今天已用完"):
+        ask(handler)
 
 
 def test_clues_raised_before_their_feed_declared_a_seal_inherit_it_at_the_next_sync(database):
