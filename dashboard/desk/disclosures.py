@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -123,7 +123,7 @@ def _detail(request: HttpRequest, pk: int, refused: str = "", asked: str = "") -
 
 @allowed(*_READERS)
 @require_POST
-def act(request: HttpRequest, pk: int, act: str) -> HttpResponse | FileResponse:
+def act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Decide on it, take it back, or open it: the one answer that bears the numbers."""
     who, at, post = person(request), timezone.now(), request.POST
     if act not in ACTS:
@@ -148,32 +148,27 @@ def act(request: HttpRequest, pk: int, act: str) -> HttpResponse | FileResponse:
     return redirect("desk:disclosure", pk=pk)
 
 
-def _opened(request: HttpRequest, opened: actions.Opened, form: str) -> HttpResponse | FileResponse:
-    who, response = person(request), None
+def _opened(request: HttpRequest, opened: actions.Opened, form: str) -> HttpResponse:
     if form == "xlsx":
         out = io.BytesIO()
-        write_xlsx(opened, out, who, english=english())
-        out.seek(0)
-        name = f"disclosure-{opened.disclosure.pk}.xlsx"
-        response = FileResponse(out, as_attachment=True, filename=name, content_type=_XLSX)
-    else:
-        context: dict[str, Any] = {
-            "opened": opened,
-            "lines": [
-                {
-                    "clue": line.clue,
-                    "name": line.name,
-                    "kind": pick(line.kind_zh, line.kind_en),
-                    "number": line.number,
-                    "source": pick(line.source_zh, line.source_en),
-                }
-                for line in opened.lines
-            ],
-            "inside": [pick(zh, en) for zh, en in opened.kept_inside],
-        }
-        response = render(request, "desk/disclosed.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
+        write_xlsx(opened, out, person(request), english=english())
+        attached = f'attachment; filename="disclosure-{opened.disclosure.pk}.xlsx"'
+        return HttpResponse(out.getvalue(), content_type=_XLSX, headers={"Content-Disposition": attached})
+    context: dict[str, Any] = {
+        "opened": opened,
+        "lines": [
+            {
+                "clue": line.clue,
+                "name": line.name,
+                "kind": pick(line.kind_zh, line.kind_en),
+                "number": line.number,
+                "source": pick(line.source_zh, line.source_en),
+            }
+            for line in opened.lines
+        ],
+        "inside": [pick(zh, en) for zh, en in opened.kept_inside],
+    }
+    return render(request, "desk/disclosed.html", context)
 
 
 def _agencies() -> list[tuple[str, str]]:

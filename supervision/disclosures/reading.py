@@ -115,13 +115,6 @@ def waiting_count(person: Person) -> int:
         return Disclosure.objects.filter(_listed(person, "waiting")).count()
 
 
-def askable(person: Person, numbers: list[str]) -> list[str]:
-    """Those of the clues that the person sees, in the order given."""
-    with person_scope(person):
-        seen = set(Clue.objects.filter(number__in=numbers).values_list("number", flat=True))
-    return [number for number in numbers if number in seen]
-
-
 def _listed(person: Person, listing: str) -> Q:
     own = Q(asked_by=person.username)
     if listing == "own":
