@@ -7,6 +7,7 @@ from datetime import date
 
 from ingestion.catalog.permit import AgreementTerms, Permit, permit
 from ingestion.models import Agreement
+from ingestion.selectors import catalog
 
 PURPOSE = "legal_supervision"
 
@@ -39,3 +40,14 @@ def agreement_of(feed: str, *, on: date, using: str = "default") -> Agreement | 
         if agreement.valid_from <= on <= last:
             return agreement
     return None
+
+
+def kept_inside(feeds: Iterable[str], *, agency: str, on: date, using: str = "default") -> set[str]:
+    """The feeds whose fields no agreement in force lets go to ``agency``; its own go back to it in any case."""
+    wanted, own = set(feeds), catalog()
+    free = {feed for feed in wanted if feed in own and own[feed].agency.code == agency}
+    for agreement in Agreement.objects.using(using).filter(may_be_fed_back=True, valid_from__lte=on):
+        last = min(agreement.valid_to, agreement.ended_on) if agreement.ended_on else agreement.valid_to
+        if on <= last:
+            free |= wanted & set(agreement.fields)
+    return wanted - free

@@ -10,6 +10,7 @@ from django.db import connections
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 from ingestion import partitions
 from ingestion.catalog.load import Catalog, live
+from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED
 from ingestion.catalog.spec import FeedSpec
 
 # Every pool table starts with these; see docs/architecture.md.
@@ -23,6 +24,9 @@ SYSTEM_COLUMNS = (
     ("to_landing", "bigint"),
     ("county", "text"),
 )
+
+
+_SEAL = "seal"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,16 @@ def pool_columns(feed: FeedSpec) -> dict[str, str]:
     return columns
 
 
+def seal_of(feed: FeedSpec) -> str:
+    """SQL of the kind of seal a row stands under, null for none; "" when no row of the feed is ever sealed."""
+    if not feed.seals:
+        return ""
+    whens = " ".join(
+        f"""when {f'"{s.column}"' if s.column else "true"} then '{s.kind}'""" for s in feed.seals
+    )
+    return f"case {whens} end"
+
+
 def sync(catalog: Catalog, *, using: str = "owner") -> list[Change]:
     """Create missing tables, columns and indexes; report what differs and would destroy data.
 
@@ -59,7 +73,11 @@ def sync(catalog: Catalog, *, using: str = "owner") -> list[Change]:
                 [feed.code],
             )
             existing = dict(cursor.fetchall())
-            for change in (*_plan(feed, existing), *_partitioning(cursor, feed, existing)):
+            for change in (
+                *_plan(feed, existing),
+                *_sealing(cursor, feed, existing),
+                *_partitioning(cursor, feed, existing),
+            ):
                 if not change.refused:
                     cursor.execute(change.statement)
                 changes.append(change)
@@ -84,6 +102,32 @@ def _partitioning(cursor: Any, feed: FeedSpec, existing: dict[str, str]) -> list
     return [Change(feed.code, by_hand, refused=True)]
 
 
+def _sealing(cursor: Any, feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
+    """The column that says which seal a row stands under. The database computes it from the row's own columns:
+    no writer can forget it, and to write it anew loses nothing. Its comment holds what it was made from."""
+    table, wanted, found = f'pool."{feed.code}"', seal_of(feed), ""
+    if _SEAL in existing:
+        cursor.execute(
+            "select coalesce(col_description(attrelid, attnum), '?') from pg_attribute"
+            " where attrelid = to_regclass(%s) and attname = %s",
+            [table, _SEAL],
+        )
+        found = cursor.fetchone()[0]
+    if wanted == found:
+        return []
+    statements = []
+    if _SEAL in existing:
+        # The policy names the column; it is made anew with the rights.
+        statements += [f"drop policy if exists scope on {table}", f"alter table {table} drop column {_SEAL}"]
+    if wanted:
+        literal = wanted.replace("'", "''")
+        statements += [
+            f"alter table {table} add column {_SEAL} text generated always as ({wanted}) stored",
+            f"comment on column {table}.{_SEAL} is '{literal}'",
+        ]
+    return [Change(feed.code, statement) for statement in statements]
+
+
 def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
     table = f'pool."{feed.code}"'
     columns = pool_columns(feed)
@@ -104,7 +148,7 @@ def _plan(feed: FeedSpec, existing: dict[str, str]) -> list[Change]:
         elif existing[name] != wanted:
             by_hand = f'alter table {table} alter column "{name}" type {wanted} using "{name}"::{wanted}'
             changes.append(Change(feed.code, by_hand, refused=True))
-    gone = set(existing) - set(columns) - {name for name, _ in SYSTEM_COLUMNS}
+    gone = set(existing) - set(columns) - {name for name, _ in SYSTEM_COLUMNS} - {_SEAL}
     changes += [
         Change(feed.code, f'alter table {table} drop column "{n}"', refused=True) for n in sorted(gone)
     ]
@@ -134,7 +178,7 @@ def _rights(feed: FeedSpec) -> list[str]:
     table = f'pool."{feed.code}"'
     in_scope = (
         f"'{feed.code}' = any (string_to_array((select current_setting('cx.feeds', true)), ','))"
-        f" and (county is null or {OFFICE_IN_SCOPE.format(column='county')})"
+        f" and (county is null or {OFFICE_IN_SCOPE.format(column='county')})" + _unsealed(feed)
     )
     return [
         f"alter table {table} enable row level security",
@@ -145,3 +189,19 @@ def _rights(feed: FeedSpec) -> list[str]:
         f"drop policy if exists scope on {table}",
         f"create policy scope on {table} for select to cx_worker, cx_web using ({in_scope})",
     ]
+
+
+def _unsealed(feed: FeedSpec) -> str:
+    """The second wall of ``ingestion.catalog.seals.opens``: sealed rows are there for the purpose that opens them."""
+    if not feed.seals:
+        return ""
+    purpose = "(select current_setting('cx.purpose', true))"
+    department = "(select current_setting('cx.department', true))"
+    opened = [f"{_SEAL} is null"]
+    for code in dict.fromkeys(seal.kind for seal in feed.seals):
+        kind = KINDS[code]
+        own = f" and {department} = '{kind.department}'" if kind.department else ""
+        if kind.purpose == CASE_QUERY:
+            own += f" and (select audit_written('{RECORDED}'))"
+        opened.append(f"({_SEAL} = '{code}' and {purpose} = '{kind.purpose}'{own})")
+    return f" and ({' or '.join(opened)})"

@@ -27,4 +27,29 @@ STATEMENTS = [
     "create or replace view wall_feed as select feed, max(landed_at) as landed_at, max(covers_until) as covers_until,"
     " count(*) as landings from ingestion_landing group by feed",
     "grant select on wall_feed to cx_wall, cx_web",
+    # Which seals the rows of an evidence stand under, whoever asks may read them or not: for the owner's own functions.
+    """
+    create or replace function pool_seals(evidence jsonb) returns varchar[] language plpgsql stable
+    set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        item record;
+        found varchar[];
+        kinds varchar[] := '{}';
+    begin
+        if jsonb_typeof(evidence) <> 'array' then
+            return kinds;
+        end if;
+        for item in select e ->> 'feed' as feed, array_agg((e ->> 'record_id')::bigint) as ids
+                from jsonb_array_elements(evidence) e group by 1 loop
+            if exists (select 1 from pg_attribute where attrelid = to_regclass(format('pool.%I', item.feed))
+                    and attname = 'seal' and attgenerated = 's' and not attisdropped) then
+                execute format('select array_agg(distinct seal) from pool.%I where record_id = any ($1)'
+                    ' and seal is not null', item.feed) into found using item.ids;
+                kinds := kinds || coalesce(found, '{}');
+            end if;
+        end loop;
+        return array(select distinct k from unnest(kinds) k order by k);
+    end $$
+    """,
+    "revoke all on function pool_seals(jsonb) from public",
 ]

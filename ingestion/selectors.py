@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from ingestion.catalog.load import Catalog, live, load_catalog
+from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED, opens
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
 from ingestion.models import Batch
@@ -38,7 +40,11 @@ def last_landing() -> int:
 
 
 def covered_until(feeds: Iterable[str], *, landing: int) -> dict[str, date | None]:
-    """Per feed, the day up to which delivered data are complete, as known at ``landing``."""
+    """Per feed, the day up to which delivered data are complete, as known at ``landing``.
+
+    None also for a feed that is sealed as a whole, where the open scope does not read it: to whom its rows are not
+    there, their absence proves nothing.
+    """
     wanted = list(feeds)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -46,7 +52,69 @@ def covered_until(feeds: Iterable[str], *, landing: int) -> dict[str, date | Non
             [wanted, landing],
         )
         found = dict(cursor.fetchall())
-    return {feed: found.get(feed) for feed in wanted}
+        hidden = _hidden(cursor, wanted)
+    return {feed: None if feed in hidden else found.get(feed) for feed in wanted}
+
+
+def _hidden(cursor: Any, feeds: Iterable[str]) -> set[str]:
+    """The feeds all of whose rows are sealed against the open scope."""
+    whole = {
+        feed: kinds
+        for feed in feeds
+        if feed in catalog() and any(seal.column is None for seal in catalog()[feed].seals)
+        for kinds in [[seal.kind for seal in catalog()[feed].seals]]
+    }
+    if not whole:
+        return set()
+    cursor.execute(
+        "select coalesce(current_setting('cx.purpose', true), ''),"
+        " coalesce(current_setting('cx.department', true), ''), audit_written(%s)",
+        [RECORDED],
+    )
+    purpose, department, recorded = cursor.fetchone()
+    return {
+        feed
+        for feed, kinds in whole.items()
+        if not all(opens(purpose, department, kind, recorded=recorded) for kind in kinds)
+    }
+
+
+def case_query_feeds() -> list[FeedSpec]:
+    """The feeds some of whose rows are read by a recorded case query alone, in code order."""
+    return [
+        feed
+        for feed in catalog().values()
+        if any(KINDS[seal.kind].purpose == CASE_QUERY for seal in feed.seals)
+    ]
+
+
+def records_about(feed: FeedSpec, kind: str, ref: str) -> list[dict[str, Any]]:
+    """The current records of ``feed`` that name the subject, in order of arrival; under the caller's scope."""
+    names = [c.name for c in feed.columns]
+    tests, params = [], []
+    for column in feed.columns:
+        # An identity number stands in a text as a mention; whose kind it is the mention says.
+        if column.pool_type == "uuid" and column.subject == kind:
+            tests.append(f'"{column.name}"::text = %s')
+            params.append(ref)
+        elif column.subject and column.type == "text":
+            tests.append(f'strpos("{column.name}", %s) > 0')
+            params.append(f":{ref}〕")
+    if not tests:
+        return []
+    listed = ", ".join(f'"{name}"' for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'select record_id, {listed} from pool."{feed.code}" where to_landing is null and ({" or ".join(tests)})'
+            " order by record_id limit 200",
+            params,
+        )
+        return [dict(zip(["record_id", *names], row, strict=True)) for row in cursor.fetchall()]
+
+
+def may_be_sealed(feed: str) -> bool:
+    """Whether rows of the feed can stand under a seal."""
+    return feed in catalog() and bool(catalog()[feed].seals)
 
 
 def landed_feeds(*, since: int, until: int) -> set[str]:
@@ -205,6 +273,16 @@ def display(column: Any, value: Any) -> str:
     if column.type == "enum" and column.codes:
         return str(column.codes.get(value, value))
     return str(value)
+
+
+_REF = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def refs_in(column: Any, value: Any) -> list[str]:
+    """The refs that a value of the column is or mentions, in their order."""
+    if column.pool_type == "uuid":
+        return [str(value)]
+    return _REF.findall(value) if column.type == "text" else []
 
 
 def agencies() -> list[tuple[str, str]]:

@@ -16,6 +16,8 @@ class Viewer:
     username: str
     offices: frozenset[str]
     department: str
+    #: roles that answer for what is sealed in the department
+    sealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,20 @@ class Guarded:
     admitted: frozenset[str]
     #: people who must keep away (回避)
     recused: frozenset[str]
+    #: kinds of sealed material it rests on: it inherited their seal
+    seals: frozenset[str] = frozenset()
 
 
 def visible(viewer: Viewer, clue: Guarded) -> bool:
-    """Within the person's offices, not kept away, of the department if closed, admitted if sealed."""
+    """Within the person's offices, not kept away, of the department if closed, admitted if sealed.
+
+    A seal that came with the material, not from a person's decision, is open to those who answer for sealed material in
+    the department the clue is closed to: nobody would be left to admit anybody otherwise.
+    """
     if clue.office not in viewer.offices or viewer.username in clue.recused:
         return False
-    if clue.sealed and viewer.username not in clue.admitted:
+    in_charge = bool(clue.seals) and viewer.sealed and clue.closed_to in ("", viewer.department)
+    if clue.sealed and viewer.username not in clue.admitted and not in_charge:
         return False
     assigned = bool(clue.handler) and clue.handler == viewer.username
     return clue.closed_to in ("", viewer.department) or assigned

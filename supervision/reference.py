@@ -31,6 +31,8 @@ class ClosedDomain(_Strict):
     """A domain whose clues only one department sees."""
 
     department: str
+    #: what runs of its rules read sealed rows for ("" = they read none)
+    purpose: str = ""
     source: str
     since: date
 
@@ -48,6 +50,20 @@ class UnmaskingBounds(_Strict):
     alarm_per_hour: Bound
 
 
+class DisclosureBounds(_Strict):
+    """How many clues one disclosure may concern, how long an approval holds, how many a person opens in a day."""
+
+    clues_most: Bound
+    valid_days: Bound
+    open_per_day: Bound
+
+
+class CaseQueryBounds(_Strict):
+    """How many queries of sealed registers one person makes in a day."""
+
+    per_day: Bound
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -56,6 +72,8 @@ class Reference(_Strict):
     closed_domains: dict[str, ClosedDomain]
     interference_ways: dict[str, Words]
     unmasking: UnmaskingBounds
+    disclosure: DisclosureBounds
+    case_query: CaseQueryBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]
@@ -64,6 +82,11 @@ class Reference(_Strict):
         """The department that alone sees clues of ``domain``, or ""."""
         closed = self.closed_domains.get(domain)
         return closed.department if closed else ""
+
+    def purpose(self, domain: str) -> str:
+        """For what runs of ``domain``'s rules read the pool; "" where it is the usual purpose."""
+        closed = self.closed_domains.get(domain)
+        return closed.purpose if closed else ""
 
     def reasons(self, listing: str) -> dict[str, Words]:
         return self.reasons_by_list[listing]

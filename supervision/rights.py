@@ -1,16 +1,30 @@
 """Who may do what with clues; a wall sees type, township and stage only."""
 
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+from ingestion.catalog.seals import CASE_QUERY, KINDS
+from supervision.reference import REFERENCE
 
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
 _PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
 _DEPARTMENT = "(select coalesce(current_setting('cx.department', true), ''))"
+# A seal that came with the material is open to those who answer for sealed material in the department.
+_IN_CHARGE = (
+    "seals <> '{}' and (select current_setting('cx.sealed', true)) = 'on'"
+    f" and (closed_to = '' or closed_to = {_DEPARTMENT})"
+)
 # The second wall of supervision/access.py: the same policy, row by row. That a clue is not personal implies its third
 # part, so for those clues an index that holds the columns of the first two answers without looking at the rows.
 VISIBLE = (
     f"{_IN_OFFICE}"
     f" and (closed_to = '' or closed_to = {_DEPARTMENT} or (handler <> '' and handler = {_PERSON}))"
-    f" and (not personal or (not ({_PERSON} = any (recused)) and (not sealed or {_PERSON} = any (admitted))))"
+    f" and (not personal or (not ({_PERSON} = any (recused)) and (not sealed or {_PERSON} = any (admitted)"
+    f" or ({_IN_CHARGE}))))"
+)
+#: kind of seal → the department it closes a clue to
+_ROOMS = ", ".join(f"('{code}', '{kind.department}')" for code, kind in KINDS.items())
+#: those of them that the department alone opens, without a case query
+_OPEN_ROOMS = ", ".join(
+    f"('{code}', '{kind.department}')" for code, kind in KINDS.items() if kind.purpose != CASE_QUERY
 )
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
@@ -21,6 +35,8 @@ TABLES = {
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
     "supervision_unmasking": {"web": "SELECT, INSERT"},
+    "supervision_disclosure": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_disclosureclue": {"web": "SELECT, INSERT"},
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
@@ -39,6 +55,23 @@ POLICIES = {
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
         ("read", ["web"], "select", f"recorded_by = {_PERSON} or {_DEPARTMENT} = 'inspection'", ""),
+    ],
+    # Asked for in one's own name; seen by who asked and within the office. What may become of it, the trigger says.
+    "supervision_disclosure": [
+        ("ask", ["web"], "insert", "", f"asked_by = {_PERSON} and state = 'asked' and {_IN_OFFICE}"),
+        ("see", ["web"], "select", f"asked_by = {_PERSON} or {_IN_OFFICE}", ""),
+        ("decide", ["web"], "update", f"asked_by = {_PERSON} or {_IN_OFFICE}", _IN_OFFICE),
+    ],
+    "supervision_disclosureclue": [
+        ("see", ["web"], "select", _OF_CLUE, ""),
+        (
+            "ask",
+            ["web"],
+            "insert",
+            "",
+            f"{_OF_CLUE} and exists (select 1 from supervision_disclosure d"
+            f" where d.id = disclosure_id and d.asked_by = {_PERSON} and d.state = 'asked')",
+        ),
     ],
     # One counts one's own, on clues one sees.
     "supervision_unmasking": [
@@ -76,7 +109,7 @@ STATEMENTS = [
     "create or replace view wall_clue as select c.id, c.office, c.state, c.outcome, case when c.closed_to = '' then c.rule else '' end as rule, c.level,"
     " case when c.closed_to = '' then c.township else '' end as township,"
     " c.raised_at, c.checked_at is not null as checked, c.confirmed_at is not null as confirmed,"
-    " c.closed_to <> '' as closed"
+    " c.closed_to <> '' as closed, c.origin"
     " from supervision_clue c where not c.exercise and not c.sealed and c.state not in ('merged', 'withdrawn')",
     "grant select on wall_clue to cx_wall, cx_web",
     # Alarms on a wall: what, where, how loud, since when. No firm, no outfall.
@@ -122,6 +155,33 @@ STATEMENTS = [
     """,
     "create or replace trigger supervision_clue_guard before insert or update on supervision_clue"
     " for each row execute function supervision_clue_guard()",
+    # A clue that rests on sealed rows inherits their seal and their department, whatever code writes it. What two
+    # people decided later stands until material under another seal joins.
+    "alter table supervision_clue alter column seals set default '{}'",
+    f"""
+    create or replace function supervision_clue_seal() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        found varchar[] := pool_seals(new.evidence);
+        room text;
+    begin
+        if not (found <@ coalesce(old.seals, '{{}}')) then
+            new.sealed := true;
+            select max(r.department) into room from (values {_ROOMS}) r(kind, department)
+                where r.kind = any (found) and r.department <> '';
+            if room is not null and new.closed_to in ('', room) then
+                new.closed_to := room;
+                if exists (select 1 from accounts_department d where d.office_id = new.office and d.code = room) then
+                    new.department := room;
+                end if;
+            end if;
+        end if;
+        new.seals := found;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_clue_seal before insert or update of evidence, seals on supervision_clue"
+    " for each row execute function supervision_clue_seal()",
     """
     create or replace function supervision_unmasking_now() returns trigger language plpgsql
     set search_path = pg_catalog, public, pg_temp as $$
@@ -132,8 +192,31 @@ STATEMENTS = [
     """,
     "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"
     " for each row execute function supervision_unmasking_now()",
+    # Which numbers belong to a clue is read from its records, not asked. A row sealed against the caller stays shut.
+    f"""
+    create or replace function supervision_refs(evidence jsonb)
+    returns table (feed text, record_id bigint, ref uuid)
+    language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
+    #variable_conflict use_column
+    declare
+        item jsonb;
+        row_values jsonb;
+    begin
+        for item in select * from jsonb_array_elements(evidence) loop
+            execute format('select to_jsonb(t) from pool.%I t where t.record_id = $1', item ->> 'feed')
+                into row_values using (item ->> 'record_id')::bigint;
+            continue when row_values ->> 'seal' is not null
+                and not (row_values ->> 'seal') in (select r.kind from (values {_OPEN_ROOMS}) r(kind, department)
+                    where r.department in ('', {_DEPARTMENT}));
+            return query select item ->> 'feed', (item ->> 'record_id')::bigint, (m.part)[1]::uuid
+                from jsonb_each_text(coalesce(row_values, '{{}}')) v(k, cell),
+                    regexp_matches(v.cell, '([0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}})', 'g') m(part);
+        end loop;
+    end $$
+    """,
+    "revoke all on function supervision_refs(jsonb) from public",
     # The sealed numbers behind the evidence of one clue, for whoever sees it and has given the reason today. The web
-    # role reaches the vault by this door alone; which numbers belong to the clue is read from its records, not asked.
+    # role reaches the vault by this door and the next alone.
     f"""
     create or replace function supervision_identifiers(of_clue bigint)
     returns table (ref uuid, kind text, box bytea, key_id text)
@@ -141,9 +224,6 @@ STATEMENTS = [
     #variable_conflict use_column
     declare
         evidence_of jsonb;
-        item jsonb;
-        row_values jsonb;
-        found uuid[] := '{{}}';
     begin
         select evidence into evidence_of from supervision_clue
         where id = of_clue and {VISIBLE}
@@ -152,19 +232,89 @@ STATEMENTS = [
         if evidence_of is null then
             raise exception 'no reason given for this clue' using errcode = 'insufficient_privilege';
         end if;
-        for item in select * from jsonb_array_elements(evidence_of) loop
-            execute format('select to_jsonb(t) from pool.%I t where t.record_id = $1', item ->> 'feed')
-                into row_values using (item ->> 'record_id')::bigint;
-            found := found || array(
-                select (m.part)[1]::uuid from jsonb_each_text(coalesce(row_values, '{{}}')) v(k, cell),
-                    regexp_matches(v.cell, '([0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}})', 'g') m(part));
-        end loop;
         return query select i.ref, i.kind::text, i.sealed, i.key_id::text from vault_identifier i
-            where i.ref = any (found);
+            where i.ref in (select r.ref from supervision_refs(evidence_of) r);
     end $$
     """,
     "revoke all on function supervision_identifiers(bigint) from public",
     "grant execute on function supervision_identifiers(bigint) to cx_web",
+    # The numbers of an approved disclosure: only in the transaction that opens it, and only once its audit row is
+    # written there.
+    f"""
+    create or replace function supervision_disclosed(of_disclosure bigint)
+    returns table (clue bigint, feed text, record_id bigint, ref uuid, kind text, box bytea, key_id text)
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+    #variable_conflict use_column
+    begin
+        if not exists (select 1 from supervision_disclosure d where d.id = of_disclosure and d.state = 'opened'
+                and d.asked_by = {_PERSON} and d.opened_at = now())
+            or not exists (select 1 from audit_auditevent e where e.action = 'identifier.disclose'
+                and e.object_ref = of_disclosure::text
+                and e.stamp = pg_current_xact_id()::text::bigint + audit_offset()) then
+            raise exception 'not open in this act' using errcode = 'insufficient_privilege';
+        end if;
+        return query select c.id, r.feed, r.record_id, i.ref, i.kind::text, i.sealed, i.key_id::text
+            from supervision_disclosureclue x join (select * from supervision_clue where {VISIBLE}) c on c.id = x.clue_id,
+                lateral supervision_refs(c.evidence) r join vault_identifier i on i.ref = r.ref
+            where x.disclosure_id = of_disclosure;
+    end $$
+    """,
+    "revoke all on function supervision_disclosed(bigint) from public",
+    "grant execute on function supervision_disclosed(bigint) to cx_web",
+    # Whether the caller sees every clue that a disclosure concerns: those out of sight cannot be counted by the caller.
+    f"""
+    create or replace function supervision_disclosure_whole(of_disclosure bigint)
+    returns boolean language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+        select not exists (select 1 from supervision_disclosureclue x where x.disclosure_id = of_disclosure
+            and not exists (select 1 from supervision_clue where id = x.clue_id and {VISIBLE}))
+    $$
+    """,
+    "revoke all on function supervision_disclosure_whole(bigint) from public",
+    "grant execute on function supervision_disclosure_whole(bigint) to cx_web",
+    # asked → approved or refused by somebody else whose roles allow it; approved → opened by who asked, in time;
+    # withdrawn by who asked. Times are the database's, and what was asked for never changes.
+    f"""
+    create or replace function supervision_disclosure_guard() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        who text := current_setting('cx.person', true);
+    begin
+        if session_user <> 'cx_web' then
+            return new;
+        end if;
+        if tg_op = 'INSERT' then
+            new.asked_at := now();
+            return new;
+        end if;
+        if (new.office, new.asked_by, new.asked_at, new.basis, new.agency, new.addressee, new.reason, new.named_clues) is distinct from
+                (old.office, old.asked_by, old.asked_at, old.basis, old.agency, old.addressee, old.reason, old.named_clues) then
+            raise exception 'what was asked for stands' using errcode = 'insufficient_privilege';
+        end if;
+        if old.state = 'asked' and new.state in ('approved', 'refused') then
+            if who = old.asked_by or new.decided_by is distinct from who or not exists (
+                    select 1 from accounts_person p join accounts_role r on r.code = any (p.roles)
+                    where p.username = who and p.is_active and 'disclosure.approve' = any (r.may)) then
+                raise exception 'a second person decides' using errcode = 'insufficient_privilege';
+            end if;
+            new.decided_at := now();
+            new.expires_at := case when new.state = 'approved'
+                then now() + interval '{REFERENCE.disclosure.valid_days.value} days' end;
+        elsif who = old.asked_by and new.decided_by = old.decided_by
+                and new.decided_at is not distinct from old.decided_at
+                and new.expires_at is not distinct from old.expires_at
+                and (old.state in ('asked', 'approved') and new.state = 'withdrawn'
+                    or old.state = 'approved' and new.state = 'opened' and now() < old.expires_at) then
+            new.opened_at := case when new.state = 'opened' then now() end;
+        elsif not (who = old.asked_by and old.state = 'opened' and old.opened_at = now() and new.state = 'opened'
+                and new.opened_at = old.opened_at and new.decided_by = old.decided_by
+                and new.decided_at = old.decided_at and new.expires_at = old.expires_at) then
+            raise exception 'not the next step' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_disclosure_guard before insert or update on supervision_disclosure"
+    " for each row execute function supervision_disclosure_guard()",
     # An agency's answer leaves its trace on the clue without showing the clue to the agency's connection.
     """
     create or replace function supervision_letter_event(letter_id bigint, at_time timestamptz, what text, words text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from django.db import connection
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import Scope, person_scope, scope
@@ -22,11 +25,13 @@ from chuxiong.kit import mask
 from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
+from ingestion.catalog.seals import purposes, shut
+from supervision import case_query
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
-from supervision.clues.lifecycle import CLOSED, STATE_WORDS, State
+from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
 from supervision.models import Alarm, Clue, Letter, RuleState
 from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import compile_rule
@@ -35,13 +40,18 @@ from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
 
 PAGE = 20
+_CODE = re.compile(r"[a-z0-9_]{1,60}")
 #: Clues that a search names one by one.
 _FEW = 2000
 
 
-def _reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+def _reach(
+    person: Person, *, feeds: Iterable[str] = (), purpose: str = "supervision"
+) -> AbstractContextManager[Scope]:
     """The person's scope; an empty one for somebody whose roles do not allow looking at clues."""
-    return person_scope(person, feeds=feeds) if person.may("clue.read") else scope(offices=())
+    return (
+        person_scope(person, feeds=feeds, purpose=purpose) if person.may("clue.read") else scope(offices=())
+    )
 
 
 @lru_cache(maxsize=1)
@@ -151,9 +161,15 @@ _ORDER = ("level_rank", "due_on", "-pk")
 
 
 def clue_page(
-    person: Person, filters: ClueFilters, page: int = 1, counts: Mapping[str, int] | None = None
+    person: Person,
+    filters: ClueFilters,
+    page: int = 1,
+    counts: Mapping[str, int] | None = None,
+    *,
+    at: datetime | None = None,
 ) -> CluePage:
-    """One page of the queue, in its order.
+    """One page of the queue, in its order. Names stand on it, so every look leaves one audit row: what was asked for
+    and which clues were shown, nothing of it in clear.
 
     ``counts`` of ``clue_standing``, where the caller has them, spare counting once more what they tell already.
     """
@@ -174,7 +190,35 @@ def clue_page(
             Clue.objects.filter(_answered(), pk__in=[c.pk for c in clues]).values_list("pk", flat=True)
         )
         rows = [_row(clue, person, offices, likes, answered=clue.pk in answered) for clue in clues]
+        _looked(person, at, "queue.read", rows, page=page, **_asked(filters))
     return CluePage(rows, total, page, pages)
+
+
+def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
+    """The audit row of a list of clues: the numbers shown, and what was asked for."""
+    record(
+        at=at or timezone.now(),
+        actor=person.username,
+        office=person.office_id,
+        action=action,
+        object_kind="queue",
+        object_ref="",
+        detail={**asked, "shown": [row.number for row in rows]},
+    )
+
+
+def _asked(filters: ClueFilters) -> dict[str, Any]:
+    """The filters for the audit. Words that were searched for may name a person: a keyed digest tells alike searches."""
+    told = {
+        # What is typed into an address is no code until it looks like one.
+        name: [code for code in value if _CODE.fullmatch(code)] if isinstance(value, tuple) else value
+        for name, value in vars(filters).items()
+        if value and name != "text"
+    }
+    if words := " ".join(filters.text.split()):
+        digest = salted_hmac("supervision.queue.text", words.lower(), algorithm="sha256").hexdigest()
+        told["text"] = digest[:16]
+    return told
 
 
 def _told(filters: ClueFilters, counts: Mapping[str, int]) -> int | None:
@@ -245,13 +289,15 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
-def clue_rows(person: Person, numbers: Iterable[str]) -> list[ClueRow]:
-    """The named clues within the person's scope, in the order of the names."""
+def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
+    """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
     with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
-    return [_row(found[n], person, offices, {}) for n in wanted if n in found]
+        rows = [_row(found[n], person, offices, {}) for n in wanted if n in found]
+        _looked(person, at, "queue.chosen", rows)
+    return rows
 
 
 def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> QuerySet[Clue]:
@@ -328,14 +374,6 @@ def _offices() -> dict[str, Office]:
     return {office.code: office for office in Office.objects.all()}
 
 
-#: what stands where a model's title would
-_ORIGIN_WORDS = {
-    "model": ("模型", "Model"),
-    "manual": ("人工录入", "Manual entry"),
-    "alert": ("预警转入", "From an alarm"),
-}
-
-
 def _row(
     clue: Clue,
     person: Person,
@@ -357,8 +395,8 @@ def _row(
         title_zh=zh,
         title_en=en,
         rule_code=rule.code if rule else "",
-        rule_title_zh=rule.title.zh if rule else _ORIGIN_WORDS[clue.origin][0],
-        rule_title_en=rule.title.en if rule else _ORIGIN_WORDS[clue.origin][1],
+        rule_title_zh=rule.title.zh if rule else ORIGIN_WORDS[clue.origin][0],
+        rule_title_en=rule.title.en if rule else ORIGIN_WORDS[clue.origin][1],
         sources_zh=[t.zh for t in titles],
         sources_en=[t.en for t in titles],
         office_code=clue.office,
@@ -382,7 +420,12 @@ def _row(
 
 
 def _knows_names(clue: Clue, person: Person) -> bool:
-    """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on."""
+    """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on.
+
+    Where the name may come from material sealed against the person it never does.
+    """
+    if clue.seals and shut(clue.seals, person.department.code if person.department else ""):
+        return False
     return any(move.name != "take_over" for move in _offered(clue, person))
 
 
@@ -420,6 +463,8 @@ def _flags(clue: Clue) -> list[str]:
         flags.append("unsupported")
     if clue.exercise:
         flags.append("exercise")
+    if clue.seals:
+        flags.append("sealed_material")
     return flags
 
 
@@ -511,6 +556,8 @@ class ClueDetail:
     sources_total: int
     #: sources that no agreement covers today, with the reason: their records are not shown
     stopped: list[tuple[Any, str]]
+    #: sources with records sealed against the person, and how many: that they exist is all that is shown
+    sealed_legs: list[tuple[Any, int]]
     basis: list[Basis]
     checking_points_zh: list[str]
     checking_points_en: list[str]
@@ -521,6 +568,8 @@ class ClueDetail:
     numbers: bool
     may_open: bool
     reason_given: bool
+    #: whether the person may query sealed registers about the clue's subject
+    may_query: bool
     sealed: bool
     closed_to: str
     #: about who may look on, beside the handling
@@ -550,6 +599,7 @@ _EVENT_WORDS = {
     "direct": ("按权责清单直接交办", "Delivered directly by the duty list"),
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
+    "case_query": ("办案查询封存数据", "Case query of sealed data"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
@@ -597,18 +647,22 @@ def clue_detail(
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
-    facts, sources, stopped = _evidence(person, clue, rule, named, opened, timezone.localdate(at), most)
+    facts, sources, stopped, hidden = _evidence(
+        person, clue, rule, named, opened, timezone.localdate(at), most
+    )
+    told = None if hidden else clue.material
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
-        sentence_zh=rule_sentence(rule, clue.material, "zh") if rule else "",
-        sentence_en=rule_sentence(rule, clue.material, "en") if rule else "",
+        sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
+        sentence_en=rule_sentence(rule, told, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",
-        conditions=[Condition(**line) for line in condition_lines(rule, clue.conditions)] if rule else [],
+        conditions=_conditions(clue, rule, hidden),
         facts=facts,
         sources=sources,
         sources_total=len(clue.evidence),
         stopped=[(ingestion.catalog()[feed].title, why) for feed, why in sorted(stopped.items())],
+        sealed_legs=[(ingestion.catalog()[feed].title, rows) for feed, rows in sorted(hidden.items())],
         basis=[Basis(b.law, b.article, b.note) for b in rule.basis_on(act_date)] if rule else [],
         checking_points_zh=[p.zh for p in rule.checking_points] if rule else [],
         checking_points_en=[p.en for p in rule.checking_points] if rule else [],
@@ -619,6 +673,7 @@ def clue_detail(
         numbers=bool(opened),
         may_open=_may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
+        may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
@@ -637,6 +692,21 @@ def clue_detail(
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _conditions(clue: Clue, rule: LoadedRule | None, hidden: Mapping[str, int]) -> list[Condition]:
+    """The rule's conditions as they came out; of a source sealed against the person the values are not shown."""
+    if rule is None:
+        return []
+    lines = condition_lines(rule, clue.conditions)
+    if hidden:
+        columns = _conditions_of_columns(rule).items()
+        numbers = {number for (feed, _column), listed in columns for number in listed if feed in hidden}
+        lines = [
+            {**line, "value": ingestion.MASK, "threshold": ingestion.MASK} if n in numbers else line
+            for n, line in enumerate(lines, 1)
+        ]
+    return [Condition(**line) for line in lines]
 
 
 def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possible]:
@@ -664,7 +734,7 @@ def _event(event: Any, clue: Clue) -> Event:
         (move.words.zh, move.words.en) if move else _EVENT_WORDS.get(event.kind, (event.kind, event.kind))
     )
     if event.kind == "enter":
-        zh, en = _ORIGIN_WORDS[clue.origin]
+        zh, en = ORIGIN_WORDS[clue.origin]
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
@@ -712,13 +782,14 @@ def _evidence(
     opened: dict[str, str],
     on: date,
     most: int,
-) -> tuple[list[Fact], list[EvidenceSource], dict[str, str]]:
+) -> tuple[list[Fact], list[EvidenceSource], dict[str, str], dict[str, int]]:
     """The records behind the clue: facts as rows, sources as columns, identifiers masked.
 
     A source whose agreement does not cover the use ``on`` that day is not read; the third value says why, by feed.
+    The fourth counts by feed the records that are sealed against the person.
     """
     if rule is None:
-        return [], [], {}
+        return [], [], {}, {}
     shown = clue.evidence[:ALL_SOURCES]
     read = compile_rule(rule, ingestion.catalog()).fields_read
     wanted: dict[str, list[int]] = {}
@@ -727,8 +798,16 @@ def _evidence(
     stopped = agreements.check({feed: read[feed] for feed in wanted}, on=on).refused
     wanted = {feed: ids for feed, ids in wanted.items() if feed not in stopped}
     shown = [item for item in shown if item["feed"] in wanted]
-    with _reach(person, feeds=wanted):
-        records = ingestion.records(wanted)
+    department = person.department.code if person.department else ""
+    records: dict[tuple[str, int], dict[str, Any]] = {}
+    for purpose in ("supervision", *purposes(clue.seals, department)):
+        with _reach(person, feeds=wanted, purpose=purpose):
+            records |= ingestion.records(wanted)
+    hidden = Counter(
+        item["feed"]
+        for item in shown
+        if ingestion.may_be_sealed(item["feed"]) and (item["feed"], item["record_id"]) not in records
+    )
     shown = _foremost(clue, rule, shown, records, most)
     # Records of one source stand together, the period they cover in order.
     feeds = list(wanted)
@@ -770,7 +849,7 @@ def _evidence(
         # Where several agencies name one fact differently, the main source's word stands.
         own = {c.name: c for c in ingestion.catalog()[driver].columns}
         facts = {k: Fact(k, own[k].zh, own[k].en) if k in own else f for k, f in facts.items()}
-    return list(facts.values()), sources, dict(stopped)
+    return list(facts.values()), sources, dict(stopped), dict(hidden)
 
 
 def _shown(column: Any, value: Any, named: bool, opened: dict[str, str]) -> str:
@@ -962,12 +1041,15 @@ def reasons(listing: str) -> Iterable[tuple[str, str, str]]:
     return [(code, words.zh, words.en) for code, words in REFERENCE.reasons(listing).items()]
 
 
-def open_clues_of(person: Person, handlers: list[str]) -> dict[str, list[ClueRow]]:
-    """Open clues within the person's scope by handler (user name), for hand-over."""
+def open_clues_of(
+    person: Person, handlers: list[str], *, at: datetime | None = None
+) -> dict[str, list[ClueRow]]:
+    """Open clues within the person's scope by handler (user name), for hand-over; one audit row."""
     with _reach(person):
         found = Clue.objects.filter(handler__in=handlers, open=True)
         offices = _offices()
         rows: dict[str, list[ClueRow]] = {}
         for clue in found.order_by("handler", "due_on", "id")[:500]:
             rows.setdefault(clue.handler, []).append(_row(clue, person, offices, {}))
+        _looked(person, at, "queue.hand_over", [row for listed in rows.values() for row in listed])
     return rows

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 
 from .models import Office, Person
 
-_SETTINGS = ("cx.offices", "cx.feeds", "cx.purpose", "cx.person", "cx.department")
+_SETTINGS = ("cx.offices", "cx.feeds", "cx.purpose", "cx.person", "cx.department", "cx.sealed")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,18 @@ class Scope:
     purpose: str = ""
     person: str = ""
     department: str = ""
+    #: the person's roles answer for what is sealed in their department
+    sealed: bool = False
 
     def values(self) -> tuple[str, ...]:
-        return ",".join(self.offices), ",".join(self.feeds), self.purpose, self.person, self.department
+        return (
+            ",".join(self.offices),
+            ",".join(self.feeds),
+            self.purpose,
+            self.person,
+            self.department,
+            "on" if self.sealed else "",
+        )
 
 
 @contextmanager
@@ -38,10 +47,11 @@ def scope(
     purpose: str = "",
     person: str = "",
     department: str = "",
+    sealed: bool = False,
     using: str = "default",
 ) -> Iterator[Scope]:
     """Open a transaction whose reach is the given offices and feeds; restores the outer reach after."""
-    wanted = Scope(tuple(offices), tuple(feeds), purpose, person, department)
+    wanted = Scope(tuple(offices), tuple(feeds), purpose, person, department, sealed)
     connection = connections[using]
     with transaction.atomic(using=using):
         with connection.cursor() as cursor:
@@ -68,6 +78,7 @@ def person_scope(
         purpose=purpose,
         person=person.username,
         department=person.department.code if person.department else "",
+        sealed=person.may("sealed.read"),
     ) as reach:
         yield reach
 

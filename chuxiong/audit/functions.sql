@@ -172,10 +172,18 @@ begin
     return query select removed, last_number - first_number + 1, first_number, last_number;
 end $$;
 
-revoke all on function audit_head(), audit_pending(int), audit_append_seal(audit_auditseal), audit_anchored(bigint),
+-- Whether the open transaction has written such a row: what must not be looked at without a trace asks this.
+create or replace function audit_written(what text) returns boolean
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    select exists (select 1 from audit_auditevent e
+        where e.stamp = pg_current_xact_id_if_assigned()::text::bigint + audit_offset() and e.action = what)
+$$;
+
+revoke all on function audit_written(text), audit_head(), audit_pending(int), audit_append_seal(audit_auditseal), audit_anchored(bigint),
     audit_reader(), audit_actions(), audit_state(), audit_purge(int, text, text),
     audit_search(timestamptz, timestamptz, text, text, text, text, timestamptz, bigint, int) from public;
 grant execute on function audit_head(), audit_pending(int), audit_append_seal(audit_auditseal), audit_anchored(bigint)
     to cx_worker;
+grant execute on function audit_written(text) to cx_web, cx_worker;
 grant execute on function audit_state(),
     audit_search(timestamptz, timestamptz, text, text, text, text, timestamptz, bigint, int) to cx_web;

@@ -74,3 +74,53 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.rows}"
+
+
+class Watch(models.Model):
+    """How far the watch for odd use has read: one row."""
+
+    stamp = models.BigIntegerField()
+    last = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.stamp}/{self.last}"
+
+
+class Oddity(models.Model):
+    """Mass or odd use by one person on one day under one rule (``oddities.yaml``), until somebody looks into it."""
+
+    rule = models.CharField(max_length=40)
+    #: the user name, or the network address where nobody was signed in
+    subject = models.CharField(max_length=60)
+    office = models.CharField(max_length=6, blank=True)
+    day = models.DateField()
+    #: the highest count within the rule's window, and what the rule allows
+    peak = models.IntegerField()
+    allowed = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    noticed_at = models.DateTimeField()
+    acknowledged_by = models.CharField(max_length=60, blank=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name_plural = "oddities"
+        ordering = ["-last_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "subject", "day"], name="oddity_once_a_day"),
+            models.CheckConstraint(
+                condition=models.Q(acknowledged_at__isnull=True, acknowledged_by="")
+                | (models.Q(acknowledged_at__isnull=False) & ~models.Q(note="")),
+                name="oddity_acknowledged_with_a_note",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-last_at", "-id"], name="oddity_by_time"),
+            models.Index(
+                fields=["-last_at"], condition=models.Q(acknowledged_at__isnull=True), name="oddity_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.subject} {self.day}"

@@ -5,6 +5,8 @@ Everything else goes through functions of the owner, each with one narrow verb:
 
 * the worker continues the chain (``audit_head``, ``audit_pending``, ``audit_append_seal``, ``audit_anchored``);
 * the web server reads for a person who is an active audit administrator (``audit_search``, ``audit_state``);
+* the worker notes mass or odd use (``audit_notice``), the audit administrator reads it and says that it was looked into
+  (``audit_oddities``, ``audit_acknowledge``);
 * the owner alone removes what is older than the floor (``audit_purge``), and that writes a row itself.
 """
 
@@ -46,4 +48,5 @@ STATEMENTS = [
     _FUNCTIONS.replace("@floor_days@", str(_FLOOR.value))
     .replace("@floor_source@", _FLOOR.source)
     .replace("@floor_source_en@", _FLOOR.source_en),
+    Path(__file__).with_name("oddities.sql").read_text(encoding="utf-8"),
 ]

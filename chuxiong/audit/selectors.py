@@ -10,12 +10,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
-from .record import record
+from .record import record, without_identifiers
 from .retention import policy
 
 PAGE_ROWS = 50
@@ -86,6 +86,36 @@ class Page:
     events: list[Event]
     older: tuple[datetime, int] | None
     state: State
+    #: entries of odd use that wait for a look
+    odd: int
+
+
+@dataclass(frozen=True)
+class OddUse:
+    """Odd use by one person (or address) on one day; open until somebody has looked into it."""
+
+    id: int
+    rule: str
+    subject: str
+    office: str
+    day: date
+    peak: int
+    allowed: int
+    first_at: datetime
+    last_at: datetime
+    noticed_at: datetime
+    acknowledged_by: str
+    acknowledged_at: datetime | None
+    note: str
+
+
+@dataclass(frozen=True)
+class OddPage:
+    """``older`` continues the list; None at its end. ``open`` counts all that wait."""
+
+    rows: list[OddUse]
+    older: tuple[datetime, int] | None
+    open: int
 
 
 class TooMany(Exception):
@@ -104,10 +134,10 @@ def events_page(
     with _reading(reader):
         _tell(reader, "audit.read", filters, at)
         found = _search(filters, before, PAGE_ROWS + 1)
-        state = _state(at)
+        state, odd = _state(at), _odd()
     more = len(found) > PAGE_ROWS
     events = found[:PAGE_ROWS]
-    return Page(events, (events[-1].at, events[-1].id) if more else None, state)
+    return Page(events, (events[-1].at, events[-1].id) if more else None, state, odd)
 
 
 def export_events(
@@ -136,6 +166,51 @@ def export_events(
         write(all_rows())
         _tell(reader, "audit.export", filters, at, reason=reason, rows=count)
     return count
+
+
+def odd_page(
+    reader: Reader, *, at: datetime, only_open: bool, before: tuple[datetime, int] | None = None
+) -> OddPage:
+    """One page of odd use, the latest first."""
+    before_at, before_id = before or (None, None)
+    with _reading(reader):
+        _tell(reader, "audit.read_odd", Filters(), at)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select id, rule, subject, office, day, peak, allowed, first_at, last_at, noticed_at, acknowledged_by,"
+                " acknowledged_at, note from audit_oddities(%s, %s, %s, %s)",
+                [only_open, before_at, before_id, PAGE_ROWS + 1],
+            )
+            found = [OddUse(*row) for row in cursor.fetchall()]
+        waiting = _odd()
+    rows = found[:PAGE_ROWS]
+    more = len(found) > PAGE_ROWS
+    return OddPage(rows, (rows[-1].last_at, rows[-1].id) if more else None, waiting)
+
+
+def acknowledge(reader: Reader, oddity: int, *, at: datetime, note: str) -> bool:
+    """Say that one was looked into, and what was found; False when it is not there, closed, or about the reader.
+
+    Raises ``ValueError`` without a note.
+    """
+    if not note.strip():
+        raise ValueError("an acknowledgement needs a note")
+    with _reading(reader):
+        with connection.cursor() as cursor:
+            cursor.execute("select audit_acknowledge(%s, %s)", [oddity, without_identifiers(note.strip())])
+            done = bool(cursor.fetchone()[0])
+        if done:
+            record(
+                at=at,
+                actor=reader.username,
+                office=reader.office,
+                action="audit.acknowledge",
+                object_kind="oddity",
+                object_ref=str(oddity),
+                purpose="audit",
+                reason=note.strip(),
+            )
+    return done
 
 
 def refused(reader: Reader, *, at: datetime) -> None:
@@ -186,6 +261,12 @@ def _search(filters: Filters, before: tuple[datetime, int] | None, limit: int) -
             ],
         )
         return [Event(*[*row[:-1], json.loads(row[-1])]) for row in cursor.fetchall()]
+
+
+def _odd() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select audit_oddities_open()")
+        return int(cursor.fetchone()[0])
 
 
 def _state(at: datetime) -> State:

@@ -1,4 +1,4 @@
-"""Celery's minute: continue the chain. A run that fails says why and the next minute tries again."""
+"""Celery's minute: continue the chain, watch for odd use. A run that fails says why and the next minute tries again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from . import sealer
+from . import oddities, sealer
 from .anchor import AnchorUnusable
 from .signing import KeyUnusable
 
@@ -22,3 +22,10 @@ def seal() -> None:
         return
     if done.rows or done.anchored:
         logger.info("audit: %s rows, %s segments, %s anchored", done.rows, done.segments, done.anchored)
+
+
+@shared_task(name="chuxiong.audit.watch", ignore_result=True)
+def watch() -> None:
+    done = oddities.watch()
+    if done.noticed:
+        logger.warning("audit: odd use noticed, %s entries; see the audit page", done.noticed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from chuxiong.accounts import selectors
@@ -15,6 +16,6 @@ from supervision import selectors as supervision
 def hand_over(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     left = {p.username: p for p in selectors.leavers(person)}
-    rows = supervision.open_clues_of(person, list(left))
+    rows = supervision.open_clues_of(person, list(left), at=timezone.now())
     listed = [(left[handler], clues) for handler, clues in rows.items()]
     return page(request, "hand_over", "hand_over", {"listed": listed})

@@ -182,6 +182,9 @@ def _at(step: str) -> Any:
         def inner(request: HttpRequest) -> HttpResponse:
             person = _pending(request)
             if person is None:
+                # Whoever is signed in has nothing to do here; what they are doing goes on.
+                if request.user.is_authenticated:
+                    return redirect(settings.LOGIN_REDIRECT_URL)
                 request.session.flush()
                 return redirect(f"{resolve_url(settings.LOGIN_URL)}?person=1")
             if _step(request, person) != step:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 
+from chuxiong.accounts.models import Person
 from chuxiong.audit.origin import Origin, coming_from
-from chuxiong.audit.record import AuditUnavailable
+from chuxiong.audit.record import AuditUnavailable, record
+
+logger = logging.getLogger(__name__)
 
 # Product and version of what browsers and clients call themselves, the most telling first.
 _PRODUCTS = re.compile(r"\b([\w-]+)/([\d.]+)")
@@ -25,7 +30,10 @@ class AuditMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with coming_from(_origin(request)):
-            return self.respond(request)
+            response = self.respond(request)
+            if response.status_code in (403, 404):
+                _refused(request, response.status_code)
+            return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, AuditUnavailable):
@@ -44,6 +52,34 @@ class AuditMiddleware:
             response = render(request, "audit/unavailable.html", status=503)
         response["Retry-After"] = "60"
         return response
+
+
+#: doors behind which something out of sight answers as something that does not exist
+_HIDING = {"desk:clue", "desk:peek", "desk:move", "desk:unmask", "desk:interference", "desk:disclosure"}
+
+
+def _refused(request: HttpRequest, status: int) -> None:
+    """A signed-in person was refused, or asked for something that is not there for them. The refusal itself stands,
+    whether or not its trace can be written."""
+    person, match = getattr(request, "user", None), request.resolver_match
+    # The audit's own doors write their refusals themselves.
+    if not isinstance(person, Person) or match is None or match.view_name.startswith("audit:"):
+        return
+    if status == 404 and match.view_name not in _HIDING:
+        return
+    sought = str(match.kwargs.get("number", match.kwargs.get("pk", "")))[:24] if status == 404 else ""
+    try:
+        record(
+            at=timezone.now(),
+            actor=person.username,
+            office=person.office_id,
+            action="access.refused" if status == 403 else "access.missed",
+            object_kind="door" if status == 403 else match.view_name.removeprefix("desk:")[:40],
+            object_ref=match.view_name if status == 403 else sought,
+            detail={"method": request.method, "door": match.view_name},
+        )
+    except AuditUnavailable as error:
+        logger.error("a refusal left no trace: %s", error)
 
 
 def _origin(request: HttpRequest) -> Origin:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -19,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
+from chuxiong.audit import oddities
 from chuxiong.audit import selectors as audit
 from chuxiong.audit.selectors import Filters, Reader
 from dashboard.accounts.page import missing
@@ -70,11 +73,10 @@ def _page(
         "here": "audit",
         "lines": [_line(event, offices) for event in found.events],
         "state": found.state,
+        "odd": found.odd,
         "asked": asked,
         "wrong": wrong,
-        "older": f"{(found.older[0] - _EPOCH) // timedelta(microseconds=1)}.{found.older[1]}"
-        if found.older
-        else "",
+        "older": _mark(found.older),
         "paged": before is not None,
         "query": query.urlencode() + "&" if query else "",
         "offices": list(offices.items()),
@@ -114,6 +116,90 @@ def export(request: HttpRequest) -> HttpResponse | FileResponse:
     response = FileResponse(out, as_attachment=True, filename=name, content_type=content_type)
     response["Cache-Control"] = "no-store"
     return response
+
+
+@login_required
+@never_cache
+@require_safe
+def odd(request: HttpRequest) -> HttpResponse:
+    """Mass or odd use: what waits for a look, or everything."""
+    return _odd(request)
+
+
+def _odd(request: HttpRequest, *, wrong: str = "", at_row: int = 0, status: int = 200) -> HttpResponse:
+    person = _administrator(request)
+    everything = request.GET.get("all") == "1"
+    before = _before(request.GET.get("before", ""))
+    found = audit.odd_page(_reader(person), at=timezone.now(), only_open=not everything, before=before)
+    offices = {o.code: o.short_en if _language() == "en" else o.short_zh for o in accounts.all_offices()}
+    context = {
+        "here": "audit_odd",
+        "rows": [_odd_row(row, offices) for row in found.rows],
+        "odd": found.open,
+        "everything": everything,
+        "older": _mark(found.older),
+        "paged": before is not None,
+        "wrong": wrong,
+        "at_row": at_row,
+        "typed": request.POST,
+        "own": person.username,
+    }
+    return render(request, "audit/odd.html", context, status=status)
+
+
+@login_required
+@require_POST
+def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say that an entry was looked into; the note stays with it."""
+    person, note = _administrator(request), request.POST.get("note", "").strip()[:500]
+    if not note:
+        return _odd(request, wrong=_("请写明核实情况。"), at_row=pk, status=400)
+    if not audit.acknowledge(_reader(person), pk, at=timezone.now(), note=note):
+        wrong = _("这一条不存在、已处理，或关系您本人；关系本人的请另一位审计管理员处理。")
+        return _odd(request, wrong=wrong, at_row=pk, status=409)
+    messages.success(request, _("已记录核实情况"))
+    return redirect("audit:odd")
+
+
+@dataclass(frozen=True)
+class OddLine:
+    """One entry in the page's language, and the filters under which its rows are found."""
+
+    use: audit.OddUse
+    words: str
+    office: str
+    counted: str
+    source: str
+    query: str
+
+
+def _odd_row(use: audit.OddUse, offices: dict[str, str]) -> OddLine:
+    rule, english = oddities.rules().get(use.rule), _language() == "en"
+    query: dict[str, str] = {
+        "since": f"{timezone.localtime(use.first_at):%Y-%m-%d}",
+        "until": f"{timezone.localtime(use.last_at):%Y-%m-%d}",
+    }
+    if rule is None:
+        return OddLine(use, use.rule, offices.get(use.office, use.office), "", "", urlencode(query))
+    if rule.by == "person":
+        query["actor"] = use.subject
+    if len(rule.actions) == 1:
+        query["action"] = rule.actions[0]
+    hours = rule.minutes // 60
+    counted = _("%(n)s 小时内") % {"n": hours} if hours else _("%(n)s 分钟内") % {"n": rule.minutes}
+    return OddLine(
+        use,
+        rule.en if english else rule.zh,
+        offices.get(use.office, use.office),
+        counted,
+        rule.source_en if english else rule.source,
+        urlencode(query),
+    )
+
+
+def _mark(older: tuple[datetime, int] | None) -> str:
+    """Where a list goes on, as ``_before`` reads it."""
+    return f"{(older[0] - _EPOCH) // timedelta(microseconds=1)}.{older[1]}" if older else ""
 
 
 _ASKED = ("since", "until", "actor", "action", "object", "office")

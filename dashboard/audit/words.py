@@ -32,7 +32,9 @@ def told(detail: dict[str, Any], language: str) -> str:
     for name, value in detail.items():
         if value is None:
             continue
-        text = str(value)
+        text = "、".join(map(str, value)) if isinstance(value, list) else str(value)
+        if name == "states":
+            text = "、".join(word("states", state, language) for state in value)
         if name in ("from", "to"):
             text = word("states", text, language)
         elif name in ("since", "until"):

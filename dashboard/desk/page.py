@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 
 from chuxiong.accounts.models import Person
 from supervision import selectors as supervision
+from supervision.disclosures import reading as disclosures
 
 
 def english() -> bool:
@@ -34,6 +35,7 @@ def page(
         "here": here,
         "counts": context.get("counts") or supervision.clue_counts(who),
         "alarm_count": supervision.alarm_count(who),
+        "disclosures_waiting": disclosures.waiting_count(who),
         "as_of": timezone.now(),
     }
     return render(request, template, frame | context, status=status)

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, views
+from dashboard.desk import alarms, disclosures, views
 
 app_name = "desk"
 urlpatterns = [
@@ -13,9 +13,14 @@ urlpatterns = [
     path("clues/<str:number>/peek", views.peek, name="peek"),
     path("clues/<str:number>", views.clue, name="clue"),
     path("clues/<str:number>/unmask", views.unmask, name="unmask"),
+    path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
+    path("disclosures", disclosures.disclosures, name="disclosures"),
+    path("disclosures/new", disclosures.new, name="disclosure_new"),
+    path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),
+    path("disclosures/<int:pk>/<slug:act>", disclosures.act, name="disclosure_act"),
     path("feeds", views.feeds, name="feeds"),
 ]

@@ -22,6 +22,7 @@ from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
+from supervision import case_query as case_queries
 from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import (
@@ -59,7 +60,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     filters, page = _filters(request)
     fragment = "X-Fragment" in request.headers
     counts, waiting = supervision.clue_standing(person)
-    found = supervision.clue_page(person, filters, page, counts)
+    found = supervision.clue_page(person, filters, page, counts, at=timezone.now())
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -263,7 +264,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     move = MOVES[name]
     if not person.may(move.permission):
         raise missing(move.permission)
-    rows = supervision.clue_rows(person, chosen)
+    rows = supervision.clue_rows(person, chosen, at=timezone.now())
     context: dict[str, Any] = {"move": move, "done": "sure" in post}
     if "sure" in post:
         outcomes = [(row, _outcome(name, post, row, chosen[row.number], person)) for row in rows]
@@ -330,6 +331,7 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         ],
         "agencies": _agencies(found),
         "outcomes": outcomes,
+        "registers": [(f.code, pick(f.title.zh, f.title.en)) for f in ingestion.case_query_feeds()],
         "ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.interference_ways.items()],
         "people": [
             (p.username, f"{p.name}・{pick(p.office.short_zh, p.office.short_en)}")
@@ -456,6 +458,32 @@ def unmask(request: HttpRequest, number: str) -> HttpResponse:
         typed = {"reason": reason, "move": "unmask"}
         return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
     return redirect(reverse("desk:clue", args=[number]) + "?numbers=1")
+
+
+@allowed("clue.read")
+@require_POST
+def case_query(request: HttpRequest, number: str) -> HttpResponse:
+    """Ask a sealed register about the clue's subject; the answer is this one page."""
+    post = request.POST
+    try:
+        answer = case_queries.ask(
+            clue_number=number,
+            by=person_of(request),
+            at=timezone.now(),
+            feed=post.get("feed", ""),
+            case_number=post.get("case_number", ""),
+            reason=post.get("reason", ""),
+        )
+    except case_queries.NotAsked as refused:
+        typed = {**post.dict(), "move": "case_query"}
+        return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
+    records = [[(pick(column.zh, column.en), text) for column, text in found] for found in answer.records]
+    context = {
+        "answer": answer,
+        "records": records,
+        "register": pick(answer.feed.title.zh, answer.feed.title.en),
+    }
+    return render(request, "desk/case_query.html", context)
 
 
 @allowed("clue.read")

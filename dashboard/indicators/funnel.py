@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import connections
 
+from supervision.clues.lifecycle import ORIGIN_WORDS
+
 
 @dataclass(frozen=True)
 class Funnel:
@@ -59,14 +61,14 @@ def latest(*, limit: int = 12, using: str = "wall") -> list[dict[str, Any]]:
     with connections[using].cursor() as cursor:
         cursor.execute(
             "select c.id, coalesce(r.title_zh, ''), coalesce(r.title_en, ''), c.township, o.short_zh, o.short_en,"
-            " c.state, c.level, c.raised_at from wall_clue c join accounts_office o on o.code = c.office"
+            " c.state, c.level, c.raised_at, c.origin from wall_clue c join accounts_office o on o.code = c.office"
             " left join supervision_rulestate r on r.rule = c.rule where not c.closed order by c.id desc limit %s",
             [limit],
         )
         return [
             {
-                "rule": row[1] or "人工录入",
-                "rule_en": row[2] or "Manual entry",
+                "rule": row[1] or ORIGIN_WORDS[row[9]][0],
+                "rule_en": row[2] or ORIGIN_WORDS[row[9]][1],
                 "township": row[3],
                 "county": row[4],
                 "county_en": row[5],

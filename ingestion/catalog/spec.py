@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingestion.catalog.seals import KINDS
 from ingestion.texts.extractors import EXTRACTORS
 
 ColumnType = Literal[
@@ -36,7 +37,17 @@ FORM_TYPES: dict[str, str] = {
 }
 #: columns that every pool table has already
 _RESERVED = frozenset(
-    ["record_id", "natural_hash", "row_hash", "batch_id", "row_no", "from_landing", "to_landing", "county"]
+    [
+        "record_id",
+        "natural_hash",
+        "row_hash",
+        "batch_id",
+        "row_no",
+        "from_landing",
+        "to_landing",
+        "county",
+        "seal",
+    ]
 )
 
 POOL_TYPES: dict[str, str] = {
@@ -172,6 +183,13 @@ class Extract(_Strict):
     compare: dict[str, str] = Field(default_factory=dict)
 
 
+class Seal(_Strict):
+    """Which rows stand under a kind of seal (``seals.yaml``): those where ``column`` is true, or every row."""
+
+    kind: str
+    column: str | None = None
+
+
 class FeedSpec(_Strict):
     """One feed: what arrives, how often, and what its columns mean."""
 
@@ -202,6 +220,8 @@ class FeedSpec(_Strict):
     in_order: tuple[tuple[str, str], ...] = ()
     #: where the derived columns come from
     extract: Extract | None = None
+    #: which rows are sealed (封存); of several that hold the first counts
+    seals: tuple[Seal, ...] = ()
     ignored_headers: tuple[str, ...] = ()
     expectations: Expectations = Expectations()
     note: str = ""
@@ -213,6 +233,22 @@ class FeedSpec(_Strict):
     def delivered(self) -> tuple[Column, ...]:
         """The columns that the sender's file holds."""
         return tuple(c for c in self.columns if c.headers)
+
+    @model_validator(mode="after")
+    def _sealed(self) -> FeedSpec:
+        kinds = {c.name: c.type for c in self.delivered}
+        for at, seal in enumerate(self.seals):
+            if seal.kind not in KINDS:
+                raise ValueError(f"seals: 没有封存种类“{seal.kind}”；可用：{'、'.join(KINDS)}")
+            if seal.column is not None and kinds.get(seal.column) != "bool":
+                raise ValueError(
+                    f"seals: “{seal.column}”不是报送的 bool 列；改列名，或删除 column（整源封存）"
+                )
+            if seal.column is None and at < len(self.seals) - 1:
+                raise ValueError("seals: 没有 column 的一条封存全部行，须放在最后")
+        if self.seals and self.partition:
+            raise ValueError("seals: 按月分区的数据源不能封存行；删除 partition 或 seals")
+        return self
 
     @model_validator(mode="after")
     def _derived(self) -> FeedSpec:

@@ -72,7 +72,7 @@ def _moving(
 
 def _viewer(person: Person) -> Viewer:
     department = person.department.code if person.department else ""
-    return Viewer(person.username, frozenset(person.office_codes), department)
+    return Viewer(person.username, frozenset(person.office_codes), department, person.may("sealed.read"))
 
 
 def _guarded(clue: Clue) -> Guarded:
@@ -83,6 +83,7 @@ def _guarded(clue: Clue) -> Guarded:
         clue.sealed,
         frozenset(clue.admitted),
         frozenset(clue.recused),
+        frozenset(clue.seals),
     )
 
 
@@ -120,11 +121,24 @@ def _permitted(move: lifecycle.Move, clue: Clue, by: Person) -> None:
             clue.version,
         )
     if move.by_handler and clue.handler not in ("", by.username) and not by.may("clue.hand_over"):
+        zh, en = _called(clue.handler)
         raise Refused(
-            f"这条线索由 {clue.handler} 承办；可请部门负责人移交给您",
-            f"{clue.handler} handles this clue; the head of department may hand it over to you",
+            f"这条线索由{zh}承办；可请部门负责人移交给您",
+            f"{en} handles this clue; the head of department may hand it over to you",
             clue.version,
         )
+
+
+def _called(username: str) -> tuple[str, str]:
+    """A colleague as colleagues know one: name, office and department, in both languages."""
+    found = Person.objects.filter(username=username).select_related("office", "department").first()
+    if found is None:
+        return f" {username} ", username
+    zh, en = [found.office.short_zh], [found.office.short_en]
+    if found.department:
+        zh.append(found.department.name_zh)
+        en.append(found.department.name_en)
+    return f" {found.name}（{'・'.join(zh)}）", f"{found.name} ({', '.join(en)})"
 
 
 def _trace(
@@ -561,6 +575,8 @@ def hand_over(
             raise Refused(f"{found.name} 已回避", f"{found.name} keeps away from this clue")
         move.detail |= {"from": move.clue.handler, "person": person}
         move.clue.handler, move.note = found.username, note
+        if move.clue.sealed:
+            move.clue.admitted = sorted({*move.clue.admitted, found.username})
     return move.clue
 
 

@@ -60,6 +60,13 @@ STATE_WORDS: dict[State, Words] = {
     State.WITHDRAWN: Words("已撤回", "Withdrawn"),
 }
 
+#: Where a clue comes from; stands where a model's title would.
+ORIGIN_WORDS: dict[str, tuple[str, str]] = {
+    "model": ("模型", "Model"),
+    "manual": ("人工录入", "Manual entry"),
+    "alert": ("预警转线索", "From an alarm"),
+}
+
 #: The way a clue goes when nothing interrupts it; the track shown on its page.
 TRACK = (
     State.RAISED,

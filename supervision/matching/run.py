@@ -19,6 +19,7 @@ from ingestion import selectors as ingestion
 from supervision.clues.events import CluesRaised, announce
 from supervision.matching.clues import bring_in_line
 from supervision.models import RuleState
+from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import Plan, Query, compile_rule
 from supervision.rulebook.load import LoadedRule
 from supervision.selectors import rulebook
@@ -55,7 +56,10 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
         permit = agreements.check(plan.fields_read, on=as_of)
         if not permit.allowed:
             return _stop(state, permit.explain())
-        with scope(offices=all_offices(), feeds=plan.fields_read, purpose=agreements.PURPOSE):
+        # Sealed rows are there for the rules of their own domain alone.
+        purpose = REFERENCE.purpose(rule.domain) or agreements.PURPOSE
+        department = REFERENCE.closed_to(rule.domain)
+        with scope(offices=all_offices(), feeds=plan.fields_read, purpose=purpose, department=department):
             landing = ingestion.last_landing()
             complete = full or state.read_digest != rule.digest
             params = _parameters(plan, landing, as_of)

@@ -1,5 +1,6 @@
 from .alarm import Alarm
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient, Nonce
 from .rule import Hit, RuleState
 
@@ -9,6 +10,8 @@ __all__ = [
     "Clue",
     "ClueEvent",
     "Counter",
+    "Disclosure",
+    "DisclosureClue",
     "Hit",
     "Interference",
     "Letter",

@@ -84,6 +84,8 @@ class Clue(models.Model):
     sealed = models.BooleanField(default=False)
     admitted = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     recused = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    #: kinds of sealed material in its evidence; kept by the database (``rights``), whoever writes
+    seals = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     # By the duty list as it stood when the clue was raised.
     responsible = models.CharField(max_length=30, blank=True)
     responsible_zh = models.CharField(max_length=80, blank=True)

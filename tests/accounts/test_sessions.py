@@ -152,3 +152,13 @@ def test_a_changed_password_keeps_this_browser_and_ends_the_others(hire):
     assert client.get("/").status_code == 200
     assert enter(Client()).status_code == 401
     assert enter(Client(), password="Fresh-Words-2027").status_code == 302
+
+
+@pytest.mark.parametrize("step", ["code", "certificate", "dormant", "enrol", "password", "agreement", "next"])
+def test_an_address_of_signing_in_ends_no_stay(hire, step):
+    hire()
+    client = signed_in("zhang")
+    for answer in (client.get(f"/login/{step}"), client.post(f"/login/{step}")):
+        assert answer.status_code == 302
+    assert client.get("/").status_code == 200
+    assert PersonSession.objects.filter(ended_at__isnull=True).count() == 1

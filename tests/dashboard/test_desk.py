@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from chuxiong.kit.factor import named
+from dashboard.indicators.funnel import latest
 from supervision import selectors
 from supervision.alarms import actions as alarms
 from supervision.alarms.raising import raise_alarms
@@ -242,11 +243,13 @@ def test_a_clue_from_an_alarm_says_so_and_leads_back_to_it(desk):
     page = desk.get(f"/clues/{clue.number}").content.decode()
     heading = re.search(r"<h1>(.*?)</h1>", page).group(1)
     assert heading.startswith("疑似") and named(alarm.series).zh in heading and alarm.series not in heading
-    assert "来源 预警" in page and "<b>预警转入</b>" in page
+    assert "来源 预警" in page and "<b>预警转线索</b>" in page
     assert "来源 模型" not in page and "人工录入・" not in page
     back = re.search(r'href="(/alarms\?only=\d+)"', page).group(1)
     assert f'id="alarm-{alarm.pk}"' in desk.get(back).content.decode()
     assert clue.number in desk.get("/?origin=alert").content.decode()
+    (on_wall,) = latest()
+    assert (on_wall["rule"], on_wall["rule_en"]) == ("预警转线索", "From an alarm")
     desk.cookies["django_language"] = "en"
     heading = re.search(r"<h1>(.*?)</h1>", desk.get(f"/clues/{clue.number}").content.decode()).group(1)
     assert heading.startswith("Suspected: ") and named(alarm.series).en in heading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 from datetime import timedelta
@@ -16,7 +17,7 @@ from supervision import selectors
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues.lifecycle import CLOSED, State
 from supervision.models import Clue
-from supervision.selectors import ClueFilters, clue_page, clue_standing
+from supervision.selectors import ClueFilters, clue_page, clue_rows, clue_standing
 from tests.conftest import acting_as
 from tests.prefecture import NOW, person
 
@@ -213,3 +214,26 @@ def test_the_many_are_counted_from_the_index_and_the_policy_costs_no_row(databas
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index Only Scan using clue_queue" in plan
     assert "recused" not in plan
+
+
+def test_every_look_at_a_list_leaves_one_row_and_nothing_in_clear(database, draw):
+    (who, *_others), _clues = _world(draw, 40)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "update supervision_clue set office = %s, closed_to = '', sealed = false", [who.office_id]
+        )
+    asked = ClueFilters(states=("raised",), levels=("urgent", "赵样本"), text="赵样本 鹿城", closed=True)
+    found = [clue_page(who, ClueFilters()), clue_page(who, asked), clue_page(who, asked)]
+    rows = clue_rows(who, [found[0].rows[0].number])
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("select action, object_ref, reason, detail from audit_auditevent order by id")
+        told = cursor.fetchall()
+    assert [action for action, *_rest in told] == ["queue.read", "queue.read", "queue.read", "queue.chosen"]
+    first, second, third, chosen = (json.loads(detail) for *_rest, detail in told)
+    assert first == {"page": 1, "shown": [row.number for row in found[0].rows]} and first["shown"]
+    assert second == third, "alike searches are told alike"
+    assert (second["states"], second["levels"], second["closed"]) == (["raised"], ["urgent"], True)
+    assert len(second["text"]) == 16
+    assert chosen == {"shown": [rows[0].number]}
+    # Of what was searched for and shown, titles and labels, nothing stands there.
+    assert not any("赵样本" in str(row) or "鹿城" in str(row) for row in told)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from django.utils import timezone
 
 from ingestion.catalog.load import CatalogError
@@ -141,7 +142,21 @@ class Command(BaseCommand):
                 },
             )
         states.exclude(rule__in=list(book)).update(status="retired")
+        self._inherit_seals(book)
         self._say(json, {"rules": len(book)}, [f"{len(book)} 个监督模型已登记 / rules registered"])
+
+    def _inherit_seals(self, book: Rulebook) -> None:
+        """Clues raised before their feed declared a seal inherit it now: the trigger looks at their rows again."""
+        rules = [
+            rule.id
+            for rule in book.values()
+            if any(catalog()[feed].seals for feed in compile_rule(rule, catalog()).fields_read)
+        ]
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(
+                "update supervision_clue set seals = seals where rule = any (%s) and pool_seals(evidence) <> seals",
+                [rules],
+            )
 
     def _sql(self, *, rule: str, engine: Any, json: bool, **_: Any) -> None:
         query = compile_rule(self._one(rule), catalog()).query(engine, "full")
