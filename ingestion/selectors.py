@@ -142,7 +142,9 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     """Latest deliveries, newest first."""
     rows = Batch.objects.select_related("agreement").order_by("-pk")
     # A stream lands every second: among all feeds it would hide the files.
-    return list((rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212"))[:limit])
+    return list(
+        (rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212").exclude(feed=""))[:limit]
+    )
 
 
 def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:

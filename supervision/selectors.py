@@ -22,6 +22,7 @@ from chuxiong.kit import mask
 from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
+from ingestion.catalog.permit import permit
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
@@ -85,6 +86,32 @@ def rules_by_feed() -> dict[str, list[LoadedRule]]:
         plan = compile_rule(rule, ingestion.catalog())
         for feed in sorted(set(plan.fields_read) | plan.feeds_absent):
             found.setdefault(feed, []).append(rule)
+    return found
+
+
+@lru_cache(maxsize=1)
+def rules_by_field() -> dict[tuple[str, str], list[LoadedRule]]:
+    """Per (feed, column), the shipped rules that read it; in the order of the rulebook."""
+    found: dict[tuple[str, str], list[LoadedRule]] = {}
+    for rule in rulebook().values():
+        for feed, columns in compile_rule(rule, ingestion.catalog()).fields_read.items():
+            for column in columns:
+                found.setdefault((feed, column), []).append(rule)
+    return found
+
+
+def rules_that_stop(numbers: Iterable[str], *, on: date) -> dict[str, list[LoadedRule]]:
+    """Per agreement number: the rules that the agreements in force on ``on`` cover, but would not without it."""
+    wanted, terms = list(numbers), agreements.terms()
+    found: dict[str, list[LoadedRule]] = {number: [] for number in wanted}
+    for rule in rulebook().values():
+        read = compile_rule(rule, ingestion.catalog()).fields_read
+        if not permit(read, agreements.PURPOSE, terms, on).allowed:
+            continue
+        for number in wanted:
+            without = [t for t in terms if t.number != number]
+            if not permit(read, agreements.PURPOSE, without, on).allowed:
+                found[number].append(rule)
     return found
 
 
