@@ -15,7 +15,7 @@ from django.utils import timezone
 from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
-from ingestion.models import Batch
+from ingestion.models import Batch, FeedIssue
 from ingestion.pool import pool_columns
 from ingestion.telemetry.devices import silent_devices as silent_devices
 from ingestion.telemetry.devices import unknown_devices as unknown_devices
@@ -212,3 +212,8 @@ def display(column: Any, value: Any) -> str:
 def agencies() -> list[tuple[str, str]]:
     """(code, name) of every agency that delivers data, in code order."""
     return sorted({feed.agency.code: feed.agency.zh for feed in catalog().values()}.items())
+
+
+def open_issue(pk: int | None) -> FeedIssue | None:
+    """One open issue of a feed's layout."""
+    return FeedIssue.objects.filter(pk=pk, open=True).first() if pk is not None else None

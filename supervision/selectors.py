@@ -115,6 +115,26 @@ def rules_that_stop(numbers: Iterable[str], *, on: date) -> dict[str, list[Loade
     return found
 
 
+def rules_that_lapse(last_days: Mapping[str, date]) -> dict[str, list[LoadedRule]]:
+    """Per agreement number: the rules that are covered on its last day and not on the day after."""
+    terms = agreements.terms()
+    found: dict[str, list[LoadedRule]] = {number: [] for number in last_days}
+    for rule in rulebook().values():
+        read = compile_rule(rule, ingestion.catalog()).fields_read
+        covered: dict[date, bool] = {}
+
+        def allowed(on: date) -> bool:
+            if on not in covered:  # noqa: B023  used within this turn alone
+                covered[on] = permit(read, agreements.PURPOSE, terms, on).allowed  # noqa: B023
+            return covered[on]  # noqa: B023
+
+        for number, last in last_days.items():
+            own = {feed for t in terms if t.number == number for feed in t.fields}
+            if own & set(read) and allowed(last) and not allowed(last + timedelta(days=1)):
+                found[number].append(rule)
+    return found
+
+
 # ---- the queue -------------------------------------------------------------------------------
 
 
