@@ -31,7 +31,7 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "groups": shown,
         "total": sum(tally.values()),
-        "tally": [(health, tally[health]) for health in reversed(reading.HEALTH)],
+        "tally": [(health, tally[health]) for health in reading.HEALTH],
         "only": only if only in reading.HEALTH else "",
         "tickets": tickets_in_work(person(request), ingestion.catalog()),
         "rules": supervision.rules_by_feed(),

@@ -82,7 +82,10 @@ def limits() -> Limits:
 
 @dataclass(frozen=True)
 class Measure:
-    """One batch in figures. ``received`` rows came, ``quarantined`` stood aside, the shares rest on ``rows``."""
+    """One batch in figures. ``received`` rows came, ``quarantined`` stood aside, the shares rest on ``rows``.
+
+    A ``supplement`` brings nothing beyond the days covered before: its size and mixture say nothing.
+    """
 
     received: int
     quarantined: int
@@ -90,6 +93,7 @@ class Measure:
     empty: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     medians: Mapping[str, float] = field(default_factory=dict)
+    supplement: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,13 @@ def usual(feed: FeedSpec, received: Sequence[int], given: Limits) -> Usual:
 
 def judge(feed: FeedSpec, now: Measure, before: Sequence[Measure], given: Limits) -> list[Finding]:
     """What of ``now`` lies outside the usual of ``before`` (newest first); empty when too little is known."""
-    before = list(before)[: given.history]
+    before = [m for m in before if not m.supplement][: given.history]
     found: list[Finding] = []
     band = usual(feed, [m.received for m in before], given)
-    if band.rows is not None and band.low is not None and now.received < band.low:
+    own = not now.supplement
+    if own and band.rows is not None and band.low is not None and now.received < band.low:
         found.append(Finding("volume_low", "", now.received, band.rows, band.low))
-    if band.rows is not None and band.high is not None and now.received > band.high:
+    if own and band.rows is not None and band.high is not None and now.received > band.high:
         found.append(Finding("volume_high", "", now.received, band.rows, band.high))
     share = now.quarantined / now.received if now.received else 0.0
     agreed = feed.expectations.maximum.quarantined
@@ -155,7 +160,7 @@ def judge(feed: FeedSpec, now: Measure, before: Sequence[Measure], given: Limits
         earlier = [m.quarantined / m.received for m in before if m.received]
         found.append(Finding("quarantined", "", share, median(earlier) if earlier else 0.0, limit))
     telling = [m for m in before if m.rows >= given.telling_rows]
-    if now.rows < given.telling_rows or len(telling) < given.telling_batches:
+    if now.supplement or now.rows < given.telling_rows or len(telling) < given.telling_batches:
         return found
     for column, seen in sorted(now.empty.items()):
         found += _emptier(column, seen, now.rows, telling, given)

@@ -35,6 +35,7 @@ def measure(
             batch=batch,
             feed=feed.code,
             landing=landing,
+            supplement=now.supplement,
             rows=now.rows,
             empty=now.empty,
             values=now.values,
@@ -54,7 +55,7 @@ def earlier(feed: str, landing: int, given: Limits, using: str = ALIAS) -> list[
         .order_by("-landing")
         .values_list("batch__received", "batch__quarantined", "rows", "empty", "values", "medians")
     )
-    return [Measure(*row) for row in rows[: given.history]]
+    return [Measure(*row) for row in rows.filter(supplement=False)[: given.history]]
 
 
 def _draft(batch: Batch, feed: FeedSpec, found: list[Finding], at: datetime, given: Limits) -> None:
@@ -87,7 +88,19 @@ def _figures(cursor: Any, feed: FeedSpec, batch: Batch, given: Limits) -> Measur
         empty={c.name: round(n / rows, 6) for c, n in zip(delivered, empties, strict=True)} if rows else {},
         values=_mixtures(cursor, feed, table, where, params, rows, given.commonest) if rows else {},
         medians={c.name: float(m) for c, m in zip(numeric, middles, strict=True) if m is not None},
+        supplement=_supplement(cursor, feed, batch),
     )
+
+
+def _supplement(cursor: Any, feed: FeedSpec, batch: Batch) -> bool:
+    cursor.execute(
+        "select l.covers_until <= max(e.covers_until) from ingestion_landing l"
+        " join ingestion_landing e on e.feed = l.feed and e.number < l.number"
+        " where l.number = %s and l.feed = %s group by l.covers_until",
+        [batch.landing, feed.code],
+    )
+    row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _or_masked(column: Column) -> str:

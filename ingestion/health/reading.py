@@ -171,12 +171,17 @@ def feed_health(code: str, feeds: Catalog, today: date | None = None) -> FeedHea
         _columns(feed, measured, given),
         _interval([b.landed_at for b in landed if b.landed_at]),
         given.cadence_days.get(feed.cadence),
-        usual(feed, [b.received for b in landed[1:]], given),
+        usual(feed, [b.received for b in landed[1:] if not _supplements(b)], given),
         list(FeedIssue.objects.filter(feed=code, open=True).order_by("-pk")[:50]),
         agreement,
         agreement is not None and _covers(agreement, today),
         given,
     )
+
+
+def _supplements(batch: Batch) -> bool:
+    measured = getattr(batch, "measure", None)
+    return measured is not None and measured.supplement
 
 
 def _columns(
@@ -203,7 +208,7 @@ def _interval(moments: list[datetime]) -> float | None:
         return None
     ordered = sorted(moments)
     gaps = [(b - a) / timedelta(days=1) for a, b in pairwise(ordered)]
-    return round(median(gaps), 1)
+    return median(gaps)
 
 
 def deliveries_of(codes: list[str], limit: int = 12) -> dict[str, list[Delivery]]:

@@ -11,6 +11,8 @@ class BatchMeasure(models.Model):
     batch = models.OneToOneField("ingestion.Batch", on_delete=models.CASCADE, related_name="measure")
     feed = models.CharField(max_length=40)
     landing = models.BigIntegerField()
+    #: brought nothing beyond the days covered before: a correction or a late county, not a period of its own
+    supplement = models.BooleanField(default=False)
     #: rows the figures below rest on: new and changed ones
     rows = models.BigIntegerField()
     #: column → share of empty cells
