@@ -272,6 +272,11 @@ def columns_of(feed: FeedSpec, names: list[str]) -> str:
 
 
 @register.filter
+def column_words(feed: FeedSpec, name: str) -> str:
+    return columns_of(feed, [name])
+
+
+@register.filter
 def at(mapping: dict[Any, Any], key: Any) -> Any:
     """``mapping[key]`` or nothing."""
     return mapping.get(key)

@@ -136,7 +136,7 @@ class FeedHealth:
     findings: list[dict[str, Any]]
     columns: list[
         tuple[str, str, list[float | None], float | None]
-    ]  # name, words (zh), shares old→new, usual
+    ]  # name, shares old→new, usual
     interval_days: float | None
     expected_days: int | None
     band: Usual
@@ -186,7 +186,7 @@ def _supplements(batch: Batch) -> bool:
 
 def _columns(
     feed: FeedSpec, measured: list[BatchMeasure], given: Limits
-) -> list[tuple[str, str, list[float | None], float | None]]:
+) -> list[tuple[str, list[float | None], float | None]]:
     """Columns that have or had empty cells, those that changed most first."""
     if not measured:
         return []
@@ -197,8 +197,8 @@ def _columns(
         known = [s for s in shares if s is not None]
         if known and max(known) > 0:
             before = known[:-1]
-            rows.append((column.name, column.zh, shares, median(before) if before else None))
-    rows.sort(key=lambda r: -abs((r[2][-1] or 0.0) - (r[3] if r[3] is not None else (r[2][-1] or 0.0))))
+            rows.append((column.name, shares, median(before) if before else None))
+    rows.sort(key=lambda r: -abs((r[1][-1] or 0.0) - (r[2] if r[2] is not None else (r[1][-1] or 0.0))))
     return rows
 
 
