@@ -112,7 +112,7 @@ class Person(AbstractBaseUser):
     roles = ArrayField(models.CharField(max_length=30), default=list)
     #: Code of the data provider the person works for; empty for people of a procuratorate. ``office`` then names the
     #: procuratorate that looks after the account, and reaches nothing.
-    agency = models.CharField(max_length=30, blank=True, default="")
+    agency = models.CharField(max_length=30, blank=True, default="", db_default="")
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
     left_at = models.DateTimeField(null=True)

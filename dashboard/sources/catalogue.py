@@ -121,24 +121,24 @@ def _book(found: list[Entry]) -> bytes:
         bold.append(cell)
     sheet.append(bold)
     joint, by_field = pick("、", ", "), supervision.rules_by_field()
+    kinds = {c.type: type_words(c.type) for e in found for c in e.columns}
+    classes = {level: f"{level} {class_words(level)}" for level in _CLASSES}
+    yes, no = _("是"), _("否")
     for entry in found:
         f, state = entry.feed, entry.state
+        often, health = cadence_words(f.cadence), health_words(entry.health)
         for c in entry.columns:
             texts: list[Any] = [
                 pick(f.title.zh, f.title.en), f.code, pick(f.agency.zh, f.agency.en), pick(c.zh, c.en), c.name,
-                joint.join(c.headers), type_words(c.type), f"{c.sensitivity} {class_words(c.sensitivity)}",
-                _("是") if c.required else "", joint.join(f"{k} {v}" for k, v in c.codes.items()), cadence_words(f.cadence),
-                entry.agreement.number if entry.agreement else "", _("是") if entry.covered(c) else _("否"),
-                health_words(entry.health), str(state.covers_until or "") if state else "",
+                joint.join(c.headers), kinds[c.type], classes[c.sensitivity],
+                yes if c.required else "", joint.join(f"{k} {v}" for k, v in c.codes.items()), often,
+                entry.agreement.number if entry.agreement else "", yes if entry.covered(c) else no,
+                health, str(state.covers_until or "") if state else "",
                 percent(entry.empty[c.name]) if c.name in entry.empty else "",
                 joint.join(f"{r.code} {r.title.en if english() else r.title.zh}" for r in by_field.get((f.code, c.name), [])),
             ]  # fmt: skip
-            line = []
-            for text in texts:
-                cell = WriteOnlyCell(sheet, harmless(text))
-                cell.data_type = "s"
-                line.append(cell)
-            sheet.append(line)
+            # Text that begins like a formula is marked by ``harmless``: what is appended stays text.
+            sheet.append([harmless(text) for text in texts])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

@@ -134,9 +134,7 @@ class FeedHealth:
     state: FeedState
     deliveries: list[Delivery]
     findings: list[dict[str, Any]]
-    columns: list[
-        tuple[str, str, list[float | None], float | None]
-    ]  # name, shares old→new, usual
+    columns: list[tuple[str, list[float | None], float | None]]  # name, shares old→new, usual
     interval_days: float | None
     expected_days: int | None
     band: Usual

@@ -497,7 +497,7 @@ def test_the_navigation_offers_what_opens_and_nothing_else(world, role):
     while start.status_code == 302:
         start = world.ask(caller, "GET", start["Location"])
     page = start.content.decode()
-    menu = re.search(r'<nav class="side".*?</nav>|<ul id="palette-list".*?</ul>', page, re.S)
+    menu = re.search(r'<nav (?:class="side"|aria-label).*?</nav>|<ul id="palette-list".*?</ul>', page, re.S)
     assert menu, "a page with its navigation"
     links = set(re.findall(r'href="([^"#?]+)"', menu[0]))
     for link in sorted(links):
