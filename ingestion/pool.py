@@ -38,6 +38,13 @@ class Change:
     refused: bool = False
 
 
+#: Versions are never deleted, but for those of an agreement whose clearing two people have decided.
+_BEING_CLEARED = (
+    "batch_id in (select b.id from ingestion_batch b join ingestion_agreementclearing c"
+    " on c.agreement_id = b.agreement_id where c.state = 'clearing')"
+)
+
+
 def pool_columns(feed: FeedSpec) -> dict[str, str]:
     """Column → Postgres type of the feed's own columns, in catalogue order."""
     columns: dict[str, str] = {}
@@ -182,10 +189,16 @@ def _rights(feed: FeedSpec) -> list[str]:
     )
     return [
         f"alter table {table} enable row level security",
-        f"grant select, insert, update on {table} to cx_intake",
+        f"grant select, insert, update, delete on {table} to cx_intake",
         f"grant select on {table} to cx_worker, cx_web",
         f"drop policy if exists intake on {table}",
-        f"create policy intake on {table} for all to cx_intake using (true) with check (true)",
+        f"create policy intake on {table} for select to cx_intake using (true)",
+        f"drop policy if exists intake_insert on {table}",
+        f"create policy intake_insert on {table} for insert to cx_intake with check (true)",
+        f"drop policy if exists intake_update on {table}",
+        f"create policy intake_update on {table} for update to cx_intake using (true) with check (true)",
+        f"drop policy if exists intake_clear on {table}",
+        f"create policy intake_clear on {table} for delete to cx_intake using ({_BEING_CLEARED})",
         f"drop policy if exists scope on {table}",
         f"create policy scope on {table} for select to cx_worker, cx_web using ({in_scope})",
     ]

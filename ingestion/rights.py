@@ -1,9 +1,35 @@
 """Who may do what with the control tables. Pool tables get theirs from ``feed sync``."""
 
+from chuxiong.accounts.rights import FEED_IN_SCOPE
 from ingestion import partitions
 
+_AGENCY = "agency = (select nullif(current_setting('cx.agency', true), ''))"
+_OF_TICKET = "exists (select 1 from ingestion_dataticket t where t.id = ticket_id)"
+
 TABLES = {
-    "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "ingestion_agreementevent": {
+        "intake": "SELECT, INSERT",
+        "worker": "SELECT, INSERT",
+        "web": "SELECT, INSERT",
+    },
+    "ingestion_agreementclearing": {
+        "intake": "SELECT, UPDATE",
+        "worker": "SELECT",
+        "web": "SELECT, INSERT, UPDATE",
+    },
+    "ingestion_clearinghold": {"intake": "SELECT, DELETE", "worker": "SELECT, INSERT, DELETE"},
+    "ingestion_batchmeasure": {"intake": "SELECT, INSERT, DELETE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_dataticket": {
+        "intake": "SELECT, INSERT, UPDATE",
+        "worker": "SELECT, UPDATE",
+        "web": "SELECT, INSERT, UPDATE",
+    },
+    "ingestion_ticketevent": {
+        "intake": "SELECT, INSERT",
+        "worker": "SELECT, INSERT",
+        "web": "SELECT, INSERT",
+    },
     "ingestion_batch": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
@@ -12,8 +38,20 @@ TABLES = {
     "ingestion_telemetrylimit": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_telemetrysource": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
     "ingestion_telemetrycontact": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
-    "ingestion_telemetryframes": {"intake": "SELECT, INSERT"},
+    "ingestion_telemetryframes": {"intake": "SELECT, INSERT, DELETE"},
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
+}
+POLICIES = {
+    # Our own people reach tickets by feed, a provider's people and machines those of their own agency alone.
+    "ingestion_dataticket": [
+        ("machine", ["intake", "worker"], "all", "true", "true"),
+        ("of_feed", ["web"], "all", FEED_IN_SCOPE.format(feed="feed"), FEED_IN_SCOPE.format(feed="feed")),
+        ("of_agency", ["web"], "all", _AGENCY, _AGENCY),
+    ],
+    "ingestion_ticketevent": [
+        ("machine", ["intake", "worker"], "all", "true", "true"),
+        ("of_ticket", ["web"], "all", _OF_TICKET, _OF_TICKET),
+    ],
 }
 STATEMENTS = [
     "create schema if not exists pool",
@@ -52,4 +90,73 @@ STATEMENTS = [
     end $$
     """,
     "revoke all on function pool_seals(jsonb) from public",
+    # A clearing takes the claim of coverage away with the records.
+    "grant update (covers_until) on ingestion_landing to cx_intake",
+    # The terms of an agreement are what was signed: a page may end it once and name custodians, nothing else.
+    """
+    create or replace function ingestion_agreement_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if current_user <> 'cx_web' then
+            return new;
+        end if;
+        if to_jsonb(new) - array['ended_on', 'custodian', 'agency_custodian']
+                is distinct from to_jsonb(old) - array['ended_on', 'custodian', 'agency_custodian'] then
+            raise exception 'the terms of an agreement do not change' using errcode = 'insufficient_privilege';
+        end if;
+        if old.ended_on is not null and new.ended_on is distinct from old.ended_on then
+            raise exception 'an agreement ends once' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger ingestion_agreement_guard before update on ingestion_agreement"
+    " for each row execute function ingestion_agreement_guard()",
+    # One person asks, another decides, each in their own name; only machines count and clear, in that order.
+    """
+    create or replace function ingestion_clearing_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        who text := coalesce(current_setting('cx.person', true), '');
+    begin
+        if current_user = 'cx_web' then
+            if tg_op = 'INSERT' then
+                if who = '' or new.requested_by <> who or new.state <> 'requested' or new.decided_by <> '' then
+                    raise exception 'a clearing is asked for in one''s own name' using errcode = 'insufficient_privilege';
+                end if;
+                return new;
+            end if;
+            if old.state <> 'counted' or new.state not in ('approved', 'declined') or who = ''
+                    or new.decided_by <> who or who = old.requested_by
+                    or (new.agreement_id, new.requested_by, new.preview, new.result, new.receipt)
+                        is distinct from (old.agreement_id, old.requested_by, old.preview, old.result, old.receipt) then
+                raise exception 'somebody else decides on what was counted' using errcode = 'insufficient_privilege';
+            end if;
+        elsif current_user = 'cx_intake' then
+            if (old.state, new.state) not in (('requested', 'counted'), ('approved', 'clearing'),
+                    ('clearing', 'clearing'), ('clearing', 'done'))
+                    or (new.agreement_id, new.requested_by, new.decided_by)
+                        is distinct from (old.agreement_id, old.requested_by, old.decided_by) then
+                raise exception 'nothing is cleared that two people have not decided' using errcode = 'insufficient_privilege';
+            end if;
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger ingestion_clearing_guard before insert or update on ingestion_agreementclearing"
+    " for each row execute function ingestion_clearing_guard()",
+    # The vault forgets an identifier only while something is being cleared.
+    """
+    create or replace function ingestion_forget_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if current_user = 'cx_intake' and not exists
+                (select 1 from ingestion_agreementclearing where state = 'clearing') then
+            raise exception 'nothing is being cleared' using errcode = 'insufficient_privilege';
+        end if;
+        return null;
+    end $$
+    """,
+    "create or replace trigger ingestion_forget_guard before delete on vault_identifier"
+    " for each statement execute function ingestion_forget_guard()",
 ]

@@ -17,7 +17,7 @@ from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED, opens
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
-from ingestion.models import Batch
+from ingestion.models import Batch, FeedIssue
 from ingestion.pool import pool_columns
 from ingestion.telemetry.devices import silent_devices as silent_devices
 from ingestion.telemetry.devices import unknown_devices as unknown_devices
@@ -210,7 +210,9 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     """Latest deliveries, newest first."""
     rows = Batch.objects.select_related("agreement").order_by("-pk")
     # A stream lands every second: among all feeds it would hide the files.
-    return list((rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212"))[:limit])
+    return list(
+        (rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212").exclude(feed=""))[:limit]
+    )
 
 
 def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:
@@ -288,3 +290,8 @@ def refs_in(column: Any, value: Any) -> list[str]:
 def agencies() -> list[tuple[str, str]]:
     """(code, name) of every agency that delivers data, in code order."""
     return sorted({feed.agency.code: feed.agency.zh for feed in catalog().values()}.items())
+
+
+def open_issue(pk: int | None) -> FeedIssue | None:
+    """One open issue of a feed's layout."""
+    return FeedIssue.objects.filter(pk=pk, open=True).first() if pk is not None else None

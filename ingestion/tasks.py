@@ -1,13 +1,38 @@
 """Intake's jobs."""
 
+from datetime import date
+
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, handler
+from ingestion.catalog.health import limits
+from ingestion.health.measuring import measure
 from ingestion.intake.take_in import take_in
-from ingestion.selectors import batch_feed
+from ingestion.models import Landing
+from ingestion.registers import agreement_actions
+from ingestion.selectors import batch_feed, catalog
+from ingestion.tickets import daily, drafting
 
 
 @handler("take_in", leased=True)
 def run_take_in(claim: Claim) -> None:
     batch_id = claim.payload["batch"]
     take_in(batch_id, batch_feed(batch_id), fence=claim.fence, at=timezone.now())
+
+
+@handler("measure")
+def run_measure(claim: Claim) -> None:
+    """Rung by every landing of a delivery; a landing of no feed, or of a feed no longer delivered, has no measure."""
+    landing = claim.payload["landing"]
+    feed = catalog().get(Landing.objects.values_list("feed", flat=True).get(number=landing))
+    if feed is not None:
+        measure(landing, feed, at=timezone.now())
+
+
+@handler("registers_day")
+def run_registers_day(claim: Claim) -> None:
+    """Once a day: overdue feeds, tickets to remind of, agreements that run out."""
+    today, now = date.fromisoformat(claim.payload["day"]), timezone.now()
+    daily.draft_late(today, at=now)
+    daily.remind(today, at=now)
+    agreement_actions.warn(today, at=now, days=limits().agreement.warn_days, machine=drafting.MACHINE)

@@ -27,6 +27,7 @@ from ingestion import agreements
 from ingestion import selectors as ingestion
 from ingestion.catalog.seals import purposes, shut
 from supervision import case_query
+from ingestion.catalog.permit import permit
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
@@ -95,6 +96,52 @@ def rules_by_feed() -> dict[str, list[LoadedRule]]:
         plan = compile_rule(rule, ingestion.catalog())
         for feed in sorted(set(plan.fields_read) | plan.feeds_absent):
             found.setdefault(feed, []).append(rule)
+    return found
+
+
+@lru_cache(maxsize=1)
+def rules_by_field() -> dict[tuple[str, str], list[LoadedRule]]:
+    """Per (feed, column), the shipped rules that read it; in the order of the rulebook."""
+    found: dict[tuple[str, str], list[LoadedRule]] = {}
+    for rule in rulebook().values():
+        for feed, columns in compile_rule(rule, ingestion.catalog()).fields_read.items():
+            for column in columns:
+                found.setdefault((feed, column), []).append(rule)
+    return found
+
+
+def rules_that_stop(numbers: Iterable[str], *, on: date) -> dict[str, list[LoadedRule]]:
+    """Per agreement number: the rules that the agreements in force on ``on`` cover, but would not without it."""
+    wanted, terms = list(numbers), agreements.terms()
+    found: dict[str, list[LoadedRule]] = {number: [] for number in wanted}
+    for rule in rulebook().values():
+        read = compile_rule(rule, ingestion.catalog()).fields_read
+        if not permit(read, agreements.PURPOSE, terms, on).allowed:
+            continue
+        for number in wanted:
+            without = [t for t in terms if t.number != number]
+            if not permit(read, agreements.PURPOSE, without, on).allowed:
+                found[number].append(rule)
+    return found
+
+
+def rules_that_lapse(last_days: Mapping[str, date]) -> dict[str, list[LoadedRule]]:
+    """Per agreement number: the rules that are covered on its last day and not on the day after."""
+    terms = agreements.terms()
+    found: dict[str, list[LoadedRule]] = {number: [] for number in last_days}
+    for rule in rulebook().values():
+        read = compile_rule(rule, ingestion.catalog()).fields_read
+        covered: dict[date, bool] = {}
+
+        def allowed(on: date) -> bool:
+            if on not in covered:  # noqa: B023  used within this turn alone
+                covered[on] = permit(read, agreements.PURPOSE, terms, on).allowed  # noqa: B023
+            return covered[on]  # noqa: B023
+
+        for number, last in last_days.items():
+            own = {feed for t in terms if t.number == number for feed in t.fields}
+            if own & set(read) and allowed(last) and not allowed(last + timedelta(days=1)):
+                found[number].append(rule)
     return found
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
+from supervision import clearing
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
@@ -18,6 +19,8 @@ _STREAM_PAUSE_SECONDS = 5
 @handler("landed")
 def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
+    if not stream:
+        enqueue("measure", str(landing), {"landing": landing}, priority=7)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A
@@ -41,6 +44,7 @@ def alarm(claim: Claim) -> None:
 
 @handler("day")
 def after_midnight(claim: Claim) -> None:
+    enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     for rule_id in live_rules():
         enqueue("match", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
 
@@ -56,3 +60,8 @@ def match(claim: Claim) -> None:
         else timezone.localdate(),
         full=claim.payload.get("full", False),
     )
+
+
+@handler("clearing", leased=True)
+def clear(claim: Claim) -> None:
+    clearing.work(claim.payload["clearing"], at=timezone.now())

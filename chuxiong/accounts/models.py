@@ -17,6 +17,8 @@ from django.utils import timezone
 
 #: The three separated administrators (三员). The database excludes each from holding anything else.
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
+#: The role of a data provider's people: theirs alone, and the only one they may hold.
+PROVIDER = "provider"
 
 
 class Office(models.Model):
@@ -108,6 +110,9 @@ class Person(AbstractBaseUser):
     office = models.ForeignKey(Office, on_delete=models.PROTECT, related_name="people")
     department = models.ForeignKey(Department, null=True, on_delete=models.PROTECT, related_name="people")
     roles = ArrayField(models.CharField(max_length=30), default=list)
+    #: Code of the data provider the person works for; empty for people of a procuratorate. ``office`` then names the
+    #: procuratorate that looks after the account, and reaches nothing.
+    agency = models.CharField(max_length=30, blank=True, default="", db_default="")
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
     left_at = models.DateTimeField(null=True)
@@ -126,6 +131,13 @@ class Person(AbstractBaseUser):
             models.CheckConstraint(
                 condition=~Q(roles__overlap=list(ADMINISTRATORS)) | Q(roles__len=1),
                 name="person_administrator_holds_one_role",
+            ),
+            models.CheckConstraint(
+                condition=Q(agency="") | Q(roles__contained_by=[PROVIDER]),
+                name="person_of_provider_reports_only",
+            ),
+            models.CheckConstraint(
+                condition=~Q(roles__contains=[PROVIDER]) | ~Q(agency=""), name="person_provider_has_agency"
             ),
             models.CheckConstraint(
                 condition=Q(is_active=True, left_at__isnull=True) | Q(is_active=False, left_at__isnull=False),
@@ -158,7 +170,7 @@ class Person(AbstractBaseUser):
     @property
     def office_codes(self) -> list[str]:
         """Codes of the offices whose clues the person's office looks on; none for an administrator."""
-        if self.is_administrator or not self.is_active:
+        if self.is_administrator or self.agency or not self.is_active:
             return []
         if self.office.is_prefecture:
             return [

@@ -24,6 +24,7 @@ from chuxiong.vault.secrets import open_secret, seal_secret
 from . import lock, passwords, second_factor, sessions
 from .models import (
     ADMINISTRATORS,
+    PROVIDER,
     Certificate,
     ConfidentialityAgreement,
     Department,
@@ -88,9 +89,12 @@ def _words(value: str, limit: int, zh: str, en: str) -> str:
 
 
 def create(
-    *, by: Person, username: str, name: str, office: str, department: str, at: datetime
+    *, by: Person, username: str, name: str, office: str, department: str, at: datetime, agency: str = ""
 ) -> tuple[Person, str]:
-    """A person without any right; returns the first half of the one-time password, shown once."""
+    """A person without any right; returns the first half of the one-time password, shown once.
+
+    ``agency`` is the code of the data provider the person works for; empty for our own people.
+    """
     username = username.strip().lower()
     if not _USERNAME.fullmatch(username):
         raise Refused(
@@ -101,7 +105,12 @@ def create(
     with _act(by, "person.manage"):
         place, unit = _office(office), _department(office, department)
         person = Person(
-            username=username, name=name, office=place, department=unit, must_change_password=True
+            username=username,
+            name=name,
+            office=place,
+            department=unit,
+            agency=agency,
+            must_change_password=True,
         )
         person.set_unusable_password()
         try:
@@ -110,7 +119,10 @@ def create(
         except IntegrityError:
             raise Refused(f"用户名 {username} 已有人使用", f"the user name {username} is taken") from None
         half = _open_issue(by, person, at)
-        _trace(by, "person.create", "person", username, at, office=office, department=department)
+        _trace(
+            by, "person.create", "person", username, at, office=office, department=department,
+            **({"agency": agency} if agency else {}),
+        )  # fmt: skip
     return person, half
 
 
@@ -374,6 +386,16 @@ def grant_roles(*, by: Person, pk: int, roles: list[str], reason: str, at: datet
             raise Refused(
                 "管理员只能持有一个角色，不得兼任其他管理员或业务角色（三员分立）",
                 "an administrator holds one role and no other: the three administrators are separate",
+            )
+        if person.agency and set(roles) - {PROVIDER}:
+            raise Refused(
+                "外单位人员只能授予单位报送员角色",
+                "somebody of a data provider holds the provider's role alone",
+            )
+        if not person.agency and PROVIDER in roles:
+            raise Refused(
+                "单位报送员须是外单位人员，请按提供单位另建账号",
+                "the provider's role is for people of a data provider: create an account of theirs",
             )
         was = {known[code].kind for code in person.roles if code in known}
         if was and kinds and was != kinds:

@@ -59,8 +59,8 @@ STATEMENTS = [
             return new;
         end if;
         if tg_op = 'UPDATE' and (new.roles, new.is_active, new.second_factor_required, new.username, new.name,
-                new.office_id, new.department_id) is not distinct from (old.roles, old.is_active,
-                old.second_factor_required, old.username, old.name, old.office_id, old.department_id) then
+                new.office_id, new.department_id, new.agency) is not distinct from (old.roles, old.is_active,
+                old.second_factor_required, old.username, old.name, old.office_id, old.department_id, old.agency) then
             return new;
         end if;
         select id, roles into actor, duties from accounts_person
@@ -76,7 +76,8 @@ STATEMENTS = [
             end if;
             return new;
         end if;
-        if new.second_factor_required <> old.second_factor_required or new.username <> old.username then
+        if new.second_factor_required <> old.second_factor_required or new.username <> old.username
+                or new.agency <> old.agency then
             raise exception 'not changed by any page' using errcode = 'insufficient_privilege';
         end if;
         if new.roles <> old.roles and not duties = '{security_admin}'

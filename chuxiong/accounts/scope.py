@@ -63,6 +63,22 @@ def scope(
             _apply(cursor, tuple(value or "" for value in before))
 
 
+@contextmanager
+def agency_scope(agency: str, *, using: str = "default") -> Iterator[None]:
+    """Open a transaction that reaches what belongs to one data provider, and nothing else."""
+    if not agency:
+        raise ValueError("agency_scope needs the code of a data provider")
+    connection = connections[using]
+    with transaction.atomic(using=using):
+        with connection.cursor() as cursor:
+            cursor.execute("select current_setting('cx.agency', true)")
+            before = cursor.fetchone()[0] or ""
+            cursor.execute("select set_config('cx.agency', %s, true)", [agency])
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('cx.agency', %s, true)", [before])
+
+
 def _apply(cursor, values) -> None:  # type: ignore[no-untyped-def]
     cursor.execute("select " + ", ".join(f"set_config('{s}', %s, true)" for s in _SETTINGS), list(values))
 

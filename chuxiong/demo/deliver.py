@@ -11,7 +11,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from chuxiong.work.jobs import work_off
-from ingestion.intake.receive import receive
+from ingestion.intake.receive import ImportRefused, receive
 from ingestion.models import Batch
 from ingestion.selectors import catalog
 
@@ -52,16 +52,22 @@ def deliver(
             if say:
                 say(f"跳过 {item.path.name}：没有数据源 {item.feed}")
             continue
-        with item.path.open("rb") as source:
-            batch, _ = receive(
-                source,
-                feed=catalog()[item.feed],
-                file_name=item.path.name,
-                by="演示",
-                at=timezone.now(),
-                covers_until=item.covers_until,
-                snapshot=item.snapshot,
-            )
+        try:
+            with item.path.open("rb") as source:
+                batch, _ = receive(
+                    source,
+                    feed=catalog()[item.feed],
+                    file_name=item.path.name,
+                    by="演示",
+                    at=timezone.now(),
+                    covers_until=item.covers_until,
+                    snapshot=item.snapshot,
+                )
+        except ImportRefused as refused:
+            # Somebody ended the feed's agreement: the centre starts all the same, without this file.
+            if say:
+                say(f"未接收 {item.path.name}：{refused.problem.what}")
+            continue
         if wait:
             while work_off(kinds=["take_in"]):
                 pass

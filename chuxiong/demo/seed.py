@@ -26,11 +26,17 @@ PEOPLE = (
     ("wu", "吴演示", "532300", "case_management", ["prosecutor", "head"]),
     ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
     ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
+    ("fang", "方演示", "532300", "case_management", ["custodian"]),
+    ("shebao", "社保演示", "532300", "case_management", ["provider"]),
     # The three separated administrators: none of them sees business data.
     ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
     ("secadmin", "安全演示", "532300", "digital", ["security_admin"]),
     ("auditadmin", "审计演示", "532300", "digital", ["audit_admin"]),
 )
+
+
+#: who works for a data provider, and which: they see that provider's deliveries and nothing else
+PROVIDERS = {"shebao": "hr_bureau"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def _people() -> list[Login]:
             office=Office.objects.get(pk=office),
             department=Department.objects.get(office_id=office, code=department),
             roles=roles,
+            agency=PROVIDERS.get(username, ""),
             # Demo people may look around with a password alone; everybody else enrols at the first sign-in.
             second_factor_required=False,
         )
@@ -100,6 +107,10 @@ def _duty_post() -> list[Login]:
     return [Login("值班席", "duty-post", code, "在值班终端打开 /post/pair 输入")]
 
 
+#: the demo's provider whose agreement is about to run out
+_RUNNING_OUT = "um_bureau"
+
+
 def _agreements(today: date) -> None:
     by_agency: dict[str, list[str]] = {}
     names: dict[str, str] = {}
@@ -115,11 +126,13 @@ def _agreements(today: date) -> None:
                 "title": f"与{names[agency]}的数据共享协议（演示）",
                 "signed_on": today - timedelta(days=200),
                 "valid_from": today - timedelta(days=200),
-                "valid_to": today + timedelta(days=530),
+                # One of them runs out soon, so that its warning shows.
+                "valid_to": today + timedelta(days=18 if agency == _RUNNING_OUT else 530),
                 "purposes": [PURPOSE],
                 "fields": {feed: ["*"] for feed in feeds},
                 "data_class": "L4",
-                "custodian": "吴演示",
+                "custodian": "方演示",
+                "agency_custodian": "联络演示",
                 "may_be_fed_back": True,
             },
         )

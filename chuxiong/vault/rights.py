@@ -1,4 +1,4 @@
 TABLES = {
-    "vault_identifier": {"intake": "SELECT, INSERT"},
+    "vault_identifier": {"intake": "SELECT, INSERT, DELETE"},
     "vault_batchkey": {"intake": "SELECT, INSERT, DELETE"},
 }

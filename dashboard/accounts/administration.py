@@ -16,6 +16,7 @@ from chuxiong.accounts import people, selectors
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.refused import Refused
 from dashboard.accounts.page import allowed, ask, confirmed, page, person_of, said
+from ingestion import selectors as ingestion
 
 
 def filters(request: HttpRequest) -> dict[str, Any]:
@@ -51,22 +52,32 @@ def people_list(request: HttpRequest) -> HttpResponse:
 @allowed("person.manage")
 def person_new(request: HttpRequest) -> HttpResponse:
     refused, post = "", request.POST
+    agencies = ingestion.agencies()
     if request.method == "POST":
         office, _sep, department = post.get("place", "").partition("/")
+        agency = post.get("agency", "")
         try:
+            if agency and agency not in dict(agencies):
+                raise Refused("没有这个数据提供单位", "no such data provider")
             person, half = people.create(
                 by=person_of(request),
                 username=post.get("username", ""),
                 name=post.get("name", ""),
                 office=office,
                 department=department,
+                agency=agency,
                 at=timezone.now(),
             )
         except Refused as error:
             refused = said(error)
         else:
             return _half(request, person, half)
-    context = {"refused": refused, "typed": post, "offices": selectors.all_offices()}
+    context = {
+        "refused": refused,
+        "typed": post,
+        "offices": selectors.all_offices(),
+        "agencies": agencies,
+    }
     return page(request, "person_new", "people", context, 409 if refused else 200)
 
 

@@ -26,6 +26,7 @@ from dashboard.accounts.sign_in import enrolment, new_password_errors, rules_of_
 _HOMES = (
     ("clue.read", "desk:queue"),
     ("batch.import", "desk:feeds"),
+    ("delivery.read", "provider:home"),
     ("person.manage", "accounts:people"),
     ("role.grant", "accounts:rights"),
     ("audit.read", "audit:events"),

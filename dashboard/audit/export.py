@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from typing import IO
 
@@ -14,6 +13,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
 from chuxiong.audit.selectors import Event
+from chuxiong.kit.spreadsheet import harmless
 
 HEADERS = {
     "zh": ("编号", "时间", "人员", "院", "行为", "对象类型", "对象", "事由", "目的", "地址", "设备", "会话", "说明"),
@@ -22,14 +22,6 @@ HEADERS = {
         "Session", "Detail",
     ),
 }  # fmt: skip
-_DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-
-
-def harmless(text: str) -> str:
-    """An apostrophe before what a spreadsheet would take for a formula, without control characters."""
-    text = _CONTROL.sub("", text)
-    return f"'{text}" if text.startswith(_DANGEROUS) or text.lstrip().startswith(_DANGEROUS) else text
 
 
 def write_csv(events: Iterator[Event], out: IO[bytes], language: str) -> None:

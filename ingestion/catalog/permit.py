@@ -51,7 +51,7 @@ def permit(
         current = [t for t in about if t.in_force(on)]
         fitting = [t for t in current if purpose in t.purposes]
         if not about:
-            refused[feed] = "没有数据协议；请先由安全管理员登记协议"
+            refused[feed] = "没有数据协议；请先由数据专管员登记协议"
         elif not current:
             last = max(about, key=lambda t: t.ended_on or t.valid_to)
             refused[feed] = f"协议 {last.number} 已于 {last.ended_on or last.valid_to} 失效；请续签后重试"

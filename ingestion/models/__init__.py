@@ -1,10 +1,17 @@
-from .agreement import Agreement
+from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
 from .batch import Batch, FeedIssue, Landing, Quarantine, Touch
+from .health import BatchMeasure
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
+from .ticket import DataTicket, TicketEvent
 
 __all__ = [
     "Agreement",
+    "AgreementClearing",
+    "AgreementEvent",
     "Batch",
+    "BatchMeasure",
+    "ClearingHold",
+    "DataTicket",
     "FeedIssue",
     "Landing",
     "Quarantine",
@@ -13,5 +20,6 @@ __all__ = [
     "TelemetryFrames",
     "TelemetryLimit",
     "TelemetrySource",
+    "TicketEvent",
     "Touch",
 ]

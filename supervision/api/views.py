@@ -112,7 +112,7 @@ class AnswerIn(StrictSerializer):
     )
 
 
-class _AgencyView(APIView):
+class AgencyView(APIView):
     authentication_classes = [SignedRequest]
     permission_classes = [IsAuthenticated]
 
@@ -156,7 +156,7 @@ class _AgencyView(APIView):
         return self._respond(letter)
 
 
-class LetterList(_AgencyView):
+class LetterList(AgencyView):
     """反馈给本单位的事项（按编号递增，游标翻页）。"""
 
     @extend_schema(
@@ -185,7 +185,7 @@ class LetterList(_AgencyView):
         return Response({"items": LetterOut(letters, many=True).data, "next_cursor": following})
 
 
-class LetterOne(_AgencyView):
+class LetterOne(AgencyView):
     """一件反馈事项。"""
 
     @extend_schema(
@@ -203,7 +203,7 @@ class LetterOne(_AgencyView):
             return self._respond(self._letter(request, number))
 
 
-class Acknowledge(_AgencyView):
+class Acknowledge(AgencyView):
     """签收。重复签收不改变任何内容。"""
 
     @extend_schema(
@@ -222,7 +222,7 @@ class Acknowledge(_AgencyView):
         return self._answer(request, number, None, "")
 
 
-class Answer(_AgencyView):
+class Answer(AgencyView):
     """答复。同一答复重复提交不改变任何内容。"""
 
     @extend_schema(

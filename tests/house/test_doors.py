@@ -6,10 +6,12 @@ Every request runs in a transaction that is rolled back, so that each caller mee
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import secrets
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +32,8 @@ from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
 from chuxiong.accounts.models import Department, Person, Role
+from ingestion.models import Agreement, AgreementClearing, DataTicket
+from ingestion.tickets.attachment import seal
 from supervision.alarms import actions as alarm_actions
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues.lifecycle import MOVES
@@ -56,6 +60,8 @@ SIBLINGS = [c for c in CALLERS if c.startswith("sibling/")]
 #: states in which a handler is already at work
 HANDLED = {"checking", "needs_data", "confirmed", "acted"}
 STATES = ["raised", "triaged", "dispatched", *sorted(HANDLED)]
+#: for whom a provider's clerk at a place works
+_AGENCIES = {"own": "hr_bureau"}
 FIRM, SUBJECT = "示例酿造有限公司", "532301195001017777"
 
 
@@ -68,6 +74,8 @@ class World:
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     letter: str = ""
+    #: what the pages about sources come upon, by the name in their addresses
+    sources: dict[str, Any] = field(default_factory=dict)
     alarm: int = 0
     target: int = 0
     disclosure: int = 0
@@ -99,7 +107,7 @@ class World:
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._filled(v) for v in value]
-        return value.format(**self.clues)
+        return value.format(**self.clues, **self.sources)
 
     def path(self, row: str) -> str:
         """The address of a row: the door's route with this world's things in it."""
@@ -110,6 +118,9 @@ class World:
             "alarm": self.alarm,
             "act": act or "open",
             "move": "accept" if door == "desk:move" else "acknowledge",
+            **self.sources,
+            "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
+            "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
         }
         wanted = doors()[door].pattern.converters
         return reverse(door, kwargs={name: things[name] for name in wanted})
@@ -138,6 +149,7 @@ def _hire(world: World) -> None:
                 Person(
                     username=caller.replace("/", "_"), name=f"{caller}演示员", password="!nobody", office_id=PLACES[place][0],
                     department=departments[PLACES[place]], roles=[] if role == "none" else [role],
+                    agency=_AGENCIES.get(place, "someone_else") if role == "provider" else "",
                 )
             )  # fmt: skip
     gone = Person(
@@ -198,8 +210,35 @@ def _built() -> World:
         for caller, agency in (("agency", "example_agency"), ("other_agency", "someone_else")):
             client, secret = new_client(agency=agency, agency_zh="示例单位")
             world.keys[caller] = client.key, bytes.fromhex(secret)
+        world.sources = _sources(now)
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
+
+
+def _sources(now: Any) -> dict[str, Any]:
+    """An agreement in force, one that is over with a clearing to decide on, and a ticket with its provider's rows."""
+    usual = {
+        "agency": "hr_bureau", "agency_zh": "示例局", "title": "示例", "signed_on": "2026-01-01", "valid_from": "2026-01-01",
+        "purposes": ["legal_supervision"], "fields": {"hr_pension_payment": ["*"]}, "data_class": "L4", "custodian": "甲",
+    }  # fmt: skip
+    agreement = Agreement.objects.create(number="示例-1", valid_to="2099-01-01", **usual)
+    over = Agreement.objects.create(number="示例-2", valid_to="2026-01-02", **usual)
+    clearing = AgreementClearing.objects.create(
+        agreement=over, state="counted", reason="示例", requested_by="somebody", requested_at=now
+    )
+    tickets = []
+    for agency in ("hr_bureau", "example_agency"):
+        ticket = DataTicket.objects.create(
+            feed="hr_pension_payment", agency=agency, agency_zh="示例局", kind="quarantine", subject="示例", text="示例", rows=1,
+            state="sent", opened_by="系统", opened_at=now, sent_by="x", sent_at=now, due_on=now.date(), updated_at=now,
+        )  # fmt: skip
+        ticket.sealed, ticket.key_id = seal(ticket, b"rows")
+        ticket.save()
+        tickets.append(ticket.pk)
+    return {
+        "code": "hr_pension_payment", "agreement": agreement.pk, "over": over.pk, "clearing": clearing.pk,
+        "ticket": tickets[0], "own_ticket": tickets[1], "today": timezone.localdate(),
+    }  # fmt: skip
 
 
 # ---- the table and the house name the same doors ----------------------------------------------
@@ -294,12 +333,16 @@ def _differences(
 
 
 def _leak(world: World, answer: Any) -> set[str]:
-    text = answer.getvalue().decode() if answer.streaming else answer.content.decode()
+    content = answer.getvalue() if answer.streaming else answer.content
+    if content.startswith(b"PK"):  # a spreadsheet: what its parts say
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
+            content = b"".join(parts.read(name) for name in parts.namelist())
+    text = content.decode()
     return {word for word in (*world.clues.values(), FIRM, SUBJECT, world.letter) if word in text}
 
 
 #: doors behind which no clue lies
-_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|api:|set_language")
+_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|api:|sources:|provider:|set_language")
 
 
 def _callers(row: str, answers: dict[str, Any]) -> list[str]:
@@ -457,7 +500,11 @@ def test_a_refusal_says_what_is_missing_and_whom_to_ask(world, language, named, 
 
 
 #: door → what its entry in the navigation links to
-_ENTRIES = {"desk:queue": "/", "desk:enter": "/clues/new", "desk:alarms": "/alarms", "desk:feeds": "/feeds"}
+_ENTRIES = {
+    "desk:queue": "/", "desk:enter": "/clues/new", "desk:alarms": "/alarms", "desk:feeds": "/feeds",
+    "sources:health": "/sources/", "sources:tickets": "/sources/tickets", "sources:catalogue": "/sources/catalogue",
+    "sources:agreements": "/sources/agreements",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", GROUPS["people"])
@@ -467,7 +514,7 @@ def test_the_navigation_offers_what_opens_and_nothing_else(world, role):
     while start.status_code == 302:
         start = world.ask(caller, "GET", start["Location"])
     page = start.content.decode()
-    menu = re.search(r'<nav class="side".*?</nav>|<ul id="palette-list".*?</ul>', page, re.S)
+    menu = re.search(r'<nav (?:class="side"|aria-label).*?</nav>|<ul id="palette-list".*?</ul>', page, re.S)
     assert menu, "a page with its navigation"
     links = set(re.findall(r'href="([^"#?]+)"', menu[0]))
     for link in sorted(links):

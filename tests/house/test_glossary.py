@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingestion.models import AgreementClearing, DataTicket
 from supervision.alarms.states import LEVEL_WORDS
 from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.clues.lifecycle import MOVES, STATE_WORDS
@@ -32,3 +33,9 @@ def test_states_moves_reasons_and_kinds_stand_in_the_glossary():
 
 def test_answers_of_agencies_stand_in_the_glossary():
     assert {(f"`{code}`", label) for code, label in Letter.Answer.choices} <= {row[:2] for row in _ROWS}
+
+
+def test_states_and_answers_of_data_tickets_and_clearings_stand_in_the_glossary():
+    wanted = {(f"`{code}`", label) for code, label in (*DataTicket.State.choices, *DataTicket.Answer.choices)}
+    wanted |= {(f"`{code}`", label) for code, label in AgreementClearing.State.choices}
+    assert wanted <= {row[:2] for row in _ROWS}

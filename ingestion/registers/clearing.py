@@ -1,0 +1,356 @@
+"""Removal of what was delivered under an ended agreement, feed by feed, each in one transaction; set-based.
+
+What goes: every version of a record that came with the agreement's batches, unless it is evidence (the holds that
+supervision has written) or another agreement in force covers its feed; identifiers that nothing names any more; the
+stored files, their keys and the quarantine of batches of which nothing is left; attachments of tickets; measures.
+Columns that the other agreement does not cover are emptied. What stays is counted with its reason.
+
+The database lets the intake role delete only what belongs to a clearing in state ``clearing``, and lets nothing become
+that without two people (``ingestion/rights.py``, ``ingestion/pool.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connections, transaction
+
+from chuxiong.work.jobs import enqueue
+from ingestion.catalog.load import Catalog
+from ingestion.catalog.spec import FeedSpec
+from ingestion.intake.merge import _next_number
+from ingestion.intake.receive import ALIAS, store_path
+from ingestion.intake.shelter import REF_TYPES
+from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, Landing
+from ingestion.registers.agreement_actions import in_force
+
+State = AgreementClearing.State
+#: who a landing without a delivery comes from
+RECEIVED_BY = "协议清除"
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+class NotApproved(Exception):
+    """The clearing is not in a state that allows the step."""
+
+
+def count(clearing_id: int, feeds: Catalog, *, at: datetime, today: date) -> dict[str, Any]:
+    """What a clearing would remove and leave, per feed; nothing is changed. The holds must be written before."""
+    with transaction.atomic(using=ALIAS):
+        clearing = _locked(clearing_id)
+        if clearing.state != State.REQUESTED:
+            return clearing.preview
+        _begin_counting()
+        preview = {
+            code: _feed(clearing, code, feeds, today, dry=True, at=at)
+            for code in sorted(clearing.agreement.fields)
+            if code in feeds
+        }
+        clearing.preview, clearing.state, clearing.counted_at = preview, State.COUNTED, at
+        clearing.save(using=ALIAS, update_fields=["preview", "state", "counted_at"])
+    return preview
+
+
+def begin(clearing_id: int, *, today: date) -> AgreementClearing:
+    """Approved → clearing; raises ``NotApproved`` when it is not approved or the agreement is in force again."""
+    with transaction.atomic(using=ALIAS):
+        clearing = _locked(clearing_id)
+        if clearing.state == State.CLEARING:
+            return clearing
+        if clearing.state != State.APPROVED or in_force(clearing.agreement, today):
+            raise NotApproved(clearing_id)
+        clearing.state = State.CLEARING
+        clearing.save(using=ALIAS, update_fields=["state"])
+    return clearing
+
+
+def clear_feed(clearing_id: int, code: str, feeds: Catalog, *, at: datetime, today: date) -> dict[str, Any]:
+    """Clear one feed in one transaction; a repeated call finds it done. Files go after the commit."""
+    with transaction.atomic(using=ALIAS):
+        clearing = _locked(clearing_id)
+        if clearing.state != State.CLEARING:
+            raise NotApproved(clearing_id)
+        done: dict[str, Any] | None = clearing.result.get(code)
+        if done is None:
+            _begin_counting()
+            done = _feed(clearing, code, feeds, today, dry=False, at=at)
+            clearing.result = {**clearing.result, code: done}
+            clearing.save(using=ALIAS, update_fields=["result"])
+    _unlink(clearing.agreement_id, code)
+    return done
+
+
+def finish(clearing_id: int, *, at: datetime) -> AgreementClearing:
+    """All feeds are done: the receipt is struck and the holds go."""
+    with transaction.atomic(using=ALIAS):
+        clearing = _locked(clearing_id)
+        if clearing.state == State.DONE:
+            return clearing
+        if clearing.state != State.CLEARING:
+            raise NotApproved(clearing_id)
+        document = {
+            "agreement": clearing.agreement.number,
+            "clearing": clearing.pk,
+            "requested_by": clearing.requested_by,
+            "decided_by": clearing.decided_by,
+            "finished_at": at.isoformat(),
+            "result": clearing.result,
+        }
+        text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        clearing.receipt = hashlib.sha256(text.encode()).hexdigest()
+        clearing.state, clearing.finished_at = State.DONE, at
+        clearing.save(using=ALIAS, update_fields=["receipt", "state", "finished_at"])
+        AgreementEvent.objects.using(ALIAS).create(
+            agreement=clearing.agreement,
+            at=at,
+            actor=RECEIVED_BY,
+            kind="cleared",
+            detail={"clearing": clearing.pk, "receipt": clearing.receipt},
+        )
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("delete from ingestion_clearinghold where clearing_id = %s", [clearing.pk])
+    return clearing
+
+
+def _locked(clearing_id: int) -> AgreementClearing:
+    return (
+        AgreementClearing.objects.using(ALIAS)
+        .select_for_update(of=("self",))
+        .select_related("agreement")
+        .get(pk=clearing_id)
+    )
+
+
+def _begin_counting() -> None:
+    """``counted``: records of feeds already counted away, so that a preview sees what the clearing will see."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("create temp table counted (feed text, record_id bigint) on commit drop")
+
+
+def _others(agreement: Agreement, code: str, today: date) -> list[Agreement]:
+    """Other agreements in force that cover the feed."""
+    others = Agreement.objects.using(ALIAS).filter(fields__has_key=code).exclude(pk=agreement.pk)
+    return [a for a in others if in_force(a, today)]
+
+
+def _feed(
+    clearing: AgreementClearing, code: str, feeds: Catalog, today: date, *, dry: bool, at: datetime
+) -> dict[str, Any]:
+    feed, others = feeds[code], _others(clearing.agreement, code, today)
+    table = f'pool."{code}"'
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "create temp table doomed on commit drop as select t.record_id, t.batch_id"
+            + (f', t."{feed.valid_time}" as split' if feed.partition else "")
+            + f" from {table} t join ingestion_batch b on b.id = t.batch_id where b.agreement_id = %s",
+            [clearing.agreement_id],
+        )
+        cursor.execute("select count(*) from doomed")
+        told: dict[str, Any] = {"records": cursor.fetchone()[0], "cleared": 0, "held": 0}
+        if others:
+            told |= _narrowed(cursor, feed, table, others, dry)
+            cursor.execute("drop table doomed")
+            return told
+        cursor.execute(
+            "delete from doomed d using ingestion_clearinghold h where h.clearing_id = %s and h.feed = %s"
+            " and h.record_id = d.record_id",
+            [clearing.pk, code],
+        )
+        told["held"] = cursor.rowcount
+        cursor.execute("create index on doomed (record_id); analyze doomed; select count(*) from doomed")
+        told["cleared"] = cursor.fetchone()[0]
+        told |= _identifiers(cursor, clearing, feed, feeds)
+        told |= _batches(cursor, clearing, code)
+        if dry:
+            cursor.execute("insert into counted select %s, record_id from doomed", [code])
+        else:
+            told["landing"] = _remove(cursor, clearing, feed, at)
+        cursor.execute("drop table doomed; drop table doomed_ref; drop table emptied")
+    return told
+
+
+def _narrowed(cursor: Any, feed: FeedSpec, table: str, others: list[Agreement], dry: bool) -> dict[str, Any]:
+    """Another agreement keeps the records; columns that it does not cover are emptied, keys aside."""
+    granted = {name for a in others for name in a.fields[feed.code]}
+    keys = {*feed.natural_key, feed.valid_time, feed.county_column}
+    uncovered = (
+        []
+        if "*" in granted
+        else [c.name for c in feed.columns if c.name not in granted and c.name not in keys]
+    )
+    told = {"kept_by": [a.number for a in others], "emptied_columns": uncovered}
+    if uncovered and not dry:
+        names = list(uncovered)
+        names += [
+            f"{c.name}_masked"
+            for c in feed.columns
+            if c.name in uncovered and c.type == "citizen_id" and not c.required
+        ]
+        emptied = ", ".join(f'"{n}" = null' for n in names)
+        cursor.execute(
+            f"update {table} t set {emptied} from doomed d where t.record_id = d.record_id{_same_part(feed)}"
+        )
+    return told
+
+
+def _same_part(feed: FeedSpec) -> str:
+    return f' and t."{feed.valid_time}" = d.split' if feed.partition else ""
+
+
+def _named_by(feed: FeedSpec) -> tuple[list[str], list[str]]:
+    """(columns that hold refs, text columns that may mention some)."""
+    refs = [c.name for c in feed.columns if c.type in REF_TYPES]
+    texts = [c.name for c in feed.columns if c.pool_type == "text"]
+    return refs, texts
+
+
+def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds: Catalog) -> dict[str, int]:
+    """``doomed_ref``: what only the doomed records name."""
+    cursor.execute("create temp table doomed_ref (ref uuid primary key) on commit drop")
+    refs, texts = _named_by(feed)
+    table = f'pool."{feed.code}"'
+    same = _same_part(feed)
+    for name in refs:
+        cursor.execute(
+            f'insert into doomed_ref select distinct t."{name}" from {table} t join doomed d'
+            f' on t.record_id = d.record_id{same} where t."{name}" is not null on conflict do nothing'
+        )
+    for name in texts:
+        cursor.execute(
+            f"insert into doomed_ref select distinct (m.part)[1]::uuid from {table} t join doomed d"
+            f" on t.record_id = d.record_id{same},"
+            f" regexp_matches(t.\"{name}\", '〔\\w+:({_UUID})〕', 'g') m(part)"
+            f" where t.\"{name}\" like '%〔%' on conflict do nothing"
+        )
+    cursor.execute("analyze doomed_ref; select count(*) from doomed_ref")
+    named = int(cursor.fetchone()[0])
+    if named:
+        for other in feeds.values():
+            _spare(cursor, other, other.code == feed.code)
+        cursor.execute(
+            "delete from doomed_ref r using ingestion_clearinghold h where h.clearing_id = %s and h.ref = r.ref",
+            [clearing.pk],
+        )
+        cursor.execute(
+            "delete from doomed_ref r using ingestion_telemetrydevice v where v.organisation = r.ref"
+        )
+    cursor.execute("select count(*) from doomed_ref")
+    gone = int(cursor.fetchone()[0])
+    return {"identifiers": named, "identifiers_cleared": gone}
+
+
+def _spare(cursor: Any, feed: FeedSpec, itself: bool) -> None:
+    """What a record that stays names, in this or another feed, stays."""
+    table = f'pool."{feed.code}"'
+    cursor.execute("select to_regclass(%s)", [table])
+    if cursor.fetchone()[0] is None:
+        return
+    stays = (
+        " and not exists (select 1 from doomed d where d.record_id = t.record_id)"
+        if itself
+        else f" and not exists (select 1 from counted g where g.feed = '{feed.code}' and g.record_id = t.record_id)"
+    )
+    refs, texts = _named_by(feed)
+    for name in refs:
+        cursor.execute(
+            f'delete from doomed_ref r where exists (select 1 from {table} t where t."{name}" = r.ref{stays})'
+        )
+    for name in texts:
+        cursor.execute(
+            f"delete from doomed_ref r using (select distinct (m.part)[1]::uuid as ref from {table} t,"
+            f" regexp_matches(t.\"{name}\", '〔\\w+:({_UUID})〕', 'g') m(part)"
+            f" where t.\"{name}\" like '%〔%'{stays}) s where s.ref = r.ref"
+        )
+
+
+def _batches(cursor: Any, clearing: AgreementClearing, code: str) -> dict[str, int]:
+    """``emptied``: batches of which no record stays; their files, keys and quarantine go."""
+    cursor.execute(
+        "create temp table emptied on commit drop as select b.id from ingestion_batch b"
+        " where b.agreement_id = %s and b.feed = %s and not exists (select 1 from ingestion_clearinghold h"
+        f' join pool."{code}" t on t.record_id = h.record_id'
+        " where h.clearing_id = %s and h.feed = %s and t.batch_id = b.id)",
+        [clearing.agreement_id, code, clearing.pk, code],
+    )
+    cursor.execute(
+        "select (select count(*) from ingestion_batch where agreement_id = %s and feed = %s),"
+        " (select count(*) from emptied), (select count(*) from ingestion_quarantine q join emptied e on e.id = q.batch_id)",
+        [clearing.agreement_id, code],
+    )
+    batches, emptied, quarantined = cursor.fetchone()
+    return {"batches": batches, "batches_cleared": emptied, "quarantine_cleared": quarantined}
+
+
+def _remove(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:
+    """Touch, delete, and void what the feed said of its coverage; returns the number of the landing that tells of it."""
+    table, same = f'pool."{feed.code}"', _same_part(feed)
+    number = _landing(cursor, clearing, feed, at)
+    for column in feed.columns:
+        if not column.subject:
+            continue
+        ref = f't."{column.name}"::text'
+        if column.type == "text":
+            ref = f"(regexp_matches(t.\"{column.name}\", '〔\\w+:({_UUID})〕', 'g'))[1]"
+        cursor.execute(
+            "insert into ingestion_touch (landing, feed, kind, ref, cause)"
+            f" select distinct %s::bigint, %s, %s, {ref}, 'agreement' from {table} t join doomed d"
+            f' on t.record_id = d.record_id{same} where t."{column.name}" is not null',
+            [number, feed.code, column.subject],
+        )
+    cursor.execute(f"delete from {table} t using doomed d where t.record_id = d.record_id{same}")
+    # Without the records their absence says nothing any more.
+    cursor.execute(
+        "update ingestion_landing l set covers_until = null from ingestion_batch b"
+        " where b.id = l.batch_id and b.agreement_id = %s and l.feed = %s and l.covers_until is not null",
+        [clearing.agreement_id, feed.code],
+    )
+    cursor.execute("delete from vault_identifier v using doomed_ref r where v.ref = r.ref")
+    for statement in (
+        "delete from vault_batchkey k using emptied e where k.batch = e.id",
+        "delete from ingestion_quarantine q using emptied e where q.batch_id = e.id",
+        "delete from ingestion_telemetryframes f using emptied e where f.batch_id = e.id",
+        "delete from ingestion_batchmeasure m using emptied e where m.batch_id = e.id",
+        "update ingestion_batch b set layout = b.layout || '{\"cleared\": true}' from emptied e where b.id = e.id",
+        "update ingestion_dataticket t set sealed = null, key_id = '' from emptied e"
+        " where t.batch_id = e.id and t.sealed is not null",
+    ):
+        cursor.execute(statement)
+    return number
+
+
+def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:
+    """A landing of no feed: rules read its touches, and no feed looks fresher for it."""
+    number = _next_number(cursor)
+    batch = Batch.objects.using(ALIAS).create(
+        feed="",
+        file_name=f"{clearing.agreement.number} {feed.code}"[:255],
+        digest=hashlib.sha256(f"clearing:{clearing.pk}:{feed.code}".encode()).hexdigest(),
+        size=0,
+        agreement=clearing.agreement,
+        received_at=at,
+        received_by=RECEIVED_BY,
+        state=Batch.State.LANDED,
+        landing=number,
+        landed_at=at,
+    )
+    Landing.objects.using(ALIAS).create(number=number, feed="", batch=batch, landed_at=at)
+    enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)
+    return number
+
+
+def _unlink(agreement_id: int, code: str) -> None:
+    """Stored files of cleared batches: unreadable since their keys are gone; now they go as well."""
+    stores = (
+        Batch.objects.using(ALIAS)
+        .filter(agreement_id=agreement_id, feed=code, layout__cleared=True)
+        .values_list("layout__store", flat=True)
+    )
+    for name in stores:
+        if name:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(store_path(name))
