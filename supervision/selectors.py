@@ -25,9 +25,9 @@ from chuxiong.kit import mask
 from chuxiong.vault import refs
 from ingestion import agreements
 from ingestion import selectors as ingestion
+from ingestion.catalog.permit import permit
 from ingestion.catalog.seals import purposes, shut
 from supervision import case_query
-from ingestion.catalog.permit import permit
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
