@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
 from chuxiong.accounts.refused import Refused
@@ -49,11 +50,10 @@ def _receipt(request: HttpRequest, batch: int, *, refused: str = "", status: int
 
 @allowed("batch.import")
 @require_POST
-def errors(request: HttpRequest, batch: int) -> HttpResponse | FileResponse:
-    now, who = timezone.now(), person(request)
+def errors(request: HttpRequest, batch: int) -> HttpResponse:
+    now, who, out = timezone.now(), person(request), io.BytesIO()
     if selectors.receipt_of(who, batch) is None:
         raise Http404
-    out = tempfile.SpooledTemporaryFile(max_size=1 << 30)  # noqa: SIM115  in memory, closed by the response
     try:
         actions.error_receipt(
             batch,
@@ -63,27 +63,23 @@ def errors(request: HttpRequest, batch: int) -> HttpResponse | FileResponse:
             write=partial(write_error_receipt, out=out, at=now),
         )
     except Refused as error:
-        out.close()
         return _receipt(request, batch, refused=said(error), status=409)
-    except BaseException:
-        out.close()
-        raise
     return _file(out, f"更正单-批次{batch}.xlsx")
 
 
 @allowed("batch.import", "clue.read")
 @require_safe
-def template(request: HttpRequest, feed: str) -> HttpResponse | FileResponse:
+def template(request: HttpRequest, feed: str) -> HttpResponse:
     spec = ingestion.catalog().get(feed)
     if spec is None:
         raise Http404
-    out = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115  closed by the response
-    write_template(spec, out)  # type: ignore[arg-type]
+    out = io.BytesIO()
+    write_template(spec, out)
     return _file(out, f"{spec.title.zh}-空白表.xlsx")
 
 
-def _file(out: IO[bytes] | Any, name: str) -> FileResponse:
-    out.seek(0)
-    response = FileResponse(out, as_attachment=True, filename=name, content_type=_XLSX)
+def _file(out: io.BytesIO, name: str) -> HttpResponse:
+    response = HttpResponse(out.getvalue(), content_type=_XLSX)
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     response["Cache-Control"] = "no-store"
     return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -78,7 +78,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             try:
                 made = actions.upload(
-                    file.file, size=file.size or 0, file_name=file.name or "", feed=feed, by=person(request), at=timezone.now()
+                    cast(BinaryIO, file.file), size=file.size or 0, file_name=file.name or "", feed=feed, by=person(request), at=timezone.now()
                 )  # fmt: skip
             except Refused as error:
                 refused = said(error)
@@ -118,6 +118,7 @@ def _page(
         "steps": _steps(found),
         "can_cancel": found.state in actions.OPEN and state_of(found)[0] not in ("landed", "refused"),
         "refused": refused,
+        "needed": bounds().alias_uses,
         **_news(found),
     }
     if found.state in (State.CHOOSING, State.READY):

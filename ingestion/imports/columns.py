@@ -95,7 +95,8 @@ def with_aliases(feed: FeedSpec, aliases: Iterable[Registered]) -> FeedSpec:
 def every_header(catalog: Catalog) -> FeedSpec:
     """No feed: all headers of all feeds, so that the header row of an unknown file is found."""
     columns = tuple(c for feed in catalog.values() for c in feed.delivered)
-    return FeedSpec.model_construct(columns=columns, ignored_headers=ADDED)
+    any_feed = next(iter(catalog.values()))
+    return any_feed.model_copy(update={"columns": columns, "ignored_headers": ADDED})
 
 
 def propose(headers: Sequence[str], feed: FeedSpec, aliases: Sequence[Registered]) -> list[Proposal]:

@@ -53,7 +53,7 @@ def open_rows(batch: Batch) -> list[Row]:
     data_key = keys().unwrap(sealed, key_id, f"batch:{batch.pk}")
     found = []
     for row in Quarantine.objects.filter(batch=batch).order_by("row_no").iterator(chunk_size=2000):
-        cells = json.loads(envelope.open_text(row.sealed, data_key, f"{batch.pk}:{row.row_no}"))
+        cells = json.loads(envelope.open_text(bytes(row.sealed), data_key, f"{batch.pk}:{row.row_no}"))
         torn = cells.pop("ragged", None) or ""
         reasons = [(r["column"], Reason[r["reason"].upper()]) for r in row.reasons]
         found.append(Row(row.row_no, reasons, cells, torn))

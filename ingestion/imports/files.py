@@ -35,7 +35,7 @@ def wrap(manual: ManualImport, data_key: bytes) -> tuple[bytes, str]:
 
 
 def key_of(file: ImportFile) -> bytes:
-    return keys().unwrap(file.sealed_key, file.key_id, f"import:{file.manual_id}")
+    return keys().unwrap(bytes(file.sealed_key), file.key_id, f"import:{file.manual_id}")
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def opened(file: ImportFile) -> Any:
     """The preview of the last check, or nothing."""
     if file.preview is None:
         return None
-    return json.loads(envelope.open_text(file.preview, key_of(file), f"preview:{file.manual_id}"))
+    return json.loads(envelope.open_text(bytes(file.preview), key_of(file), f"preview:{file.manual_id}"))
 
 
 def destroy(manual: ManualImport, *, using: str) -> None:
