@@ -98,8 +98,6 @@ def write_template(feed: FeedSpec, out: IO[bytes]) -> None:
         dimension.width = min(32, max(14, 2 * len(column.headers[0]) + 4))
         if column.type not in ("money", "int", "number"):
             dimension.number_format = "@"
-            for number in range(_HEADER_ROW + 1, _HEADER_ROW + 201):
-                sheet.cell(number, index).number_format = "@"
         if options := choices(column):
             lists[letter] = options
     sheet.row_dimensions[2].height = 30
