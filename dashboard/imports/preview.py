@@ -50,7 +50,7 @@ def drawn(manual: ManualImport, document: dict[str, Any], typed: list[str] | Non
         "doubtful": sum(line["look"] == "soon" or not line["chosen"] for line in lines),
         "missing": [pick(c.zh, c.en) for c in missing],
         "barred": [pick(c.zh, c.en) for c in barred_chosen],
-        "others": [_candidate(c) for c in document["others"][:1] if c["hits"] > _hits(document)],
+        "others": [_candidate(c) for c in document["others"][:1] if _fits_better(c, document, manual)],
         "problems": [_problem(p, document) for p in document["problems"]],
         "rows": [_row(r, document) for r in document["rows"]],
         "wrong": [_row(r, document) for r in document["wrong"]],
@@ -62,8 +62,10 @@ def drawn(manual: ManualImport, document: dict[str, Any], typed: list[str] | Non
     return context
 
 
-def _hits(document: dict[str, Any]) -> int:
-    return sum(p["why"] in ("same", "variant", "alias") for p in document["proposals"])
+def _fits_better(other: dict[str, Any], document: dict[str, Any], manual: ManualImport) -> bool:
+    """Another feed has more of the headers, and no more required columns are missing there."""
+    own = sum(p["why"] in ("same", "variant", "alias") for p in document["proposals"])
+    return other["hits"] > own and len(other["missing"]) <= manual.tally["missing"]
 
 
 def _candidate(found: dict[str, Any]) -> dict[str, Any]:

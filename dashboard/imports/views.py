@@ -119,6 +119,7 @@ def _page(
         "can_cancel": found.state in actions.OPEN and state_of(found)[0] not in ("landed", "refused"),
         "refused": refused,
         "needed": bounds().alias_uses,
+        "may_release": who.may("batch.release"),
         **_news(found),
     }
     if found.state in (State.CHOOSING, State.READY):
@@ -149,7 +150,7 @@ def _steps(found: ManualImport) -> list[dict[str, Any]]:
     at = {"checking": 1, "choosing": 1, "ready": 1, "unreadable": 1, "stopped": 2, "queued": 2, "handed": 2,
           "received": 2, "reading": 2, "held": 2, "refused": 2, "cancelled": 2 if found.started_at else 1,
           "expired": 1, "repeated": 3, "landed": 4}[code]  # fmt: skip
-    words = [_("上传"), _("对应与检查"), _("导入"), _("回执")]
+    words = [_("上传文件"), _("对应与检查"), _("导入"), _("回执")]
     return [{"words": w, "mark": "done" if i < at else "now" if i == at else ""} for i, w in enumerate(words)]
 
 
@@ -197,6 +198,8 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
             case "cancel":
                 actions.cancel(manual, by=who, at=now)
                 messages.success(request, _("已取消，数据池未变。"))
+            case "release":
+                actions.release(manual, by=who, at=now, reason=post.get("reason", ""))
             case _:
                 raise Http404
     except Refused as error:

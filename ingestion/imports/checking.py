@@ -172,9 +172,7 @@ def _read_through(
             }
             for p in proposals
         ],
-        "others": [
-            asdict(c) for c in columns.candidates(headers, catalog()) if c.feed != feed.code and not c.missing
-        ],
+        "others": [asdict(c) for c in columns.candidates(headers, catalog()) if c.feed != feed.code],
     }
     found = _Findings(table, feed, mapping)
     for chunk in table.chunks():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -80,8 +81,10 @@ def write_error_receipt(
 
 
 def _row(sheet: Any, row: Row, headers: list[str]) -> list[Any]:
-    bad = {column for column, _ in row.reasons}
-    cells = [_cell(sheet, plain(row.cells.get(h)), fill=_BAD if h in bad else None) for h in headers]
+    bad = dict(row.reasons)
+    cells = [
+        _cell(sheet, _told(row.cells.get(h), bad.get(h)), fill=_BAD if h in bad else None) for h in headers
+    ]
     why = [f"{column}：{reason.zh}" if column else reason.zh for column, reason in row.reasons]
     if row.torn and headers:
         # Its cells cannot be told apart: the line stands as it came in the first one.
@@ -89,6 +92,16 @@ def _row(sheet: Any, row: Row, headers: list[str]) -> list[Any]:
     cures = dict.fromkeys(reason.cure for _, reason in row.reasons)
     said = [str(row.number), "；".join(why), "；".join(cures)]
     return cells + [_cell(sheet, text, fill=_SAID, wrap=True) for text in said]
+
+
+def _told(raw: str | None, reason: Reason | None) -> str:
+    """The sender's cell. A number that lost its digits stays one that nobody can take for whole: handed back as text
+    it could pass its check by chance."""
+    text = plain(raw)
+    if reason is Reason.NUMERIC_ID:
+        with contextlib.suppress(ValueError, OverflowError):
+            return f"{float(text):.5E}"
+    return text
 
 
 def plain(raw: str | None) -> str:

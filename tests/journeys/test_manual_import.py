@@ -166,6 +166,8 @@ def test_a_messy_file_is_matched_imported_handed_back_mended_and_taken_in(clerk)
         if c.fill.fgColor.rgb == "00F8D5D2"
     }
     assert bad == {"B2", "D3", "E4", "A5", "C6"}
+    # What lost its digits is not handed back as if it were whole: sent again as it is, it would stand aside again.
+    assert cells["B2"].value == "5.32301E+17"
     for place, value in (
         ("B2", citizen(3)),
         ("D3", "2026-10"),
@@ -410,6 +412,22 @@ def test_the_error_receipt_of_a_changed_record_and_hostile_cells(clerk):
     assert [harmless(t) for t in ("+86", "-3.5%", "-1+cmd|x", "＝1+1", " @x")] == [
         "+86", "-3.5%", "'-1+cmd|x", "'＝1+1", "' @x"
     ]  # fmt: skip
+
+
+def test_a_thin_file_is_held_and_let_in_with_a_reason(clerk, monkeypatch):
+    from ingestion.catalog.spec import Expectations, Minimum
+
+    feed = catalog()[FEED]
+    thin = feed.model_copy(update={"expectations": Expectations(minimum=Minimum(rows=9))})
+    monkeypatch.setitem(catalog(), FEED, thin)
+    manual = imported(clerk, upload(clerk, sheet(FEED, [payment(citizen(1), "2026-10", "135")]).getvalue()))
+    assert manual.batch.state == "held" and "少于约定" in manual.batch.problem["what"]
+    with pytest.raises(Refused, match="核实"):
+        actions.release(manual.pk, by=clerk, at=NOW, reason="")
+    for _ in range(2):
+        actions.release(manual.pk, by=clerk, at=NOW, reason="单位确认当月仅一人")
+    work()
+    assert seen(clerk, manual.pk).batch.state == "landed" and failed_jobs() == []
 
 
 def test_a_template_is_read_from_its_fifth_row(clerk):
