@@ -23,7 +23,7 @@ from ingestion.imports import columns, files
 from ingestion.imports.bounds import bounds
 from ingestion.imports.masking import masked, shown
 from ingestion.imports.registered import aliases_of
-from ingestion.intake.normalising import Mapping, normalise
+from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.models import Batch, ImportFile, ManualImport
 from ingestion.selectors import catalog
@@ -210,7 +210,12 @@ class _Findings:
         self.row_of: dict[tuple[str, str, bool], int] = {}
 
     def add(self, chunk: pl.DataFrame, on: Any) -> None:
-        result = normalise(chunk, self.feed, self.mapping, received_on=on)
+        if chunk.is_empty():
+            return
+        if self.mapping.columns:
+            result = normalise(chunk, self.feed, self.mapping, received_on=on)
+        else:
+            result = self._unmatched(chunk)
         bad_rows = result.bad["row_no"].n_unique()
         self.received += chunk.height - result.blank
         self.blank += result.blank
@@ -226,7 +231,17 @@ class _Findings:
             self.samples = _samples(chunk, self.headers, self.columns)
         self._show(chunk, result)
 
-    def _show(self, chunk: pl.DataFrame, result: Any) -> None:
+    def _unmatched(self, chunk: pl.DataFrame) -> Normalised:
+        """Not one column is known yet: every row that holds something waits for a person, nothing is wrong with it."""
+        filled = chunk.select(pl.any_horizontal(pl.col(*self.headers, "ragged").is_not_null())).to_series()
+        none = pl.DataFrame(
+            schema={"row_no": pl.Int64, "column": pl.String, "reason": pl.String, "raw": pl.String}
+        )
+        return Normalised(
+            good=chunk.filter(filled).select("row_no"), bad=none, blank=int((~filled).sum()), notes=none
+        )
+
+    def _show(self, chunk: pl.DataFrame, result: Normalised) -> None:
         limit = bounds()
         early = chunk.head(max(0, limit.first_rows - len(self.first)))
         known = {row["no"] for row in self.first} | set(early["row_no"].to_list())
