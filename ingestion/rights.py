@@ -1,10 +1,21 @@
 """Who may do what with the control tables. Pool tables get theirs from ``feed sync``."""
 
-from chuxiong.accounts.rights import FEED_IN_SCOPE
+from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion import partitions
 
 _AGENCY = "agency = (select nullif(current_setting('cx.agency', true), ''))"
 _OF_TICKET = "exists (select 1 from ingestion_dataticket t where t.id = ticket_id)"
+_PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
+_IMPORT_IN_SCOPE = OFFICE_IN_SCOPE.format(column="office")
+# A batch is its importer's office's; one that came by another way is the prefecture's.
+_BATCH_IN_REACH = (
+    "(exists (select 1 from ingestion_manualimport m where m.batch_id = {batch} and "
+    + OFFICE_IN_SCOPE.format(column="m.office")
+    + ") or (not exists (select 1 from ingestion_manualimport m where m.batch_id = {batch})"
+    " and exists (select 1 from accounts_office o where o.parent_id is null and "
+    + OFFICE_IN_SCOPE.format(column="o.code")
+    + ")))"
+)
 
 TABLES = {
     "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
@@ -40,8 +51,35 @@ TABLES = {
     "ingestion_telemetrycontact": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_telemetryframes": {"intake": "SELECT, INSERT, DELETE"},
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
+    # A page uploads, chooses and cancels; what becomes of a file is written by intake.
+    "ingestion_manualimport": {
+        "web": "SELECT, INSERT, UPDATE (feed, state, revision, progress, choices, problem, covers_until, snapshot,"
+        " started_at, ended_at)",
+        "intake": "SELECT, UPDATE",
+        "worker": "SELECT",
+    },
+    "ingestion_importfile": {"web": "SELECT, INSERT", "intake": "SELECT, UPDATE, DELETE"},
+    "ingestion_headeralias": {
+        "web": "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at)",
+        "intake": "SELECT, UPDATE (uses)",
+        "worker": "SELECT",
+    },
+    "ingestion_errorreceipt": {"web": "SELECT, INSERT", "worker": "SELECT"},
 }
 POLICIES = {
+    "ingestion_manualimport": [
+        ("office", ["web"], "all", _IMPORT_IN_SCOPE, _IMPORT_IN_SCOPE),
+        ("intake", ["intake", "worker"], "all", "true", "true"),
+    ],
+    # What an uploaded file says is its uploader's until it has become a batch.
+    "ingestion_importfile": [
+        ("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}"),
+        ("intake", ["intake"], "all", "true", "true"),
+    ],
+    "ingestion_errorreceipt": [
+        ("read", ["web", "worker"], "select", "true", ""),
+        ("write", ["web"], "insert", "", f"person = {_PERSON} and ingestion_batch_in_reach(batch_id)"),
+    ],
     # Our own people reach tickets by feed, a provider's people and machines those of their own agency alone.
     "ingestion_dataticket": [
         ("machine", ["intake", "worker"], "all", "true", "true"),
@@ -159,4 +197,79 @@ STATEMENTS = [
     """,
     "create or replace trigger ingestion_forget_guard before delete on vault_identifier"
     " for each statement execute function ingestion_forget_guard()",
+    # Whether an import's office, seen past the policy of its table, lies in the caller's reach.
+    f"""
+    create or replace function ingestion_batch_in_reach(of_batch bigint)
+    returns boolean language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+        select {_BATCH_IN_REACH.format(batch="of_batch")}
+    $$
+    """,
+    "revoke all on function ingestion_batch_in_reach(bigint) from public",
+    "grant execute on function ingestion_batch_in_reach(bigint) to cx_web",
+    # When a quarantined row was taken out is the database's to say.
+    """
+    create or replace function ingestion_errorreceipt_now() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        new.at := now();
+        return new;
+    end $$
+    """,
+    "create or replace trigger ingestion_errorreceipt_now before insert on ingestion_errorreceipt"
+    " for each row execute function ingestion_errorreceipt_now()",
+    # The key of one batch, for whoever has written down in this very transaction that its quarantined rows are taken
+    # out. The web role reaches the keys of batches by this door alone.
+    f"""
+    create or replace function ingestion_quarantine_key(of_batch bigint)
+    returns table (sealed bytea, key_id text)
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+    #variable_conflict use_column
+    begin
+        if not exists (select 1 from ingestion_errorreceipt e
+                where e.batch_id = of_batch and e.person = {_PERSON} and e.at = now()) then
+            raise exception 'no receipt written for this batch' using errcode = 'insufficient_privilege';
+        end if;
+        return query select k.sealed, k.key_id::text from vault_batchkey k where k.batch = of_batch;
+    end $$
+    """,
+    "revoke all on function ingestion_quarantine_key(bigint) from public",
+    "grant execute on function ingestion_quarantine_key(bigint) to cx_web",
+    # Calls off the batch of a manual import before it lands: whoever reads it meets a newer fence and stops. Answers
+    # with the state that it was in.
+    f"""
+    create or replace function ingestion_call_off(of_batch bigint, words jsonb)
+    returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        was text;
+    begin
+        select b.state into was from ingestion_batch b where b.id = of_batch
+            and exists (select 1 from ingestion_manualimport m where m.batch_id = b.id and {_IMPORT_IN_SCOPE})
+            for update;
+        if was in ('received', 'reading', 'held') then
+            update ingestion_batch set state = 'refused', fence = fence + 1, problem = words where id = of_batch;
+        end if;
+        return was;
+    end $$
+    """,
+    "revoke all on function ingestion_call_off(bigint, jsonb) from public",
+    "grant execute on function ingestion_call_off(bigint, jsonb) to cx_web",
+    # Lets a held batch of a manual import in, after its provider was asked. Answers with the state that it was in.
+    f"""
+    create or replace function ingestion_release(of_batch bigint)
+    returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+    declare
+        was text;
+    begin
+        select b.state into was from ingestion_batch b where b.id = of_batch
+            and exists (select 1 from ingestion_manualimport m where m.batch_id = b.id and {_IMPORT_IN_SCOPE})
+            for update;
+        if was = 'held' then
+            update ingestion_batch set state = 'received', progress = 0, layout = layout || '{{"accepted": true}}'
+                where id = of_batch;
+        end if;
+        return was;
+    end $$
+    """,
+    "revoke all on function ingestion_release(bigint) from public",
+    "grant execute on function ingestion_release(bigint) to cx_web",
 ]

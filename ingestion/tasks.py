@@ -7,6 +7,7 @@ from django.utils import timezone
 from chuxiong.work.jobs import Claim, handler
 from ingestion.catalog.health import limits
 from ingestion.health.measuring import measure
+from ingestion.imports import carrying, checking
 from ingestion.intake.take_in import take_in
 from ingestion.models import Landing
 from ingestion.registers import agreement_actions
@@ -17,7 +18,9 @@ from ingestion.tickets import daily, drafting
 @handler("take_in", leased=True)
 def run_take_in(claim: Claim) -> None:
     batch_id = claim.payload["batch"]
-    take_in(batch_id, batch_feed(batch_id), fence=claim.fence, at=timezone.now())
+    feed = batch_feed(batch_id)
+    batch = take_in(batch_id, feed, fence=claim.fence, at=timezone.now())
+    carrying.count_changes(batch, feed)
 
 
 @handler("measure")
@@ -36,3 +39,23 @@ def run_registers_day(claim: Claim) -> None:
     daily.draft_late(today, at=now)
     daily.remind(today, at=now)
     agreement_actions.warn(today, at=now, days=limits().agreement.warn_days, machine=drafting.MACHINE)
+
+
+@handler("import_check", leased=True)
+def run_import_check(claim: Claim) -> None:
+    checking.check(claim.payload["import"], claim.payload["revision"])
+
+
+@handler("import_hand_over", leased=True)
+def run_import_hand_over(claim: Claim) -> None:
+    carrying.hand_over(claim.payload["import"], at=timezone.now())
+
+
+@handler("import_clear")
+def run_import_clear(claim: Claim) -> None:
+    carrying.clear(claim.payload["import"])
+
+
+@handler("import_expire")
+def run_import_expire(claim: Claim) -> None:
+    carrying.expire(claim.payload["import"], at=timezone.now())

@@ -130,10 +130,12 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-# Counted as bytes arrive (chuxiong/body_cap.py); files of agencies come in through intake, not through pages.
+# Counted as bytes arrive (chuxiong/body_cap.py); a file brought in by hand must fit (ingestion/imports/bounds.yaml).
 REQUEST_BODY_MAX = int(env.optional("CHUXIONG_REQUEST_BODY_MAX", str(64 * 1024 * 1024)))
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
+# An uploaded file holds persons' data: it waits in memory, never in a temporary file on disk (bounded by the cap above).
+FILE_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX
 FILE_UPLOAD_TEMP_DIR = None
 
 # Where the material lies: one YAML file a feed, one a rule.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, connections, transaction
@@ -44,8 +45,11 @@ def receive(
     at: datetime,
     covers_until: date | None = None,
     snapshot: bool = False,
+    layout: Mapping[str, Any] | None = None,
 ) -> tuple[Batch, bool]:
     """Store one delivered file and queue its intake. Returns (batch, is_new).
+
+    ``layout``: what the sender's side knows of the file's columns, kept with the batch (see ``ingestion.imports``).
 
     The same bytes for the same feed are answered with the first batch. Raises ``ImportRefused``
     when no agreement in force covers the feed: then nothing of the file is kept.
@@ -75,7 +79,7 @@ def receive(
                 received_by=by,
                 covers_until=covers_until,
                 snapshot=snapshot,
-                layout={"store": name},
+                layout={**(layout or {}), "store": name},
             )
             with connections[ALIAS].cursor() as cursor:
                 ring = keys()

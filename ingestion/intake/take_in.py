@@ -26,8 +26,9 @@ from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
+from ingestion.imports.registered import mapping_for, reading_feed
 from ingestion.intake import merge
-from ingestion.intake.normalising import Mapping, map_headers, normalise
+from ingestion.intake.normalising import Mapping, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
 from ingestion.intake.shelter import shelter
@@ -52,8 +53,9 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
     data_key = data_key_of(batch)
     try:
         with _in_memory(batch, data_key) as path:
-            table = read_table(path, feed, limits=Limits(), name=batch.file_name)
-            mapping = map_headers(table.headers, feed)
+            known = reading_feed(feed)
+            table = read_table(path, known, limits=Limits(), name=batch.file_name)
+            mapping = mapping_for(batch, table, feed, known)
             _check_layout(batch, feed, table, mapping)
             received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:

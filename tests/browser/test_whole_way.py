@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+import openpyxl
 import pytest
 
 from supervision.api.signing import sign, string_to_sign
@@ -320,4 +321,86 @@ def test_what_was_not_entered_is_there_again(centre, chromium):
     screen.page.click("[data-act=discard]")
     screen.go("/clues/new")
     assert screen.page.input_value("[name=title]") == ""
+    assert screen.complaints == []
+
+
+# ---- a file brought in by hand --------------------------------------------------------------------
+
+_PAYMENT_HEADERS = ["参保人", "证件号", "险种类型", "发放年月", "发放金额（元）", "经办人", "参保地"]
+
+
+def _messy(path, faulty: int) -> str:  # type: ignore[no-untyped-def]
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["某中心发放表"])
+    sheet.append(_PAYMENT_HEADERS)
+    for n in range(12):
+        month = "二〇二六年" if n < faulty else "2026-10"
+        sheet.append(["赵样本", citizen(n), "城乡居民", month, "135.00", "示例员", "532301"])
+    book.save(path)
+    return str(path)
+
+
+def test_a_messy_file_is_matched_by_keyboard_imported_and_its_rows_handed_back(centre, chromium, tmp_path):
+    screen = Screen(chromium, centre)
+    screen.sign_in("fang")
+    page = screen.page
+    screen.go("/imports")
+    assert "还没有人工导入过文件" in (page.text_content("main") or "")
+    page.keyboard.press("u")
+    page.wait_for_url("**/imports/new")
+    page.set_input_files("[name=file]", _messy(tmp_path / "发放.xlsx", faulty=2))
+    page.click("#upload button.primary")
+    # Found by its headers, with the reason; the person says so.
+    page.wait_for_selector(".pick input:checked", timeout=60_000)
+    assert "养老保险" in (page.text_content(".pick:has(:checked)") or "")
+    page.click("text=按所选数据源检查")
+
+    page.wait_for_selector("#columns", timeout=60_000)
+    assert page.locator("#start button").is_disabled()
+    # The first column that waits for a person has the focus; past “choose” and “not taken” required fields come first.
+    assert page.evaluate("document.activeElement.id") == "c1"
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    assert page.input_value("#c1") == "person_name"
+    page.click("#rest-not-taken")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#go", timeout=60_000)
+    assert page.locator("td.bad").count() == 2
+    said = page.text_content("tr.said") or ""
+    assert "日期无法识别" in said and "2026-11" in said
+    assert citizen(0) not in page.content()
+    # A changed column asks for a new check before anything is imported.
+    page.select_option("#c6", "agency_name")
+    assert page.locator("#go").is_disabled() and page.locator("#changed-note").is_visible()
+    page.select_option("#c6", "-")
+
+    page.check("[name=remember]")
+    page.click("#go")
+    page.wait_for_selector("text=打开回执", timeout=60_000)
+    with page.expect_download() as download:
+        page.click(".hand-back button")
+    download.value.save_as(tmp_path / "back.xlsx")
+    back = openpyxl.load_workbook(tmp_path / "back.xlsx").worksheets[0]
+    assert [row[1].value for row in back.iter_rows(min_row=2)] == [citizen(0), citizen(1)]
+    page.click("text=打开回执")
+    page.wait_for_selector(".receipt")
+    assert "12 = 10 + 0 + 0 + 0 + 2" in (page.text_content(".receipt .adds") or "")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert (
+        printed.count(b"/Type /Page\n") == 1
+        or printed.count(b"/Type /Page") - printed.count(b"/Type /Pages") == 1
+    )
+
+    # The same file again: told at once, nothing is imported.
+    screen.go("/imports/new?feed=hr_pension_payment")
+    page.set_input_files("[name=file]", str(tmp_path / "发放.xlsx"))
+    page.click("#upload button.primary")
+    page.wait_for_selector("text=这个文件已经接收过", timeout=60_000)
+
+    for language in ("zh-hans", "en"):
+        page.context.add_cookies([{"name": "django_language", "value": language, "url": centre.address}])
+        for path in ("/imports", "/imports/new", "/imports/aliases", "/imports/1"):
+            screen.go(path)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (language, path)
     assert screen.complaints == []

@@ -32,7 +32,18 @@ from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
 from chuxiong.accounts.models import Department, Person, Role
-from ingestion.models import Agreement, AgreementClearing, DataTicket
+from chuxiong.vault import envelope
+from chuxiong.vault.keys import keys
+from chuxiong.vault.models import BatchKey
+from ingestion.models import (
+    Agreement,
+    AgreementClearing,
+    Batch,
+    DataTicket,
+    HeaderAlias,
+    ManualImport,
+    Quarantine,
+)
 from ingestion.tickets.attachment import seal
 from supervision.alarms import actions as alarm_actions
 from supervision.api.signing import new_client, sign, string_to_sign
@@ -79,6 +90,9 @@ class World:
     alarm: int = 0
     target: int = 0
     disclosure: int = 0
+    manual: int = 0
+    batch: int = 0
+    alias: int = 0
     http: Client = field(default_factory=Client)
 
     def ask(self, caller: str, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
@@ -117,6 +131,10 @@ class World:
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "act": act or "open",
+            "manual": self.manual,
+            "batch": self.batch,
+            "alias": self.alias,
+            "feed": "ca_funeral",
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
@@ -211,6 +229,7 @@ def _built() -> World:
             client, secret = new_client(agency=agency, agency_zh="示例单位")
             world.keys[caller] = client.key, bytes.fromhex(secret)
         world.sources = _sources(now)
+        _imports(world)
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
 
@@ -239,6 +258,32 @@ def _sources(now: Any) -> dict[str, Any]:
         "code": "hr_pension_payment", "agreement": agreement.pk, "over": over.pk, "clearing": clearing.pk,
         "ticket": tickets[0], "own_ticket": tickets[1], "today": timezone.localdate(),
     }  # fmt: skip
+
+
+def _imports(world: World) -> None:
+    """A file that own/custodian has had checked, and one that has become a batch with a quarantined row."""
+    now, data_key = timezone.now(), envelope.new_data_key()
+    usual = {
+        "feed": "ca_funeral", "file_name": "a.csv", "size": 1, "digest": "0" * 64, "by": "own_custodian", "by_name": "演示",
+        "office": "532301", "created_at": now,
+    }  # fmt: skip
+    tally = {"columns": 1, "undecided": 0, "missing": 0, "received": 1, "blank": 0, "quarantined": 0}
+    world.manual = ManualImport.objects.create(**usual, state="ready", choices=["-"], tally=tally).pk
+    batch = Batch.objects.create(
+        feed="ca_funeral", file_name="b.csv", digest="1" * 64, size=1, received_at=now, received_by="演示", state="landed",
+        received=1, quarantined=1, landed_at=now,
+    )  # fmt: skip
+    ManualImport.objects.create(**usual, state="handed", batch=batch)
+    sealed = envelope.seal_text('{"火化编号": "1"}', data_key, f"{batch.pk}:2")
+    Quarantine.objects.create(
+        batch=batch, row_no=2, reasons=[{"column": "火化编号", "reason": "missing"}], sealed=sealed
+    )
+    BatchKey.objects.create(
+        batch=batch.pk, sealed=keys().wrap(data_key, f"batch:{batch.pk}"), key_id=keys().current
+    )
+    alias = {"feed": "ca_funeral", "agency": "civil", "key": "甲", "header": "甲", "column": ""}
+    world.alias = HeaderAlias.objects.create(**alias, made_by="x", made_by_name="演示", made_at=now).pk
+    world.batch = batch.pk
 
 
 # ---- the table and the house name the same doors ----------------------------------------------
@@ -342,7 +387,9 @@ def _leak(world: World, answer: Any) -> set[str]:
 
 
 #: doors behind which no clue lies
-_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|api:|sources:|provider:|set_language")
+_CLUELESS = re.compile(
+    r"accounts:(?!hand_over)|audit:|walls:|api:|imports:(list|new|aliases|template)|sources:|provider:|set_language"
+)
 
 
 def _callers(row: str, answers: dict[str, Any]) -> list[str]:

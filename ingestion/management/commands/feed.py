@@ -1,4 +1,4 @@
-"""``manage.py feed``: list, check, values, sync, status, import, release."""
+"""``manage.py feed``: list, check, values, sync, status, import, release, template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ingestion.texts.extractors import EXTRACTORS
 
 
 class Command(BaseCommand):
-    help = "数据源：list | check | values | sync | status | import FEED FILE | release BATCH"
+    help = "数据源：list | check | values | sync | status | import FEED FILE | release BATCH | template FEED"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,6 +46,11 @@ class Command(BaseCommand):
         release = verbs.add_parser("release")
         release.add_argument("batch", type=int)
         release.add_argument("--json", action="store_true")
+
+        template = verbs.add_parser("template", help="the blank sheet of a feed")
+        template.add_argument("feed")
+        template.add_argument("--out", type=Path, help="default: FEED.xlsx in this folder")
+        template.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['verb']}")(**options)
@@ -184,6 +189,20 @@ class Command(BaseCommand):
         self._say(
             json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"]
         )
+
+    def _template(self, *, feed: str, out: Path | None, json: bool, **_: Any) -> None:
+        from ingestion.imports.template import write_template
+
+        catalog = self._catalog()
+        if feed not in catalog:
+            raise CommandError(f"数据源 {feed} 不存在；可用：{', '.join(sorted(catalog))}")
+        path = out or Path(f"{feed}.xlsx")
+        try:
+            with path.open("wb") as target:
+                write_template(catalog[feed], target)
+        except OSError as error:
+            raise CommandError(f"{path}: 无法写入（{error.strerror}）；用 --out 换一个位置") from error
+        self._say(json, {"feed": feed, "file": str(path)}, [f"{path}：{catalog[feed].title.zh}空白表"])
 
 
 def _wait_for(batch: Batch, seconds: float) -> bool:
