@@ -1,6 +1,10 @@
 """Who may do what with the control tables. Pool tables get theirs from ``feed sync``."""
 
+from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 from ingestion import partitions
+
+_COUNTY_IN_SCOPE = OFFICE_IN_SCOPE.format(column="county")
+_OWN = "person = (select coalesce(current_setting('cx.person', true), ''))"
 
 TABLES = {
     "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
@@ -13,7 +17,29 @@ TABLES = {
     "ingestion_telemetrysource": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
     "ingestion_telemetrycontact": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_telemetryframes": {"intake": "SELECT, INSERT"},
+    "ingestion_river": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_riverplace": {"intake": "SELECT, INSERT, UPDATE, DELETE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_camera": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    # Who looked, and since when, is written once; a viewing goes on and ends.
+    "ingestion_cameraviewing": {"web": 'SELECT, INSERT, UPDATE (opened_at, last_at, ended_at, "end")'},
+    "ingestion_cameraframe": {"web": "SELECT, INSERT"},
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
+}
+POLICIES = {
+    "ingestion_camera": [
+        ("register", ["intake"], "all", "true", "true"),
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+    ],
+    # Seen within the office, written and ended by whoever looks.
+    "ingestion_cameraviewing": [
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+        ("begin", ["web"], "insert", "", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+        ("end", ["web"], "update", f"{_OWN} and {_COUNTY_IN_SCOPE}", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+    ],
+    "ingestion_cameraframe": [
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+        ("keep", ["web"], "insert", "", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+    ],
 }
 STATEMENTS = [
     "create schema if not exists pool",
