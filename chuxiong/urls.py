@@ -6,6 +6,8 @@ urlpatterns = [
     path("", include("dashboard.desk.urls")),
     path("audit/", include("dashboard.audit.urls")),
     path("", include("dashboard.accounts.urls")),
+    path("", include("dashboard.water.urls")),
+    path("", include("dashboard.cameras.urls")),
     path("wall/", include("dashboard.walls.urls")),
     path("api/v1/", include("supervision.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

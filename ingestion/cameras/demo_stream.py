@@ -68,7 +68,7 @@ def piece(name: str, at: float) -> bytes | None:
     """Initialisation or segment by name; None for one that is not there at ``at``."""
     if name == "init.mp4":
         return clip().init
-    stem, dot, kind = name.partition(".")
+    stem, _dot, kind = name.partition(".")
     if kind != "m4s" or not stem.isascii() or not stem.isdigit() or len(stem) > 12:
         return None
     number = int(stem)

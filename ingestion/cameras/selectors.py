@@ -74,7 +74,7 @@ def frames(person: Person, code: str = "", *, most: int = 24) -> list[CameraFram
 def frame(person: Person, number: str) -> CameraFrame | None:
     with person_scope(person):
         return (
-            CameraFrame.objects.select_related("camera", "camera__river")
+            CameraFrame.objects.select_related("camera", "camera__river", "viewing")
             .defer("sealed", "segment_sealed")
             .filter(number=number)
             .first()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 
 class Known(StrEnum):
@@ -120,7 +121,7 @@ def travel_hours(
         {from_km, to_km} | {km for band in bands for km in (band.from_km, band.to_km) if from_km < km < to_km}
     )
     quickest = slowest = 0.0
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         over = [b for b in bands if b.from_km <= start and end <= b.to_km and b.holds_on(on)]
         if not over:
             return None
