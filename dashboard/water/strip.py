@@ -182,9 +182,7 @@ def _outfall(view: RiverView, place: RiverPlace) -> Item:
         words = _("没有在线监测") if not place.mn else _("没有读数")
         return _item(place, "outfall", words, "none", "▽", "")
     if state.above:
-        return _item(
-            place, "outfall", _("超限均值 %(n)s 个") % {"n": state.above}, "soon", "▼", ""
-        )
+        return _item(place, "outfall", _("超限均值 %(n)s 个") % {"n": state.above}, "soon", "▼", "")
     return _item(place, "outfall", _("未见超限"), "good", "▼", "")
 
 

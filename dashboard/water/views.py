@@ -135,7 +135,8 @@ def _traced(traced: water.Traced) -> dict[str, Any]:
         "traced": traced,
         "factor_words": pick(factor.zh, factor.en),
         "candidates": [
-            {"place": traced.places[c.code], "found": c, "reasons": reasons(c)} for c in traced.found.candidates
+            {"place": traced.places[c.code], "found": c, "reasons": reasons(c)}
+            for c in traced.found.candidates
         ],
     }
 

@@ -170,8 +170,14 @@ def place_from_feeds(*, at: datetime) -> Registered:
         )
         found = [*_sections(today), *_outfalls(today)]
         kept: list[RiverPlace] = []
+        devices = set(
+            RiverPlace.objects.using(ALIAS)
+            .filter(origin="register")
+            .exclude(mn="")
+            .values_list("mn", flat=True)
+        )
         for place, water in found:
-            if (place.kind, place.code) in registered:
+            if (place.kind, place.code) in registered or place.mn in devices:
                 continue
             problem = _set_on(place, water, rivers)
             if problem is None:
