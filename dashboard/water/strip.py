@@ -29,8 +29,8 @@ _APART = 15
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 #: the shortest piece that is drawn, km
 SHORTEST = 2.0
-#: rows of the list under the drawing
-MOST_ROWS = 60
+#: rows of one page of the list under the drawing
+ROWS = 25
 
 KINDS = ("section", "outfall", "camera", "problem", "alarm", "clue")
 _HEIGHT = {"section": 62, "outfall": 62, "camera": 34, "problem": 34, "alarm": 34, "clue": 34}

@@ -14,7 +14,7 @@ class Tile {
     this.hls = null;
     this.ticket = null;
     this.still = 0;
-    this.time = -1;
+    this.time = 0;
     this.segment = "";
     this.tries = 0;
     this.shown = null;
@@ -53,7 +53,7 @@ class Tile {
     }
     this.ticket = await answer.json();
     this.still = 0;
-    this.time = -1;
+    this.time = 0;
     this.hls = new Hls({
       enableWorker: true, workerPath: setting.worker, backBufferLength: 10, liveSyncDurationCount: 3, maxBufferLength: 12,
       // What the player fetches by itself keeps nobody signed in.

@@ -1,6 +1,6 @@
 // The river page: marks of the line, rows of the list and dots of the map are one thing; keys move along the line.
 const drawing = JSON.parse(document.getElementById("drawing").textContent);
-const marks = [...document.querySelectorAll(".strip .mark")].sort((a, b) => a.getBoundingClientRect().left - b.getBoundingClientRect().left || a.getBoundingClientRect().top - b.getBoundingClientRect().top);
+const marks = [...document.querySelectorAll(".strip .spot")].sort((a, b) => a.getBoundingClientRect().left - b.getBoundingClientRect().left || a.getBoundingClientRect().top - b.getBoundingClientRect().top);
 const keysOf = (mark) => mark.dataset.keys.trim().split(" ");
 const dots = new Map();
 
