@@ -26,6 +26,8 @@ from supervision.river import RiverMatters
 _WIDTH = 900
 #: marks nearer than this are one
 _APART = 15
+#: the widest name under a mark
+_NAME = 116
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 #: the shortest piece that is drawn, km
 SHORTEST = 2.0
@@ -302,8 +304,8 @@ def _name(marks: Sequence[tuple[float, Mark]]) -> None:
         name = mark.items[0].name if len(mark.items) == 1 else ""
         if not name:
             continue
-        name = name if len(name) <= 16 else name[:15] + "…"
-        width = sum(12.5 if ord(c) > 255 else 6.8 for c in name)
+        name = _short(name)
+        width = _width(name)
         middle = x * _WIDTH / 100
         mark.anchor = "start" if middle < width / 2 else "end" if _WIDTH - middle < width / 2 else "middle"
         left = {"start": middle, "middle": middle - width / 2, "end": middle - width}[mark.anchor]
@@ -311,6 +313,20 @@ def _name(marks: Sequence[tuple[float, Mark]]) -> None:
             if left > free[row] + 10:
                 mark.label, mark.row, free[row] = name, row, left + width
                 break
+
+
+def _width(words: str) -> float:
+    """Of words in 12 px type: a Chinese character is as wide as it is high."""
+    return sum(12.5 if ord(c) > 255 else 6.8 for c in words)
+
+
+def _short(name: str) -> str:
+    """As much of a name as a mark has room for."""
+    if _width(name) <= _NAME:
+        return name
+    while _width(name) > _NAME - 12:
+        name = name[:-1]
+    return name + "…"
 
 
 def _ticks(from_km: float, to_km: float) -> list[tuple[str, str]]:
@@ -332,7 +348,7 @@ def _stretches(view: RiverView, from_km: float, to_km: float) -> list[dict[str, 
             continue
         left, right = _x(start, from_km, to_km), _x(end, from_km, to_km)
         words = pick(stretch["zh"], stretch["en"])
-        wide = sum(12.5 if ord(c) > 255 else 6.8 for c in words) + 8 < (right - left) * _WIDTH / 100
+        wide = _width(words) + 8 < (right - left) * _WIDTH / 100
         found.append(
             {
                 "x": f"{left:.3f}%",

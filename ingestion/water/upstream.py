@@ -14,6 +14,10 @@ from enum import StrEnum
 from itertools import pairwise
 
 
+#: kilometres; a gap between two bands that is shorter comes of rounding
+_NOTHING = 1e-6
+
+
 class Known(StrEnum):
     """An answer that may be missing, with the reason why."""
 
@@ -122,6 +126,8 @@ def travel_hours(
     )
     quickest = slowest = 0.0
     for start, end in pairwise(cuts):
+        if end - start < _NOTHING:
+            continue
         over = [b for b in bands if b.from_km <= start and end <= b.to_km and b.holds_on(on)]
         if not over:
             return None
