@@ -53,14 +53,21 @@ def river(request: HttpRequest, river: str) -> HttpResponse:
     piece = f"from={from_km:g}&to={to_km:g}" if request.GET.get("from") else ""
     wanted = request.GET.get("page", "1")
     pages = max(1, -(-len(listed) // strip.ROWS))
-    number = min(max(1, int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 6 else 1), pages)
+    number = min(
+        max(1, int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 6 else 1), pages
+    )
     asked = "&".join([*([piece] if piece else []), *(f"kind={k}" for k in kinds)])
     context = {
         "view": view,
         "rivers": water.rivers(),
         "strip": drawn,
         "rows": listed[(number - 1) * strip.ROWS : number * strip.ROWS],
-        "pager": {"total": len(listed), "page": number, "pages": pages, "query": f"{asked}&" if asked else ""},
+        "pager": {
+            "total": len(listed),
+            "page": number,
+            "pages": pages,
+            "query": f"{asked}&" if asked else "",
+        },
         "kinds": [
             {"kind": lane.kind, "words": lane.words, "count": lane.count, "current": kinds == [lane.kind]}
             for lane in drawn.lanes

@@ -14,7 +14,7 @@ from ingestion.intake.receive import ALIAS
 from ingestion.models import Camera, River
 from ingestion.water.parameters import parameters
 from ingestion.water.registering import county_at
-from ingestion.water.spec import County, RegisterRefused, drawn
+from ingestion.water.spec import County, RegisterRefused, drawn, faults
 
 #: GB/T 28181: eight digits of the centre, two of the industry, a type of camera, network, serial
 Code = Annotated[str, Field(pattern=r"^\d{10}13[12]\d{7}$")]
@@ -63,16 +63,7 @@ def register(text: str, *, name: str) -> int:
     except yaml.YAMLError as error:
         raise RegisterRefused([Problem(name, f"不是 YAML：{error}", "改正后重新登记；本次未写入")]) from error
     except ValidationError as error:
-        raise RegisterRefused(
-            [
-                Problem(
-                    f"{name} → {'.'.join(str(part) for part in fault['loc'])}",
-                    fault["msg"].removeprefix("Value error, "),
-                    "改正后重新登记；本次未写入",
-                )
-                for fault in error.errors()
-            ]
-        ) from error
+        raise RegisterRefused(faults(error, name)) from error
     with transaction.atomic(using=ALIAS):
         return _write(document.cameras, name)
 

@@ -171,13 +171,27 @@ def read(text: str, *, name: str) -> Register:
     except yaml.YAMLError as error:
         raise RegisterRefused([Problem(name, f"不是 YAML：{error}", "改正后重新登记；本次未写入")]) from error
     except ValidationError as error:
-        raise RegisterRefused(
-            [
-                Problem(
-                    f"{name} → {'.'.join(str(part) for part in fault['loc'])}",
-                    fault["msg"].removeprefix("Value error, "),
-                    "改正后重新登记；本次未写入",
-                )
-                for fault in error.errors()
-            ]
-        ) from error
+        raise RegisterRefused(faults(error, name)) from error
+
+
+#: kind of fault → what people read
+_SAID = {
+    "string_type": "应为文字；纯数字的编号请加引号",
+    "missing": "缺少这一项",
+    "extra_forbidden": "没有这一项；请核对拼写",
+}
+
+
+def faults(error: ValidationError, name: str) -> list[Problem]:
+    """One problem a fault, with file and key; a list that is short only because its members have faults is none."""
+    found = error.errors()
+    places = [fault["loc"] for fault in found]
+    return [
+        Problem(
+            f"{name} → {'.'.join(str(part) for part in fault['loc'])}",
+            _SAID.get(fault["type"], fault["msg"].removeprefix("Value error, ")),
+            "改正后重新登记；本次未写入",
+        )
+        for fault in found
+        if not any(other != fault["loc"] and other[: len(fault["loc"])] == fault["loc"] for other in places)
+    ]

@@ -13,7 +13,6 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-
 #: kilometres; a gap between two bands that is shorter comes of rounding
 _NOTHING = 1e-6
 

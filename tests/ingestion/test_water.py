@@ -212,7 +212,11 @@ def test_candidates_are_those_of_the_oracle():
             outfall = next(o for o in outfalls if o.code == c.code)
             slowest = _oracle_hours(outfall.km, exceedance.km, bands, lambda b: b.slow)
             quickest = _oracle_hours(outfall.km, exceedance.km, bands, lambda b: b.fast)
-            permit = Known.NO_DATA if outfall.factors is None else Known("yes" if "w01018" in outfall.factors else "no")
+            permit = (
+                Known.NO_DATA
+                if outfall.factors is None
+                else Known("yes" if "w01018" in outfall.factors else "no")
+            )
             assert c.in_permit is permit
             if slowest is None or quickest is None:
                 assert c.quickest_h is None and c.own in (Known.NO_DATA, Known.NOT_SEEN)
@@ -222,9 +226,7 @@ def test_candidates_are_those_of_the_oracle():
             if not outfall.seen:
                 assert c.own is Known.NOT_SEEN and c.highest is None
                 continue
-            inside = [
-                r for r in readings[c.code] if not (r.since > c.left_until or r.until < c.left_from)
-            ]
+            inside = [r for r in readings[c.code] if not (r.since > c.left_until or r.until < c.left_from)]
             judged = [r.multiple for r in inside if r.multiple is not None]
             state = "yes" if any(m > 1 for m in judged) else "no" if judged else "no_data"
             assert c.own is Known(state)

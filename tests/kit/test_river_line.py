@@ -28,7 +28,9 @@ def _line(dice: random.Random) -> RiverLine:
 def _off(line: RiverLine, km: float, lon: float, lat: float) -> float:
     """Metres from the coordinate to a mark, on the plane at the coordinate."""
     x, y = line.at(km)
-    return (((x - lon) * METRES_PER_DEGREE * cos(radians(lat))) ** 2 + ((y - lat) * METRES_PER_DEGREE) ** 2) ** 0.5
+    return (
+        ((x - lon) * METRES_PER_DEGREE * cos(radians(lat))) ** 2 + ((y - lat) * METRES_PER_DEGREE) ** 2
+    ) ** 0.5
 
 
 def test_the_projection_is_the_nearest_place_that_brute_force_finds():
