@@ -30,11 +30,17 @@ from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
 from chuxiong.accounts.models import Department, Person, Role
+from ingestion.cameras.registering import register as register_cameras
+from ingestion.water.registering import register as register_rivers
+from ingestion.water.spec import read
 from supervision.alarms import actions as alarm_actions
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues.lifecycle import MOVES
 from supervision.models import Alarm, Clue, Letter
 from tests.conftest import acting_as, empty_tables
+from tests.ingestion.test_cameras import GOOD as CAMERAS
+from tests.ingestion.test_cameras import ONE as CAMERA
+from tests.ingestion.test_water import GOOD
 
 TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("doors.yaml").read_text(encoding="utf-8"))
 GROUPS: dict[str, list[str]] = TABLE["groups"]
@@ -108,6 +114,11 @@ class World:
             "pk": self.target,
             "alarm": self.alarm,
             "act": act,
+            "river": "SL",
+            "section": "D1",
+            "code": CAMERA,
+            "token": "1.nobody~s",
+            "name": "1.m4s",
             "move": "accept" if door == "desk:move" else "acknowledge",
         }
         wanted = doors()[door].pattern.converters
@@ -192,6 +203,8 @@ def _built() -> World:
         for caller, agency in (("agency", "example_agency"), ("other_agency", "someone_else")):
             client, secret = new_client(agency=agency, agency_zh="示例单位")
             world.keys[caller] = client.key, bytes.fromhex(secret)
+    register_rivers(read(GOOD.replace("MN-ONE", f'"{SUBJECT}"'), name="r"), name="r")
+    register_cameras(CAMERAS, name="c")
     world.letter, world.alarm = letter.number, alarm.pk
     return world
 
@@ -286,7 +299,7 @@ def _leak(world: World, answer: Any) -> set[str]:
 
 
 #: doors behind which no clue lies
-_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|api:|set_language")
+_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|cameras:|walls:|api:|set_language")
 
 
 def _callers(row: str, answers: dict[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ class Tile {
     this.tries += 1;
     this.state(this.tries > 3 ? "dead" : "stalled");
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.start(), Math.min(30000, 2000 * 2 ** Math.min(this.tries, 4)));
+    this.timer = setTimeout(() => this.start(), Math.min(30000, 1000 * 2 ** Math.min(this.tries, 5)));
   }
 
   stop() {
