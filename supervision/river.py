@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.scope import person_scope
-from ingestion.models import RiverPlace
+from ingestion.models import Camera, RiverPlace
 from ingestion.water import selectors as water
 from supervision.alarms.states import State
 from supervision.models import Alarm, Clue
@@ -51,6 +51,19 @@ def matters(
     return found
 
 
+def river_page(person: Person, code: str, *, at: datetime) -> tuple[water.RiverView, RiverMatters] | None:
+    """A river with what stands, was measured, found and raised on it; None when it is not registered."""
+    view = water.river_view(person, code, at=at)
+    if view is None:
+        return None
+    return view, matters(
+        person,
+        devices=[p.mn for p in view.places if p.mn],
+        problems=[p.number for p in view.problems],
+        since=view.since,
+    )
+
+
 @dataclass(frozen=True)
 class AlarmOnRiver:
     """An alarm and its place on a line, where its device has one.
@@ -62,6 +75,8 @@ class AlarmOnRiver:
     place: RiverPlace | None
     traced: water.Traced | None
     below: list[water.Downstream]
+    #: cameras about it that the person may look through
+    cameras: list[Camera]
 
 
 def alarm_on_river(person: Person, alarm_id: int, *, at: datetime) -> AlarmOnRiver | None:
@@ -72,10 +87,12 @@ def alarm_on_river(person: Person, alarm_id: int, *, at: datetime) -> AlarmOnRiv
         return None
     place = water.place_of_device(alarm.subject_ref, on=alarm.day)
     if place is None:
-        return AlarmOnRiver(alarm, None, None, [])
+        return AlarmOnRiver(alarm, None, None, [], [])
+    cameras = water.cameras_near(person, place)
     since, until, today = alarm.first_at, alarm.last_at, timezone.localdate(at)
     if place.kind == "outfall":
-        return AlarmOnRiver(alarm, place, None, water.below(place, since=since, until=until, today=today))
+        found = water.below(place, since=since, until=until, today=today)
+        return AlarmOnRiver(alarm, place, None, found, cameras)
     traced = water.trace(
         person,
         place,
@@ -84,4 +101,4 @@ def alarm_on_river(person: Person, alarm_id: int, *, at: datetime) -> AlarmOnRiv
         until=until + timedelta(hours=_HOURS),
         today=today,
     )
-    return AlarmOnRiver(alarm, place, traced, [])
+    return AlarmOnRiver(alarm, place, traced, [], cameras)

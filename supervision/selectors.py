@@ -30,7 +30,7 @@ from supervision.clues.lifecycle import CLOSED, STATE_WORDS, State
 from supervision.models import Alarm, Clue, Letter, RuleState
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
-from supervision.river import matters as river_matters  # noqa: F401
+from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence

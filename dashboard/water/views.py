@@ -35,15 +35,10 @@ def rivers(request: HttpRequest) -> HttpResponse:
 @require_safe
 def river(request: HttpRequest, river: str) -> HttpResponse:
     at, who = timezone.now(), person(request)
-    view = water.river_view(who, river, at=at)
-    if view is None:
+    found = supervision.river_page(who, river, at=at)
+    if found is None:
         raise Http404
-    matters = supervision.river_matters(
-        who,
-        devices=[p.mn for p in view.places if p.mn],
-        problems=[p.number for p in view.problems],
-        since=view.since or at,
-    )
+    view, matters = found
     items = strip.items_of(view, matters, who)
     from_km, to_km = strip.window(view, (request.GET.get("from", ""), request.GET.get("to", "")))
     kinds = [k for k in request.GET.getlist("kind") if k in strip.KINDS]
@@ -76,7 +71,7 @@ def river(request: HttpRequest, river: str) -> HttpResponse:
         "inside": len(inside),
         "piece": piece,
         "stopped": _stopped(view.stopped),
-        "days": round((at - view.since).days) if view.since else 0,
+        "days": (at - view.since).days,
         "counties": _counties(),
         "drawing": {
             "line": [[c.lon, c.lat] for c in view.line.corners],
@@ -133,6 +128,7 @@ def alarm(request: HttpRequest, alarm: int) -> HttpResponse:
         "alarm": found.alarm,
         "place": found.place,
         "below": found.below,
+        "cameras": [] if person(request).permissions.isdisjoint(strip.MAY_LOOK) else found.cameras,
         "counties": _counties(),
     }
     if found.traced:

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 import yaml
 from django.db import transaction
+from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from chuxiong.audit.record import record
 from chuxiong.kit.problems import Problem
 from ingestion.intake.receive import ALIAS
 from ingestion.models import Camera, River
@@ -118,4 +120,13 @@ def _write(specs: Sequence[CameraSpec], name: str) -> int:
         )
     if problems:
         raise RegisterRefused(problems)
+    record(
+        at=timezone.now(),
+        actor="command",
+        action="camera.register",
+        object_kind="camera",
+        object_ref=name,
+        detail={"cameras": len(specs)},
+        using=ALIAS,
+    )
     return len(specs)

@@ -226,8 +226,8 @@ def _end(viewing: CameraViewing, why: CameraViewing.End, ended: datetime, at: da
             object_ref=_audited(viewing.camera),
             detail={
                 "viewing": viewing.pk,
-                "from": viewing.opened_at.isoformat(),
-                "to": ended.isoformat(),
+                "since": timezone.localtime(viewing.opened_at).isoformat(),
+                "until": timezone.localtime(ended).isoformat(),
                 "end": str(why),
             },
         )

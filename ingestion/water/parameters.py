@@ -34,6 +34,7 @@ class Parameters(BaseModel):
     most_off_line_m: Parameter
     look_back_days: Parameter
     spread: Parameter
+    cameras_about_km: Parameter
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ import polars as pl
 from django.db import connections, transaction
 from django.utils import timezone
 
+from chuxiong.audit.record import record
 from chuxiong.kit import factor as factors
 from chuxiong.kit.problems import Problem
 from chuxiong.kit.river_line import Place
@@ -66,6 +67,15 @@ def register(document: Register, *, name: str) -> Registered:
                 kept.append(_registered(river, spec, kind, place, where))
             _write(kept)
             made.places += len(kept)
+            record(
+                at=timezone.now(),
+                actor="command",
+                action="river.register",
+                object_kind="river",
+                object_ref=spec.code,
+                detail={"name": name, "places": len(kept)},
+                using=ALIAS,
+            )
         if problems:
             raise RegisterRefused(problems)
     return made

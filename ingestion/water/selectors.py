@@ -110,6 +110,8 @@ class RiverView:
     line: RiverLine
     places: list[RiverPlace]
     cameras: list[Camera]
+    #: readings and problems are those since then
+    since: datetime
     sections: dict[str, SectionState] = field(default_factory=dict)
     outfalls: dict[str, OutfallState] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -118,7 +120,6 @@ class RiverView:
     problems_off_line: int = 0
     #: feed → why its records are not shown
     stopped: dict[str, str] = field(default_factory=dict)
-    since: datetime | None = None
 
     def county_at(self, km: float) -> str:
         return next((s["county"] for s in reversed(self.river.stretches) if s["from_km"] <= km), "")
@@ -145,6 +146,19 @@ def place_of_device(mn: str, *, on: date) -> RiverPlace | None:
     return RiverPlace.objects.select_related("river").filter(in_force, mn=mn).order_by("pk").first()
 
 
+def cameras_near(person: Person, at_place: RiverPlace) -> list[Camera]:
+    """Cameras of the person's offices about a place on its river, the nearest first."""
+    about = parameters().cameras_about_km.value
+    with person_scope(person):
+        found = Camera.objects.filter(
+            river=at_place.river,
+            status="in_service",
+            km__gte=at_place.km - about,
+            km__lte=at_place.km + about,
+        )
+        return sorted(found, key=lambda c: (abs((c.km or 0.0) - at_place.km), c.code))
+
+
 def place(kind: str, code: str) -> RiverPlace | None:
     return RiverPlace.objects.select_related("river").filter(kind=kind, code=code).first()
 
@@ -163,8 +177,8 @@ def river_view(person: Person, code: str, *, at: datetime) -> RiverView | None:
             drawn(found.line),
             places_of(found, on=today),
             list(found.cameras.exclude(status="removed").order_by("km", "code")),
+            since,
             stopped=stopped,
-            since=since,
         )
         view.sections = _section_states([p for p in view.places if p.kind == "section"], since, at)
         view.outfalls = _outfall_states([p.mn for p in view.places if p.mn], since, at)

@@ -158,7 +158,7 @@ def test_a_ticket_plays_for_its_person_and_leaves_from_and_to(camera):
     place = f"{ONE[:10]}-{ONE[10:]}"
     assert [(a, r) for a, r, _ in _audited("camera.view")] == [("zhou", place)]
     ((actor, ref, detail),) = _audited("camera.view_end")
-    assert (actor, ref, detail["from"], detail["to"]) == (
+    assert (actor, ref, detail["since"], detail["until"]) == (
         "zhou",
         place,
         NOW.isoformat(),

@@ -6,7 +6,8 @@ from ingestion.water.registering import register
 from ingestion.water.spec import read
 from supervision.alarms.raising import raise_alarms
 from supervision.models import Alarm
-from supervision.selectors import alarm_on_river, alarms, river_matters
+from supervision.river import matters
+from supervision.selectors import alarm_on_river, alarms, river_page
 from tests.conftest import acting_as
 from tests.ingestion.test_water import GOOD
 from tests.prefecture import NOW, agreements, land_rows, person, reading
@@ -48,7 +49,8 @@ def test_alarms_beyond_ones_reach_are_not_there(database):
     assert {a.office for a in found.values()} == {"532300"}
     who = person("lin", office="532301")
     assert alarm_on_river(who, found[STATION].pk, at=NOW) is None
-    matters = river_matters(who, devices=[STATION, OUTFALL], problems=[], since=NOW.replace(day=1))
-    assert matters.alarms == {}
-    whole = river_matters(person(), devices=[STATION, OUTFALL], problems=[], since=NOW.replace(day=1))
+    assert matters(who, devices=[STATION, OUTFALL], problems=[], since=NOW.replace(day=1)).alarms == {}
+    view, whole = river_page(person(), "SL", at=NOW)
     assert set(whole.alarms) == {STATION, OUTFALL}
+    assert view.outfalls[OUTFALL].above == 1 and view.outfalls[STATION].factors_above == ("w01018",)
+    assert river_page(person("wu"), "NONE", at=NOW) is None
