@@ -115,6 +115,9 @@ def test_the_demo_plays_a_frame_is_kept_and_a_stall_is_told(address, page, monke
     image = page.context.request.get(f"{address}{sheet.get_attribute('.frame-sheet img', 'src')}")
     assert hashlib.sha256(image.body()).hexdigest() == digest
     assert image.body().startswith(b"\x89PNG")
+    sheet.click("a[href*='/clues/new?frame=']")
+    assert digest in sheet.input_value("textarea[name=text]")
+    assert sheet.input_value("select[name=office]") == "532301"
     sheet.close()
     frame = CameraFrame.objects.using("owner").get()
     number = int(frame.segment.removesuffix(".m4s"))
