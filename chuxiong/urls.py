@@ -9,6 +9,8 @@ urlpatterns = [
     path("", include("dashboard.accounts.urls")),
     path("sources/", include("dashboard.sources.urls")),
     path("provider/", include("dashboard.provider.urls")),
+    path("", include("dashboard.water.urls")),
+    path("", include("dashboard.cameras.urls")),
     path("wall/", include("dashboard.walls.urls")),
     path("api/v1/", include("supervision.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

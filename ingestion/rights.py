@@ -16,6 +16,8 @@ _BATCH_IN_REACH = (
     + OFFICE_IN_SCOPE.format(column="o.code")
     + ")))"
 )
+_COUNTY_IN_SCOPE = OFFICE_IN_SCOPE.format(column="county")
+_OWN = "person = (select coalesce(current_setting('cx.person', true), ''))"
 
 TABLES = {
     "ingestion_agreement": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
@@ -50,6 +52,12 @@ TABLES = {
     "ingestion_telemetrysource": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
     "ingestion_telemetrycontact": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_telemetryframes": {"intake": "SELECT, INSERT, DELETE"},
+    "ingestion_river": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_riverplace": {"intake": "SELECT, INSERT, UPDATE, DELETE", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_camera": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    # Who looked, and since when, is written once; a viewing goes on and ends.
+    "ingestion_cameraviewing": {"web": 'SELECT, INSERT, UPDATE (opened_at, last_at, ended_at, "end")'},
+    "ingestion_cameraframe": {"web": "SELECT, INSERT"},
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
     # A page uploads, chooses and cancels; what becomes of a file is written by intake.
     "ingestion_manualimport": {
@@ -89,6 +97,20 @@ POLICIES = {
     "ingestion_ticketevent": [
         ("machine", ["intake", "worker"], "all", "true", "true"),
         ("of_ticket", ["web"], "all", _OF_TICKET, _OF_TICKET),
+    ],
+    "ingestion_camera": [
+        ("register", ["intake"], "all", "true", "true"),
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+    ],
+    # Seen within the office, written and ended by whoever looks.
+    "ingestion_cameraviewing": [
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+        ("begin", ["web"], "insert", "", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+        ("end", ["web"], "update", f"{_OWN} and {_COUNTY_IN_SCOPE}", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+    ],
+    "ingestion_cameraframe": [
+        ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
+        ("keep", ["web"], "insert", "", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
     ],
 }
 STATEMENTS = [

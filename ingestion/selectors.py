@@ -126,6 +126,11 @@ def landed_feeds(*, since: int, until: int) -> set[str]:
         return {feed for (feed,) in cursor.fetchall()}
 
 
+def names_river_places(landing: int) -> bool:
+    """Whether what landed names sections or outfalls. Telemetry names none: its devices stand in a register."""
+    return bool(landed_feeds(since=landing - 1, until=landing) & {"ee_surface_water", "ee_discharge_permit"})
+
+
 @dataclass(frozen=True)
 class FeedState:
     """One feed as the data page and the wall show it."""

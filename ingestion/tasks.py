@@ -13,6 +13,7 @@ from ingestion.models import Landing
 from ingestion.registers import agreement_actions
 from ingestion.selectors import batch_feed, catalog
 from ingestion.tickets import daily, drafting
+from ingestion.water.registering import place_from_feeds
 
 
 @handler("take_in", leased=True)
@@ -59,3 +60,8 @@ def run_import_clear(claim: Claim) -> None:
 @handler("import_expire")
 def run_import_expire(claim: Claim) -> None:
     carrying.expire(claim.payload["import"], at=timezone.now())
+
+
+@handler("river_places")
+def run_river_places(claim: Claim) -> None:
+    place_from_feeds(at=timezone.now())

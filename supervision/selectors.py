@@ -35,6 +35,8 @@ from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
 from supervision.models import Alarm, Clue, Letter, RuleState
 from supervision.reference import REFERENCE
+from supervision.river import alarm_on_river as alarm_on_river
+from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence

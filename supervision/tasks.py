@@ -7,6 +7,7 @@ from datetime import date
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
+from ingestion.selectors import names_river_places
 from supervision import clearing
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
@@ -21,6 +22,8 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
+    if names_river_places(landing):
+        enqueue("river_places", f"@{landing}", priority=7)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A

@@ -10,10 +10,15 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from chuxiong.demo.water import FOLDER
 from chuxiong.work.jobs import work_off
-from ingestion.intake.receive import ImportRefused, receive
+from ingestion.agreements import agreement_of
+from ingestion.cameras.registering import register as register_cameras
+from ingestion.intake.receive import ALIAS, ImportRefused, receive
 from ingestion.models import Batch
 from ingestion.selectors import catalog
+from ingestion.water import spec
+from ingestion.water.registering import register as register_rivers
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,29 @@ def manifest(folder: Path, *, days: set[int] | None = None) -> Iterator[Delivery
         )
 
 
+def register_water(folder: Path) -> str:
+    """Register the rivers and cameras that lie beside the files; says what was registered, empty when none lie there."""
+    rivers_file, cameras_file = (folder / FOLDER / f"{name}.yaml" for name in ("rivers", "cameras"))
+    if not rivers_file.is_file() or not cameras_file.is_file():
+        return ""
+    made = register_rivers(
+        spec.read(rivers_file.read_text(encoding="utf-8"), name=rivers_file.name), name=rivers_file.name
+    )
+    # Which agreement covers the video is known to the centre, not to the files.
+    agreement = agreement_of("vd_enforcement_video", on=timezone.localdate(), using=ALIAS)
+    text = cameras_file.read_text(encoding="utf-8")
+    number = agreement.number if agreement else "演示协议"
+    count = register_cameras(text.replace("agreement: ''", f"agreement: {number}"), name=cameras_file.name)
+    return f"登记河流 {made.rivers} 条、点位 {made.places} 处、摄像机 {count} 台"
+
+
 def deliver(
     folder: Path, *, days: set[int] | None = None, wait: bool = True, say: Callable[[str], None] | None = None
 ) -> list[Batch]:
     """Receive every file (and take it in when ``wait``); feeds without a catalogue file are skipped and named."""
+    registered = register_water(folder)
+    if say and registered:
+        say(registered)
     batches = []
     for item in manifest(folder, days=days):
         if item.feed not in catalog():

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from math import cos, radians
 from typing import Any
 
-from chuxiong.demo import identifiers, names, places
+from chuxiong.demo import identifiers, names, places, water
 from chuxiong.demo.calendar import between
 from chuxiong.demo.defects import Places, Row
 from chuxiong.demo.files import Deliveries
@@ -40,6 +40,8 @@ class Patrols:
         river = places.RIVERS[self._stops % len(places.RIVERS)]
         step = self._stops // len(places.RIVERS)
         self._stops += 1
+        if found := water.stop(river[1], step):
+            return river, *found
         lon = river[3] + (step % 60) * _STEP / _METRES_PER_DEGREE / cos(radians(river[4]))
         return river, lon, river[4] + (step // 60) * _STEP / _METRES_PER_DEGREE
 

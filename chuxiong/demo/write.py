@@ -16,6 +16,7 @@ from chuxiong.demo.river import Patrols, cast_river, write_river
 from chuxiong.demo.serving import cast_serving, write_serving
 from chuxiong.demo.truth import Truth
 from chuxiong.demo.wages import Market, cast_wages, write_wages
+from chuxiong.demo.water import write_water
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     outlets = Outlets(plan, today, truth)
     cast_outfalls(outlets)
     write_outfalls(outlets, files)
+    write_water(outlets, files)
     count = files.write_manifest()
     truth.write(out)
     return Summary(

@@ -18,7 +18,7 @@ _DATA = Path(__file__).parent / "data"
 CLASSES = ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ", "Ⅴ")
 BELOW = "劣Ⅴ"
 #: rivers are classed without these (环办〔2011〕22号)
-_NOT_FOR_RIVERS = frozenset({"w01010", "w21001"})
+NOT_FOR_RIVERS = frozenset({"w01010", "w21001"})
 
 Water = Literal["river", "lake"]
 
@@ -93,7 +93,7 @@ def water_class(values: Mapping[str, float], *, on: date, water: Water = "river"
     """(class, factors that decide it): the worst single factor. ``("", [])`` when none has classes."""
     worst, deciding = -1, list[str]()
     for factor, value in values.items():
-        if water == "river" and factor in _NOT_FOR_RIVERS:
+        if water == "river" and factor in NOT_FOR_RIVERS:
             continue
         limits = class_limits(factor, on=on, water=water)
         if not limits:

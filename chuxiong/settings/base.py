@@ -141,3 +141,6 @@ FILE_UPLOAD_TEMP_DIR = None
 # Where the material lies: one YAML file a feed, one a rule.
 FEEDS_DIR = BASE_DIR / "ingestion" / "feeds"
 RULES_DIR = BASE_DIR / "supervision" / "rules"
+
+# The HLS gateway of the video network, as "http://host:port"; empty: cameras of a gateway give no picture.
+VIDEO_GATEWAY = env.optional("CHUXIONG_VIDEO_GATEWAY")

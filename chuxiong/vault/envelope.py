@@ -60,13 +60,23 @@ def restore(source: Path, target: BinaryIO, data_key: bytes) -> None:
 
 
 def seal_text(text: str, data_key: bytes, place: str) -> bytes:
-    nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(data_key).encrypt(nonce, text.encode(), place.encode())
+    return seal_bytes(text.encode(), data_key, place)
 
 
 def open_text(sealed: bytes, data_key: bytes, place: str) -> str:
+    return open_bytes(sealed, data_key, place).decode()
+
+
+def seal_bytes(body: bytes, data_key: bytes, place: str) -> bytes:
+    """A short body in one piece, bound to its place; files go through ``store``."""
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(data_key).encrypt(nonce, body, place.encode())
+
+
+def open_bytes(sealed: bytes, data_key: bytes, place: str) -> bytes:
+    """Raises ``InvalidTag`` when altered or moved to another place."""
     sealed = bytes(sealed)
-    return AESGCM(data_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode()).decode()
+    return AESGCM(data_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode())
 
 
 def _private(path: str, flags: int) -> int:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from chuxiong.accounts import selectors as accounts
 from chuxiong.accounts.models import Person
 from dashboard.accounts.page import allowed, missing
+from dashboard.cameras.entry import entry_of_frame
 from dashboard.desk.forms import EntryForm
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
@@ -514,7 +515,7 @@ def interference(request: HttpRequest, number: str) -> HttpResponse:
 
 @allowed("clue.enter")
 def enter(request: HttpRequest) -> HttpResponse:
-    form = EntryForm(request.POST or None)
+    form = EntryForm(request.POST or None, initial=entry_of_frame(request))
     refused = ""
     if request.method == "POST" and form.is_valid():
         try:

@@ -1,9 +1,11 @@
 from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
 from .batch import Batch, FeedIssue, Landing, Quarantine, Touch
+from .camera import Camera, CameraFrame, CameraViewing
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
 from .ticket import DataTicket, TicketEvent
+from .water import River, RiverPlace
 
 __all__ = [
     "Agreement",
@@ -11,6 +13,9 @@ __all__ = [
     "AgreementEvent",
     "Batch",
     "BatchMeasure",
+    "Camera",
+    "CameraFrame",
+    "CameraViewing",
     "ClearingHold",
     "DataTicket",
     "ErrorReceipt",
@@ -20,6 +25,8 @@ __all__ = [
     "Landing",
     "ManualImport",
     "Quarantine",
+    "River",
+    "RiverPlace",
     "TelemetryContact",
     "TelemetryDevice",
     "TelemetryFrames",

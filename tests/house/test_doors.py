@@ -35,6 +35,7 @@ from chuxiong.accounts.models import Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
+from ingestion.cameras.registering import register as register_cameras
 from ingestion.models import (
     Agreement,
     AgreementClearing,
@@ -45,11 +46,16 @@ from ingestion.models import (
     Quarantine,
 )
 from ingestion.tickets.attachment import seal
+from ingestion.water.registering import register as register_rivers
+from ingestion.water.spec import read
 from supervision.alarms import actions as alarm_actions
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues.lifecycle import MOVES
 from supervision.models import Alarm, Clue, Disclosure, DisclosureClue, Letter
 from tests.conftest import acting_as, empty_tables
+from tests.ingestion.test_cameras import GOOD as CAMERAS
+from tests.ingestion.test_cameras import ONE as CAMERA
+from tests.ingestion.test_water import GOOD
 
 TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("doors.yaml").read_text(encoding="utf-8"))
 GROUPS: dict[str, list[str]] = TABLE["groups"]
@@ -135,8 +141,13 @@ class World:
             "batch": self.batch,
             "alias": self.alias,
             "feed": "ca_funeral",
+            "river": "SL",
+            "section": "D1",
+            "token": "1.nobody~s",
+            "name": "1.m4s",
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
+            "code": CAMERA if door.startswith("cameras:") else self.sources["code"],
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
         }
@@ -230,6 +241,8 @@ def _built() -> World:
             world.keys[caller] = client.key, bytes.fromhex(secret)
         world.sources = _sources(now)
         _imports(world)
+    register_rivers(read(GOOD.replace("MN-ONE", f'"{SUBJECT}"'), name="r"), name="r")
+    register_cameras(CAMERAS, name="c")
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
 
@@ -388,7 +401,7 @@ def _leak(world: World, answer: Any) -> set[str]:
 
 #: doors behind which no clue lies
 _CLUELESS = re.compile(
-    r"accounts:(?!hand_over)|audit:|walls:|api:|imports:(list|new|aliases|template)|sources:|provider:|set_language"
+    r"accounts:(?!hand_over)|audit:|cameras:|walls:|api:|imports:(list|new|aliases|template)|sources:|provider:|set_language"
 )
 
 
