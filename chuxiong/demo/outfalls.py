@@ -35,7 +35,8 @@ class Outlets:
     def __post_init__(self) -> None:
         self.draw = self.plan.draw("outlets")
         count = self.plan.size["outlets"] + sum(self.plan.cases(RULE, kind) for kind in _WHY)
-        self.firms = iter(firms(self.plan, count, "outlets"))
+        self.owners = firms(self.plan, count, "outlets")
+        self.firms = iter(self.owners)
         self.days = self.plan.boundaries["discharge"]["delivered_days"]
 
 
