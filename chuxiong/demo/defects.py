@@ -65,6 +65,7 @@ class Fault:
 
 
 def plant(
+    feed: str,
     rows: list[Row],
     free: list[int],
     wanted: Mapping[str, int],
@@ -80,12 +81,12 @@ def plant(
         if code in BY_WRITER:
             continue
         for _ in range(count):
-            faults.append(_first_fit(rows, whole, code, places, draw))
+            faults.append(_first_fit(feed, rows, whole, code, places, draw))
     return rows, faults
 
 
 def _first_fit(
-    rows: list[Row], whole: dict[int, None], code: str, places: Places, draw: np.random.Generator
+    feed: str, rows: list[Row], whole: dict[int, None], code: str, places: Places, draw: np.random.Generator
 ) -> Fault:
     """Spoil the first untouched row that suits; it is touched then."""
     for at in list(whole):
@@ -105,13 +106,20 @@ def _first_fit(
             at = len(rows) - 1
         changed = [h for h in before if rows[at].get(h) != before[h]] if copy is None else []
         column = changed[0] if changed else ""
-        clean = str(before[column]) if column and expected == "mended" else None
+        # A rare character is the name as it is; an old division stays as delivered, only its office is today's.
+        clean = (
+            str((rows[at] if code in ("D07", "D34") else before)[column])
+            if column and expected == "mended"
+            else None
+        )
+        if code == "D17":
+            clean = None
         if column and expected == "kept":
             clean = "" if code in LEFT_OUT else str(rows[at][column])
         if code == "D30":
             clean = ""
         return Fault(at, code, expected, column, clean)
-    raise ValueError(f"没有足够的普通行来植入 {code}：请调大 plan.yaml 中的规模")
+    raise ValueError(f"{feed} 没有足够的普通行来植入 {code}：请调大 plan.yaml 中的规模")
 
 
 def _as_above(rows: list[Row], at: int, places: Places) -> str:
@@ -173,15 +181,15 @@ def _scientific(row: Row, places: Places, draw: np.random.Generator) -> str:
 
 
 def _full_width(row: Row, places: Places, draw: np.random.Generator) -> str:
-    header = _chosen(row, places.ids or places.names, draw)
-    if not header:
+    header = _chosen(row, places.ids or places.phones or places.optional, draw)
+    if not header or row[header] == (wide := row[header].translate(_FULL_WIDTH)):
         return ""
-    row[header] = row[header].translate(_FULL_WIDTH)
+    row[header] = wide
     return "mended"
 
 
 def _invisible(row: Row, places: Places, draw: np.random.Generator) -> str:
-    header = _chosen(row, places.ids + places.names, draw)
+    header = _chosen(row, places.ids + places.names or places.optional, draw)
     if not header or len(row[header]) < 2:
         return ""
     value = row[header]
@@ -234,7 +242,7 @@ def _date_forms(row: Row, places: Places, draw: np.random.Generator) -> str:
     ]
     if not clock:
         forms.append(f"{day:%Y%m%d}")
-    if day.year >= 2000 and not clock:
+    if 2000 <= day.year < 2024 and not clock:
         forms.append(f"{day.year % 100:02d}-{day.month}-{day.day}")
     row[header] = forms[int(draw.integers(0, len(forms)))] + clock
     return "mended"
@@ -347,7 +355,9 @@ def _former_number(row: Row, places: Places, draw: np.random.Generator) -> str:
 
 
 def _negative(row: Row, places: Places, draw: np.random.Generator) -> str:
-    filled = [h for h in places.floors if str(row.get(h, "")).replace(".", "").isdigit() and float(row[h]) > 0]
+    filled = [
+        h for h in places.floors if str(row.get(h, "")).replace(".", "").isdigit() and float(row[h]) > 0
+    ]
     if not filled:
         return ""
     header = filled[int(draw.integers(0, len(filled)))]

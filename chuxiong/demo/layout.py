@@ -76,7 +76,9 @@ def places_of(code: str) -> Places:
         return tuple(
             header(c, layout)
             for c in feed.delivered
-            if c.type in kinds and (form is None or c.form == form) and not (free and (c.name in key or c.required))
+            if c.type in kinds
+            and (form is None or c.form == form)
+            and not (free and (c.name in key or c.required))
         )
 
     return Places(
@@ -89,13 +91,15 @@ def places_of(code: str) -> Places:
         divisions=among("division"),
         codes={header(c, layout): c.codes for c in feed.delivered if c.codes and c.name not in key},
         required=tuple(header(c, layout) for c in feed.delivered if c.required),
-        orgs=among("org_name", free=True),
+        orgs=tuple(header(c, layout) for c in feed.delivered if c.type == "org_name" and c.name not in key),
         firms=among("credit_code"),
         cases=among("case_no"),
         several=among("text", form="identities"),
         phones=among("phone", free=True),
         axes=among("number", form="longitude") + among("number", form="latitude"),
-        floors=tuple(header(c, layout) for c in feed.delivered if c.at_least == 0 and c.type in ("number", "int")),
+        floors=tuple(
+            header(c, layout) for c in feed.delivered if c.at_least == 0 and c.type in ("number", "int")
+        ),
         texts=_plain(feed, layout, key),
         optional=among("text", "date", "phone", "person_name", "org_name", "address", "code", free=True),
         ditto=among("text", "org_name", "address", free=True) if layout.kind == "xlsx" else (),

@@ -62,7 +62,14 @@ class Truth:
         days[from_day] = line
 
     def defect(
-        self, feed: str, file: str, row: int, code: str, expected: str, column: str = "", clean: str | None = None
+        self,
+        feed: str,
+        file: str,
+        row: int,
+        code: str,
+        expected: str,
+        column: str = "",
+        clean: str | None = None,
     ) -> None:
         line = {"feed": feed, "file": file, "row": row, "defect": code, "expected": expected}
         self._defects.append(line | ({"column": column, "clean": clean} if clean is not None else {}))
@@ -71,7 +78,13 @@ class Truth:
         self, model: str, kind: str, cls: Class, subject_kind: str, subject: str, why: str, **measures: Any
     ) -> None:
         """A case for a model of the catalogue that is not shipped yet."""
-        line = {"planned": model, "class": cls, "subject_kind": subject_kind, "subject": subject, "kind": kind}
+        line = {
+            "planned": model,
+            "class": cls,
+            "subject_kind": subject_kind,
+            "subject": subject,
+            "kind": kind,
+        }
         self._planned.append(line | {"why": why, "measures": measures})
 
     def alarm(self, definition: str, subject: str, series: str, day: date, multiple: float) -> None:

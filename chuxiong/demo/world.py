@@ -16,6 +16,7 @@ from chuxiong.demo.plan import Plan
 from chuxiong.demo.recovery import Docket
 from chuxiong.demo.truth import Truth
 from chuxiong.demo.wages import Market
+from chuxiong.kit import citizen_id
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _SCHOOLS = ("中心小学", "第一中学", "幼儿园", "职业高级中学")
@@ -63,11 +64,13 @@ class World:
         self.schools = self._bodies("schools", _SCHOOLS, 4)
         self.hotels = self._bodies("hotels", _HOTELS, 3)
         self._next = {"workers": 0, "elders": 0}
-        self._owner = {f.credit_code: self.workers[(n * 3) % len(self.workers)] for n, f in enumerate(self.firms)}
+        self._owner = {
+            f.credit_code: self.workers[(n * 3) % len(self.workers)] for n, f in enumerate(self.firms)
+        }
 
     def dice(self, part: str) -> Random:
         """A source of its own for every part: the same seed and scale give the same throws."""
-        return Random(f"{self.plan.seed} {self.plan.scale} {part}")
+        return Random(f"{self.plan.seed} {self.plan.scale} {part}")  # noqa: S311  (no secret is drawn)
 
     def _bodies(self, part: str, kinds: tuple[str, ...], each: int) -> list[Firm]:
         draw = self.plan.draw(part)
@@ -127,6 +130,11 @@ class World:
         return self.today - timedelta(days=dice.randint(low, high))
 
 
+def sound(row: dict[str, str], on: date) -> bool:
+    """Whether a row of the offenders' register has a number that no planted fault has touched."""
+    return citizen_id.judge(str(row["身份证号"]), on=on)[0] is citizen_id.Verdict.VALID
+
+
 def unit(county: str, serial: int) -> str:
     """A whole real-estate unit number: state land for building, a house, its unit."""
     return f"{county}001{serial % 7 + 1:03d}GB{serial % 99_999 + 1:05d}F{serial % 90 + 1:04d}0001"
@@ -134,7 +142,9 @@ def unit(county: str, serial: int) -> str:
 
 def moment(day: date, dice: Random, low: int = 8, high: int = 18) -> str:
     """A time of day within office hours, as systems export it."""
-    return f"{day.isoformat()} {dice.randint(low, high):02d}:{dice.randint(0, 59):02d}:{dice.randint(0, 59):02d}"
+    return (
+        f"{day.isoformat()} {dice.randint(low, high):02d}:{dice.randint(0, 59):02d}:{dice.randint(0, 59):02d}"
+    )
 
 
 def after(stamp: str, dice: Random, minutes: tuple[int, int]) -> str:

@@ -22,8 +22,21 @@ def write_courts(world: World, files: Deliveries) -> None:
     today, weekly = world.today, world.today - timedelta(days=1)
     older = [r for r in enforced if r["filing_date"] < (today - timedelta(days=40)).isoformat()]
     newer = [r for r in enforced if r not in older] if len(enforced) < 2000 else enforced[len(older) :]
-    files.table("ct_enforcement", older, period=f"{weekly - timedelta(days=7):%Y%m%d}", covers=weekly - timedelta(days=7), spare=_planted)
-    files.table("ct_enforcement", newer or older[:1], period=f"{weekly:%Y%m%d}", covers=weekly, spare=_planted, faults=False)
+    files.table(
+        "ct_enforcement",
+        older,
+        period=f"{weekly - timedelta(days=7):%Y%m%d}",
+        covers=weekly - timedelta(days=7),
+        spare=_planted,
+    )
+    files.table(
+        "ct_enforcement",
+        newer or older[:1],
+        period=f"{weekly:%Y%m%d}",
+        covers=weekly,
+        spare=_planted,
+        faults=False,
+    )
     _dishonest(world, files, enforced)
     _open_info(world, files, enforced)
 
@@ -104,7 +117,11 @@ def _false_leases(world: World, start: int) -> list[Row]:
         row = _case(world, debtor, filed, start + number, "民商事", owed) | _asset(world, dice, debtor, filed)
         seized = date.fromisoformat(row["seizure_date"])
         honest = number % 2 == 1
-        signed = seized - timedelta(days=dice.randint(300, 700)) if honest else seized + timedelta(days=dice.randint(5, 40))
+        signed = (
+            seized - timedelta(days=dice.randint(300, 700))
+            if honest
+            else seized + timedelta(days=dice.randint(5, 40))
+        )
         years = 3 if honest else 20
         rent = 14_400 if honest else 1_200
         row |= {
@@ -118,29 +135,37 @@ def _false_leases(world: World, start: int) -> list[Row]:
         found.append(row)
         world.leases.append((debtor, lessee, signed, years, rent, honest))
         kind, cls = ("lease_before_seizure", "near_miss") if honest else ("lease_after_seizure", "hit")
-        why = "查封前一年已备案的租赁，租金按年支付" if honest else "查封之后才签订、一次付清、低租二十年的租赁，阻碍拍卖"
-        world.truth.plan("CV-02", kind, cls, "case", row["case_no"], why, seized=iso(seized), signed=iso(signed))
+        why = (
+            "查封前一年已备案的租赁，租金按年支付"
+            if honest
+            else "查封之后才签订、一次付清、低租二十年的租赁，阻碍拍卖"
+        )
+        world.truth.plan(
+            "CV-02", kind, cls, "case", row["case_no"], why, seized=iso(seized), signed=iso(signed)
+        )
     return found
 
 
 def _dead_debtors(world: World, start: int) -> list[Row]:
     """CV-12: a debtor who has died and still stands in the list; one whose listing was lifted."""
     dice, found = world.dice("dead debtors"), []
-    dead = [p for p in world.register.parts.values() if p.death and p.police_status == "死亡注销" and p.cremated]
+    dead = [
+        p for p in world.register.parts.values() if p.death and p.police_status == "死亡注销" and p.cremated
+    ]
     for number, part in enumerate(dead[:6]):
-        assert part.death
-        filed = part.death - timedelta(days=dice.randint(200, 500))
+        died = part.death or world.today
+        filed = died - timedelta(days=dice.randint(200, 500))
         lifted = number % 2 == 1
         row = _case(world, part.person, filed, start + number, "民商事", dice.randint(20, 90) * 1000) | {
             "applicant": "楚雄演示农村商业银行股份有限公司",
             "close_type": "终结本次", "close_date": iso(filed + timedelta(days=90)),
             "dishonest_listed_date": iso(filed + timedelta(days=80)), "dishonest_until": iso(filed + timedelta(days=810)),
-            "dishonest_removed_date": iso(part.death + timedelta(days=40)) if lifted else "", "_planted": "cv12",
+            "dishonest_removed_date": iso(died + timedelta(days=40)) if lifted else "", "_planted": "cv12",
         }  # fmt: skip
         found.append(row)
         cls = "innocent" if lifted else "hit"
         why = "死亡后已屏蔽失信信息" if lifted else "被执行人已死亡，仍在失信名单"
-        world.truth.plan("CV-12", "dead_debtor", cls, "person", part.person.citizen_id, why, death=iso(part.death))
+        world.truth.plan("CV-12", "dead_debtor", cls, "person", part.person.citizen_id, why, death=iso(died))
     return found
 
 
@@ -167,7 +192,9 @@ def _dishonest(world: World, files: Deliveries, enforced: list[Row]) -> None:
         )  # fmt: skip
     day = today - timedelta(days=1)
     before = today - timedelta(days=2)
-    files.table("net_dishonest", listed, period=f"{before:%Y%m%d}", covers=before, snapshot=True, faults=False)
+    files.table(
+        "net_dishonest", listed, period=f"{before:%Y%m%d}", covers=before, snapshot=True, faults=False
+    )
     gone = max(1, len(listed) // 30)
     world.ended["net_dishonest"] = [(r["case_no"], r["name"]) for r in listed[:gone]]
     files.table("net_dishonest", listed[gone:], period=f"{day:%Y%m%d}", covers=day, snapshot=True)
@@ -187,8 +214,20 @@ def _open_info(world: World, files: Deliveries, enforced: list[Row]) -> None:
     cut = (today - timedelta(days=2)).isoformat()
     early = [r for r in rows if r["captured_at"] < cut]
     late = [r for r in rows if r["captured_at"] >= cut]
-    files.table("net_open_info", early, period=f"{today - timedelta(days=2):%Y%m%d}", covers=today - timedelta(days=2), spare=_planted)
-    files.table("net_open_info", late or early[-1:], period=f"{today - timedelta(days=1):%Y%m%d}", covers=today - timedelta(days=1), faults=False)
+    files.table(
+        "net_open_info",
+        early,
+        period=f"{today - timedelta(days=2):%Y%m%d}",
+        covers=today - timedelta(days=2),
+        spare=_planted,
+    )
+    files.table(
+        "net_open_info",
+        late or early[-1:],
+        period=f"{today - timedelta(days=1):%Y%m%d}",
+        covers=today - timedelta(days=1),
+        faults=False,
+    )
 
 
 def _captured(world: World, dice: Random, number: int, low: int = 1, high: int = 120) -> Row:
@@ -205,7 +244,11 @@ def _captured(world: World, dice: Random, number: int, low: int = 1, high: int =
 
 def _auction(world: World, dice: Random, case: Row, number: int) -> Row:
     worth = dice.randint(150, 900) * 1000
-    lease = "标的物存在租赁，承租人主张租赁期二十年，租金已付清" if case.get("_planted") and not case.get("_honest") else "无租赁"
+    lease = (
+        "标的物存在租赁，承租人主张租赁期二十年，租金已付清"
+        if case.get("_planted") and not case.get("_honest")
+        else "无租赁"
+    )
     return _captured(world, dice, number) | {
         "info_type": "司法拍卖", "title": f"{case['court_name']}关于{case['asset_address'][12:]}房产的拍卖公告",
         "content": f"{case['court_name']}将于近期对{case['respondent']}名下房产进行公开拍卖活动。", "subject_name": case["respondent"],
@@ -264,5 +307,3 @@ def _farmland(world: World, start: int) -> list[Row]:
         world.truth.plan("PI-04", "farmland", cls, "organisation", firm.credit_code, why, area_sqm=area)
         rows.append(row)
     return rows
-
-

@@ -32,7 +32,11 @@ _FACTORS = {
     "w01001": (7.8, ()),
 }
 _CLASSES = ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ", "Ⅴ")
-_WASTES = (("HW08", "900-214-08", "废矿物油"), ("HW31", "900-052-31", "废铅蓄电池"), ("HW49", "900-041-49", "沾染废物"))
+_WASTES = (
+    ("HW08", "900-214-08", "废矿物油"),
+    ("HW31", "900-052-31", "废铅蓄电池"),
+    ("HW49", "900-041-49", "沾染废物"),
+)
 
 
 def write_environment(world: World, files: Deliveries) -> None:
@@ -52,9 +56,18 @@ def _permits(world: World, files: Deliveries) -> None:
         for outlet in range(2 if n % 6 == 0 else 1):
             rows.append(_permit(world, dice, firm, issued, n, outlet))
     last, before = month_first(today, -1), month_first(today, -2)
-    files.table("ee_discharge_permit", rows, period=f"{before:%Y%m}", covers=month_last(before), snapshot=True, faults=False)
+    files.table(
+        "ee_discharge_permit",
+        rows,
+        period=f"{before:%Y%m}",
+        covers=month_last(before),
+        snapshot=True,
+        faults=False,
+    )
     gone = {r["permit_no"] for r in rows[-3:]}
-    world.ended["ee_discharge_permit"] = [(r["permit_no"], r["outlet_no"]) for r in rows if r["permit_no"] in gone]
+    world.ended["ee_discharge_permit"] = [
+        (r["permit_no"], r["outlet_no"]) for r in rows if r["permit_no"] in gone
+    ]
     kept = [r for r in rows if r["permit_no"] not in gone]
     files.table("ee_discharge_permit", kept, period=f"{last:%Y%m}", covers=month_last(last), snapshot=True)
 
@@ -87,7 +100,13 @@ def _water(world: World, files: Deliveries) -> None:
     ]  # fmt: skip
     last = month_first(today, -1)
     files.table("ee_surface_water", manual, period=f"{last:%Y%m}_手工", covers=month_last(last), faults=False)
-    files.table("ee_surface_water", auto, period=f"{today - timedelta(days=1):%Y%m%d}_自动站", covers=today - timedelta(days=1), spare=lambda r: r["section_code"] == SECTIONS[0][0])
+    files.table(
+        "ee_surface_water",
+        auto,
+        period=f"{today - timedelta(days=1):%Y%m%d}_自动站",
+        covers=today - timedelta(days=1),
+        spare=lambda r: r["section_code"] == SECTIONS[0][0],
+    )
 
 
 def _sample(world: World, dice: Random, section: tuple[object, ...], at: datetime, method: str) -> list[Row]:
@@ -96,7 +115,11 @@ def _sample(world: World, dice: Random, section: tuple[object, ...], at: datetim
     rows = []
     for factor, (usual, limits) in _FACTORS.items():
         value = usual * (0.8 + dice.random() * 0.4) * (6.0 if foul and factor == "w21003" else 1.0)
-        found = next((c for c, limit in zip(_CLASSES, limits, strict=True) if value <= limit), "劣Ⅴ") if limits else ""
+        found = (
+            next((c for c, limit in zip(_CLASSES, limits, strict=True) if value <= limit), "劣Ⅴ")
+            if limits
+            else ""
+        )
         low = factor == "w21011" and dice.random() < 0.04
         rows.append(
             {
@@ -125,7 +148,15 @@ def _waste(world: World, files: Deliveries) -> None:
         }  # fmt: skip
         if n % 7 == 3:
             rows.append(row | {"_planted": "1"})
-            world.truth.plan("PI-05", "no_manifest", "hit", "organisation", firm.credit_code, "有危废管理计划，全年没有转移联单", code=code)
+            world.truth.plan(
+                "PI-05",
+                "no_manifest",
+                "hit",
+                "organisation",
+                firm.credit_code,
+                "有危废管理计划，全年没有转移联单",
+                code=code,
+            )
             continue
         for k in range(2):
             moved = world.days_ago(dice, 30, 300)
@@ -139,9 +170,17 @@ def _waste(world: World, files: Deliveries) -> None:
                 }
             )  # fmt: skip
     last = month_first(today, -1)
-    files.table("ee_hazardous_waste", rows, period=f"{last:%Y%m}", covers=month_last(last), spare=lambda r: bool(r.get("_planted")))
+    files.table(
+        "ee_hazardous_waste",
+        rows,
+        period=f"{last:%Y%m}",
+        covers=month_last(last),
+        spare=lambda r: bool(r.get("_planted")),
+    )
     revised = [r | {"received_qty": f"{float(r['received_qty']) * 0.98:.3f}"} for r in rows if _plain(r)][-2:]
-    files.table("ee_hazardous_waste", revised, period=f"{last:%Y%m}_更正", covers=month_last(last), faults=False)
+    files.table(
+        "ee_hazardous_waste", revised, period=f"{last:%Y%m}_更正", covers=month_last(last), faults=False
+    )
     for at in range(len(revised)):
         world.truth.defect("ee_hazardous_waste", files.last_file, at + 2, "D21", "revised")
 
@@ -159,8 +198,20 @@ def _intakes(world: World, files: Deliveries) -> None:
         kind = ("none", "above", "expired")[n // 5 % 3] if n % 5 == 4 else ""
         intakes.append((_intake(world, dice, firm, n, kind), kind))
         if kind:
-            why = {"none": "有取水口和取水量而没有许可证", "above": "取水量超过许可水量", "expired": "许可证过期后继续取水"}[kind]
-            world.truth.plan("PI-03", kind, "hit", "organisation", firm.credit_code, why, intake=intakes[-1][0]["intake_code"])
+            why = {
+                "none": "有取水口和取水量而没有许可证",
+                "above": "取水量超过许可水量",
+                "expired": "许可证过期后继续取水",
+            }[kind]
+            world.truth.plan(
+                "PI-03",
+                kind,
+                "hit",
+                "organisation",
+                firm.credit_code,
+                why,
+                intake=intakes[-1][0]["intake_code"],
+            )
     for half in (1, 0):
         rows = []
         for back in range(3 * half + 3, 3 * half, -1):
@@ -168,9 +219,24 @@ def _intakes(world: World, files: Deliveries) -> None:
             for row, kind in intakes:
                 allowed = 20_000.0
                 volume = allowed / 12 * (0.5 + dice.random() * 0.4) * (4 if kind == "above" else 1)
-                rows.append(row | {"meter_month": f"{first:%Y%m}", "actual_volume_m3": f"{volume:.1f}", "paid_cny": f"{volume * 0.2:.2f}", "_planted": kind})
+                rows.append(
+                    row
+                    | {
+                        "meter_month": f"{first:%Y%m}",
+                        "actual_volume_m3": f"{volume:.1f}",
+                        "paid_cny": f"{volume * 0.2:.2f}",
+                        "_planted": kind,
+                    }
+                )
         last = month_first(today, -3 * half - 1)
-        files.table("wr_water_abstraction", rows, period=f"{month_first(today, -3 * half - 3):%Y%m}至{last:%Y%m}", covers=month_last(last), faults=bool(half), spare=lambda r: bool(r["_planted"]))
+        files.table(
+            "wr_water_abstraction",
+            rows,
+            period=f"{month_first(today, -3 * half - 3):%Y%m}至{last:%Y%m}",
+            covers=month_last(last),
+            faults=bool(half),
+            spare=lambda r: bool(r["_planted"]),
+        )
 
 
 def _intake(world: World, dice: Random, firm: Firm, n: int, kind: str) -> Row:
@@ -183,4 +249,9 @@ def _intake(world: World, dice: Random, firm: Firm, n: int, kind: str) -> Row:
     if kind == "none":
         return row
     ends = world.today - timedelta(days=200) if kind == "expired" else issued + timedelta(days=3650)
-    return row | {"permit_no": f"D{firm.county}G{issued.year}-{n:04d}", "permit_volume_wan_m3": "2", "valid_from": iso(issued), "valid_to": iso(ends)}
+    return row | {
+        "permit_no": f"D{firm.county}G{issued.year}-{n:04d}",
+        "permit_volume_wan_m3": "2",
+        "valid_from": iso(issued),
+        "valid_to": iso(ends),
+    }

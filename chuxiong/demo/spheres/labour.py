@@ -23,7 +23,9 @@ def write_labour(world: World, files: Deliveries) -> None:
 def _insurance(world: World, files: Deliveries) -> None:
     """A file a month; contributions arrive one month after the month they are for. Back payments stand apart."""
     dice, today = world.dice("insurance"), world.today
-    insured = [world.person(i) for i in world.workers[: min(world.plan.size["insured"], len(world.workers) * 2 // 3)]]
+    insured = [
+        world.person(i) for i in world.workers[: min(world.plan.size["insured"], len(world.workers) * 2 // 3)]
+    ]
     base: list[Row] = []
     for number, person in enumerate(insured):
         firm = world.employer(person)
@@ -41,13 +43,17 @@ def _insurance(world: World, files: Deliveries) -> None:
             base.append(common | {"insurance_type": line, "employer_due_cny": f"{due:.2f}", "personal_due_cny": f"{personal:.2f}",
                                   "paid_cny": f"{due + personal:.2f}"})  # fmt: skip
     heads = {c.name: c.headers[0] for c in layout.catalogue()["hr_social_insurance"].delivered}
-    frame = pl.DataFrame([{n: r.get(n, "") for n in heads} for r in base], schema=dict.fromkeys(heads, pl.String))
+    frame = pl.DataFrame(
+        [{n: r.get(n, "") for n in heads} for r in base], schema=dict.fromkeys(heads, pl.String)
+    )
     place = layout.places_of("hr_social_insurance")
     for back in (2, 1):
         first = month_first(today, -back)
         month = frame.with_columns(
             fee_month=pl.lit(f"{first:%Y%m}"),
-            paid_date=pl.lit(iso(month_first(today, -back + 1) + timedelta(days=9)) if back > 1 else iso(month_last(first))),
+            paid_date=pl.lit(
+                iso(month_first(today, -back + 1) + timedelta(days=9)) if back > 1 else iso(month_last(first))
+            ),
             bill_no=pl.lit(f"HD{first:%Y%m}") + pl.int_range(frame.height).cast(pl.String).str.zfill(7),
         ).rename(heads)
         files.csv_frame(
@@ -80,31 +86,56 @@ def _back_payments(world: World, files: Deliveries) -> None:
                 "insured_no": f"53{60_000_000 + person.index:08d}", "_planted": "1",
             }
         )  # fmt: skip
-        cls, why = ("near_miss", "单位申报补缴三个月") if honest else ("hit", "同一单位多人凭仲裁裁决一次性补缴十年以上")
-        world.truth.plan("CV-06", "back_payment", cls, "person", person.citizen_id, why, months=back, document=doc)  # type: ignore[arg-type]
+        cls, why = (
+            ("near_miss", "单位申报补缴三个月")
+            if honest
+            else ("hit", "同一单位多人凭仲裁裁决一次性补缴十年以上")
+        )
+        world.truth.plan(
+            "CV-06", "back_payment", cls, "person", person.citizen_id, why, months=back, document=doc
+        )  # type: ignore[arg-type]
     dice.shuffle(rows)
-    files.table("hr_social_insurance", rows, period=f"{first:%Y%m}_补缴", covers=month_last(first), faults=False)
+    files.table(
+        "hr_social_insurance", rows, period=f"{first:%Y%m}_补缴", covers=month_last(first), faults=False
+    )
 
 
 def _guarantees(world: World, files: Deliveries) -> None:
-    """One row a project and month, three months; the counties' layouts differ (D33), one month was revised (D21)."""
+    """One row a project and month, two months; the counties' layouts differ (D33), one month was revised (D21)."""
     dice, today = world.dice("guarantees"), world.today
     made = [(p, dice.random(), _guarantee(world, p, n)) for n, p in enumerate(world.market.projects)]
-    for back in (3, 2, 1):
+    for back in (2, 1):
         first = month_first(today, -back)
         rows = [row | _month(row, first, luck, dice) for _, luck, row in made]
         rows = list({(r["project_code"], r["stat_month"]): r for r in rows}.values())
-        files.table("hr_wage_guarantee", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2)
+        files.table(
+            "hr_wage_guarantee", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2
+        )
         if back == 1:
             revised = [r | {"wage_paid_cny": "0", "account_balance_cny": "0"} for r in rows[:3]]
-            files.table("hr_wage_guarantee", revised, period=f"{first:%Y%m}_更正", covers=month_last(first), faults=False)
+            files.table(
+                "hr_wage_guarantee",
+                revised,
+                period=f"{first:%Y%m}_更正",
+                covers=month_last(first),
+                faults=False,
+            )
             for at in range(len(revised)):
                 world.truth.defect("hr_wage_guarantee", files.last_file, at + 3, "D21", "revised")
     for _, luck, row in made:
         if luck < 0.08:
-            world.truth.plan("AD-01", "no_deposit", "hit", "project", row["project_code"], "在建项目未存储工资保证金、未开立专用账户")
+            world.truth.plan(
+                "AD-01",
+                "no_deposit",
+                "hit",
+                "project",
+                row["project_code"],
+                "在建项目未存储工资保证金、未开立专用账户",
+            )
         elif luck < 0.16:
-            world.truth.plan("AD-01", "exempt", "near_miss", "project", row["project_code"], "依规定免存工资保证金")
+            world.truth.plan(
+                "AD-01", "exempt", "near_miss", "project", row["project_code"], "依规定免存工资保证金"
+            )
 
 
 def _guarantee(world: World, project: object, n: int) -> Row:
@@ -125,7 +156,12 @@ def _guarantee(world: World, project: object, n: int) -> Row:
 def _month(row: Row, first: date, luck: float, dice: object) -> Row:
     month = {"stat_month": f"{first:%Y%m}"}
     if luck < 0.08:
-        return month | {"account_status": "未开户", "deposit_form": "未存储", "deposit_cny": "0", "realname_headcount": "24"}
+        return month | {
+            "account_status": "未开户",
+            "deposit_form": "未存储",
+            "deposit_cny": "0",
+            "realname_headcount": "24",
+        }
     heads = 12 + int(luck * 60)
     paid = heads * 5200
     deposit = "免存" if luck < 0.16 else "银行保函"

@@ -9,7 +9,7 @@ from chuxiong.demo import names, places
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.people import Person
-from chuxiong.demo.world import World, after, iso, moment
+from chuxiong.demo.world import World, after, iso, moment, sound
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
 _VIOLATIONS = ("殴打他人", "赌博", "盗窃", "吸毒", "阻碍执行职务", "未按规定登记住宿人员信息", "寻衅滋事")
@@ -37,11 +37,16 @@ def _case_number(county: str, day: date, serial: int) -> str:
 
 def _crimes(world: World, files: Deliveries) -> None:
     dice, today = world.dice("crimes"), world.today
-    rows = [_of_docket(world, dice, row, n) for n, row in enumerate(world.docket.rows[: world.plan.size["crimes"]])]
+    rows = [
+        _of_docket(world, dice, row, n)
+        for n, row in enumerate(world.docket.rows[: world.plan.size["crimes"]])
+    ]
     rows += [_open(world, dice, len(rows) + n) for n in range(world.plan.size["crimes"] // 4)]
     rows += _detained(world, dice, len(rows))
     day = today - timedelta(days=1)
-    files.table("ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted")))
+    files.table(
+        "ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted"))
+    )
     # The state of the case comes later: the same rows once more, transferred meanwhile (D21).
     moved = [r | {"case_status": "移送起诉", "transfer_date": iso(day)} for r in rows if r.get("_open")][:5]
     files.table("ps_criminal_case", moved, period=f"{today:%Y%m%d}_补录", covers=day, faults=False)
@@ -52,7 +57,9 @@ def _crimes(world: World, files: Deliveries) -> None:
 def _of_docket(world: World, dice: Random, case: Row, n: int) -> Row:
     """The police side of a case that the prosecutors have: same suspect, charge and amount."""
     accepted = date.fromisoformat(_day(case["受理日期"])) - timedelta(days=dice.randint(40, 110))
-    county = next((c for c, name in places.COUNTIES.items() if str(case["承办单位"]).startswith(name)), "532301")
+    county = next(
+        (c for c, name in places.COUNTIES.items() if str(case["承办单位"]).startswith(name)), "532301"
+    )
     measure = "取保" if case["强制措施"] == "取保候审" else "逮捕"
     return _crime(world, dice, county, accepted, n, str(case["案由（罪名）"])) | {
         "suspect_no": str(case["当事人编号"]), "suspect_name": str(case["当事人姓名"]),
@@ -95,7 +102,13 @@ def _open(world: World, dice: Random, n: int) -> Row:
     person, charge = world.anyone(dice), dice.choice(["盗窃罪", "诈骗罪", "故意伤害罪", "危险驾驶罪"])
     row = _crime(world, dice, person.county, accepted, 500_000 + n, charge) | {"_open": "1"}
     if dice.random() < 0.3:
-        return row | {"filing_mode": "以事立案", "measure_no": "", "measure_type": "", "measure_date": "", "measure_until": ""}
+        return row | {
+            "filing_mode": "以事立案",
+            "measure_no": "",
+            "measure_type": "",
+            "measure_date": "",
+            "measure_until": "",
+        }
     return row | {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id}
 
 
@@ -113,9 +126,15 @@ def _detained(world: World, dice: Random, start: int) -> list[Row]:
         if number % 3 == 1:
             row |= {"case_status": "移送起诉", "transfer_date": iso(held + timedelta(days=70))}
         if number % 3 == 2:
-            row |= {"case_status": "撤案", "withdraw_date": iso(held + timedelta(days=60)), "close_reason": "没有犯罪事实"}
+            row |= {
+                "case_status": "撤案",
+                "withdraw_date": iso(held + timedelta(days=60)),
+                "close_reason": "没有犯罪事实",
+            }
         why = ("刑拘期满释放后八个月未移送起诉，也未撤案", "已移送审查起诉", "已撤案")[number % 3]
-        world.truth.plan("CR-02", "detained", kind, "person", person.citizen_id, why, case=row["police_case_no"])  # type: ignore[arg-type]
+        world.truth.plan(
+            "CR-02", "detained", kind, "person", person.citizen_id, why, case=row["police_case_no"]
+        )  # type: ignore[arg-type]
         rows.append(row)
     return rows
 
@@ -166,8 +185,20 @@ def _stays(world: World, files: Deliveries) -> None:
     for gap in (9, 2):
         until = today - timedelta(days=gap)
         since = until - timedelta(days=7)
-        week = [r for r in rows if since.isoformat() < r["registered_at"][:10] <= until.isoformat() or (gap == 9 and r["registered_at"][:10] <= since.isoformat())]
-        files.table("ps_hotel_stay", week or rows[:1], period=f"{until:%Y%m%d}", covers=until, faults=gap == 9, spare=lambda r: bool(r.get("_planted")))
+        week = [
+            r
+            for r in rows
+            if since.isoformat() < r["registered_at"][:10] <= until.isoformat()
+            or (gap == 9 and r["registered_at"][:10] <= since.isoformat())
+        ]
+        files.table(
+            "ps_hotel_stay",
+            week or rows[:1],
+            period=f"{until:%Y%m%d}",
+            covers=until,
+            faults=gap == 9,
+            spare=lambda r: bool(r.get("_planted")),
+        )
 
 
 def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list[Row]:
@@ -222,15 +253,23 @@ def _on_leave(world: World, dice: Random, start: int) -> list[Row]:
     """CR-10: community-correction subjects in hotels of another county without leave, and with leave."""
     rows: list[Row] = []
     day = world.today - timedelta(days=6)
-    free = [r for r in world.offenders if r["现状态"] == "在矫" and not r["请假审批表编号"] and len(str(r["身份证号"])) == 18 and str(r["身份证号"])[:17].isdigit()]
+    free = [
+        r
+        for r in world.offenders
+        if r["现状态"] == "在矫" and not r["请假审批表编号"] and sound(r, world.today)
+    ]
     for number, row in enumerate(free[:6]):
-        county = row["执行地县市"] if number % 2 else next(c for c in places.COUNTIES if c != row["执行地县市"])
+        county = (
+            row["执行地县市"] if number % 2 else next(c for c in places.COUNTIES if c != row["执行地县市"])
+        )
         hotel = next(h for h in world.hotels if h.county == county)
         came = moment(day - timedelta(days=number % 3), dice, 18, 22)
         like = world.anyone(dice)
         number_, name = str(row["身份证号"]), str(row["姓名"])
         birth = date(int(number_[6:10]), int(number_[10:12]), int(number_[12:14]))
-        stay = _stay(world, dice, hotel, came, f"{9_000_000 + start + number}0", like, number_, name, birth, False)
+        stay = _stay(
+            world, dice, hotel, came, f"{9_000_000 + start + number}0", like, number_, name, birth, False
+        )
         rows.append(stay | {"_planted": "cr10"})
         cls = "near_miss" if number % 2 else "hit"
         why = "在执行地县市内住宿" if number % 2 else "未请假在执行地以外县市住宿"
@@ -249,14 +288,23 @@ def _accidents(world: World, files: Deliveries) -> None:
         rows += _accident(world, dice, n)
     late = today - timedelta(days=20)
     old = [r for r in rows if r["accident_time"][:10] <= late.isoformat()]
-    files.table("ps_traffic_accident", old, period=f"{late:%Y%m%d}", covers=late, spare=lambda r: bool(r.get("_planted")))
+    files.table(
+        "ps_traffic_accident",
+        old,
+        period=f"{late:%Y%m%d}",
+        covers=late,
+        spare=lambda r: bool(r.get("_planted")),
+    )
     settled = [
-        r | {"liability": "同等", "determination_no": f"RD{r['accident_no']}", "determination_date": iso(late)}
+        r
+        | {"liability": "同等", "determination_no": f"RD{r['accident_no']}", "determination_date": iso(late)}
         for r in old
         if not r["liability"]
     ][:4]
     if settled:
-        files.table("ps_traffic_accident", settled, period=f"{late:%Y%m%d}_认定补录", covers=late, faults=False)
+        files.table(
+            "ps_traffic_accident", settled, period=f"{late:%Y%m%d}_认定补录", covers=late, faults=False
+        )
         for at in range(len(settled)):
             world.truth.defect("ps_traffic_accident", files.last_file, at + 2, "D21", "revised")
 
@@ -299,5 +347,3 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
 def world_person(row: Row) -> tuple[str, str]:
     """(number, name) of an injured party."""
     return row["citizen_id"], row["person_name"]
-
-

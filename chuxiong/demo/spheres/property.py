@@ -24,7 +24,15 @@ def _registrations(world: World, files: Deliveries) -> None:
     for number, (owner, *_) in enumerate(world.leases):
         # The debtors' homes: first registered to them, then seized.
         done = moment(world.days_ago(dice, 900, 2000), dice)
-        first = _title(world, len(rows), owner.name, owner.citizen_id, owner.address, unit(owner.county, owner.index), done)
+        first = _title(
+            world,
+            len(rows),
+            owner.name,
+            owner.citizen_id,
+            owner.address,
+            unit(owner.county, owner.index),
+            done,
+        )
         rows.append(first | {"register_type": "首次", "_planted": "1"})
         seized = moment(world.days_ago(dice, 60, 89), dice)
         rows.append(first | {"business_no": f"BDC{seized[:4]}{900_000 + number:08d}", "register_type": "查封", "register_time": seized,
@@ -41,10 +49,16 @@ def _registration(world: World, dice: Random, n: int) -> Row:
     person = world.anyone(dice)
     when = moment(world.days_ago(dice, 1, 600), dice)
     kind = dice.choice(["首次", "转移", "转移", "抵押", "变更", "注销"])
-    row = _title(world, n, person.name, person.citizen_id, person.address, unit(person.county, person.index), when)
+    row = _title(
+        world, n, person.name, person.citizen_id, person.address, unit(person.county, person.index), when
+    )
     if dice.random() < 0.2:
         other = world.anyone(dice)
-        row |= {"owner_name": f"{person.name}、{other.name}", "owner_id": f"{person.citizen_id}、{other.citizen_id}", "co_ownership": "共同"}
+        row |= {
+            "owner_name": f"{person.name}、{other.name}",
+            "owner_id": f"{person.citizen_id}、{other.citizen_id}",
+            "co_ownership": "共同",
+        }
     if kind == "抵押":
         row |= {"mortgagee": "楚雄演示农村商业银行股份有限公司"}
     return row | {"register_type": kind}
@@ -94,12 +108,19 @@ def _contract(world: World, dice: Random, n: int) -> Row:
         "buyer_id": buyer.citizen_id, "area_sqm": str(60 + n % 80), "status": "有效",
     }  # fmt: skip
     if kind == "租赁":
-        return row | {"lease_start": iso(filed), "lease_end": iso(_years_on(filed, 1)), "annual_rent_cny": str(dice.randint(60, 240) * 100)}
+        return row | {
+            "lease_start": iso(filed),
+            "lease_end": iso(_years_on(filed, 1)),
+            "annual_rent_cny": str(dice.randint(60, 240) * 100),
+        }
     if kind == "商品房买卖":
         developer = world.firm(dice)
         row |= {"seller_name": developer.name, "seller_id": developer.credit_code}
     if dice.random() < 0.2:
         other = world.anyone(dice)
-        row |= {"buyer_name": f"{buyer.name}、{other.name}", "buyer_id": f"{buyer.citizen_id}、{other.citizen_id}"}
+        row |= {
+            "buyer_name": f"{buyer.name}、{other.name}",
+            "buyer_id": f"{buyer.citizen_id}、{other.citizen_id}",
+        }
     fund = f"GJJ{buyer.index:08d}" if kind == "公积金贷款" else ""
     return row | {"price_cny": str(dice.randint(18, 90) * 10_000), "housing_fund_no": fund}

@@ -9,7 +9,7 @@ from chuxiong.demo import places
 from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
-from chuxiong.demo.world import World, after, iso, moment
+from chuxiong.demo.world import World, after, iso, moment, sound
 
 _INDICATORS = (
     ("XS01", "捕前认罪认罚适用率", "刑事"), ("XS02", "审查起诉平均办案时长（天）", "刑事"), ("XS03", "追赃挽损率", "刑事"), ("XS04", "退回补充侦查率", "刑事"),
@@ -34,12 +34,22 @@ def _staff(world: World, files: Deliveries) -> None:
         school = world.schools[n % len(world.schools)]
         person = world.person(world.workers[n * 2 % (len(world.workers) * 2 // 3)])
         rows.append(_employed(world, dice, person.name, person.citizen_id, school, n))
-    offenders = [r for r in world.offenders if str(r["身份证号"])[:17].isdigit() and len(str(r["身份证号"])) == 18 and r["人员类别"] == "缓刑"]
+    offenders = [r for r in world.offenders if sound(r, world.today) and r["人员类别"] == "缓刑"]
     for number, row in enumerate(offenders[:6]):
         checked = number % 2 == 1
         school = world.schools[number * 4 % len(world.schools)]
-        made = _employed(world, dice, str(row["姓名"]), str(row["身份证号"]), school, 70_000 + number) | {"_planted": "1"}
-        made |= {"background_checked": "是", "check_result": "有记录", "leave_date": iso(today - timedelta(days=30))} if checked else {"background_checked": "否", "check_date": "", "check_no": "", "check_result": ""}
+        made = _employed(world, dice, str(row["姓名"]), str(row["身份证号"]), school, 70_000 + number) | {
+            "_planted": "1"
+        }
+        made |= (
+            {
+                "background_checked": "是",
+                "check_result": "有记录",
+                "leave_date": iso(today - timedelta(days=30)),
+            }
+            if checked
+            else {"background_checked": "否", "check_date": "", "check_no": "", "check_result": ""}
+        )
         rows.append(made)
         cls = "near_miss" if checked else "hit"
         why = "查询有记录后已离职" if checked else "有前科的人员在岗，未作入职查询"
@@ -51,13 +61,24 @@ def _staff(world: World, files: Deliveries) -> None:
     rest = [r for r in rows if r["division_code"] != "532301"]
     gone = [r for r in city if not r.get("_planted")][-2:]
     before = covers - timedelta(days=180)
-    files.table("ed_school_staff", city, period=f"{before:%Y%m}_楚雄市", covers=before, snapshot=True, faults=False)
-    files.table("ed_school_staff", rest, period=f"{covers:%Y%m}_其他县市", covers=covers, snapshot=True, spare=lambda r: bool(r.get("_planted")))
+    files.table(
+        "ed_school_staff", city, period=f"{before:%Y%m}_楚雄市", covers=before, snapshot=True, faults=False
+    )
+    files.table(
+        "ed_school_staff",
+        rest,
+        period=f"{covers:%Y%m}_其他县市",
+        covers=covers,
+        snapshot=True,
+        spare=lambda r: bool(r.get("_planted")),
+    )
     world.truth.defect("ed_school_staff", files.last_file, 0, "D33", "mended")
     left = {(r["citizen_id"], r["org_name"]) for r in gone}
     world.ended["ed_school_staff"] = sorted(left)
     now = [r for r in city if (r["citizen_id"], r["org_name"]) not in left]
-    files.table("ed_school_staff", now, period=f"{covers:%Y%m}_楚雄市", covers=covers, snapshot=True, faults=False)
+    files.table(
+        "ed_school_staff", now, period=f"{covers:%Y%m}_楚雄市", covers=covers, snapshot=True, faults=False
+    )
 
 
 def _employed(world: World, dice: Random, name: str, number: str, school: object, n: int) -> Row:
@@ -79,7 +100,11 @@ def _hotline(world: World, files: Deliveries) -> None:
     day, before = today - timedelta(days=1), today - timedelta(days=2)
     early = [r for r in rows if r["call_time"][:10] <= before.isoformat()]
     late = [r for r in rows if r["call_time"][:10] == day.isoformat()]
-    closed = [r | {"close_time": moment(day, dice), "result_text": "已处理。", "satisfaction": "满意"} for r in early if not r["close_time"]][:6]
+    closed = [
+        r | {"close_time": moment(day, dice), "result_text": "已处理。", "satisfaction": "满意"}
+        for r in early
+        if not r["close_time"]
+    ][:6]
     files.table("um_hotline_12345", early, period=f"{before:%Y%m%d}", covers=before)
     files.table("um_hotline_12345", late + closed, period=f"{day:%Y%m%d}", covers=day, faults=False)
     for at in range(len(closed)):
@@ -110,7 +135,9 @@ def _cameras(world: World, files: Deliveries) -> None:
     for n in range(world.plan.size["cameras"]):
         river = places.RIVERS[n % len(places.RIVERS)]
         for k in range(4):
-            at = datetime.combine(today - timedelta(days=1 + k * 3), datetime.min.time()) + timedelta(hours=6 + k * 3, minutes=n % 60)
+            at = datetime.combine(today - timedelta(days=1 + k * 3), datetime.min.time()) + timedelta(
+                hours=6 + k * 3, minutes=n % 60
+            )
             event = dice.choice(["垃圾堆放", "漂浮物", "离线", "人工抓拍"])
             rows.append(
                 {
@@ -124,26 +151,37 @@ def _cameras(world: World, files: Deliveries) -> None:
     rows.sort(key=lambda r: (r["event_time"], r["channel_id"]))
     day = today - timedelta(days=1)
     again = rows[5:8]
-    files.table("vd_enforcement_video", [r for r in rows if r not in again], period=f"{day:%Y%m%d}", covers=day)
+    files.table(
+        "vd_enforcement_video", [r for r in rows if r not in again], period=f"{day:%Y%m%d}", covers=day
+    )
     files.table("vd_enforcement_video", again, period=f"{day:%Y%m%d}_补传", covers=day, faults=False)
     for at in range(len(again)):
         world.truth.defect("vd_enforcement_video", files.last_file, at + 1, "D24", "mended")
 
 
 def _indicators(world: World, files: Deliveries) -> None:
-    """Eleven procuratorates, eleven indicators, three months. The last file has drifted: it is held (D29)."""
+    """Eleven procuratorates, eleven indicators, two months. The last file has drifted: it is held (D29)."""
     dice, today = world.dice("indicators"), world.today
-    for back in (3, 2, 1):
+    for back in (2, 1):
         first = month_first(today, -back)
-        rows = [_figure(dice, unit, name, indicator, first) for unit, name in _units() for indicator in _INDICATORS]
-        files.table("pr_quality_indicator", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 3)
+        rows = [
+            _figure(dice, unit, name, indicator, first)
+            for unit, name in _units()
+            for indicator in _INDICATORS
+        ]
+        files.table(
+            "pr_quality_indicator", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2
+        )
     files.table("pr_quality_indicator", [r | {"value": "0"} for r in rows], period=f"{month_first(today, -1):%Y%m}_新表样", covers=month_last(month_first(today, -1)),
                 faults=False, lacks=("numerator", "denominator"), adds={"本期数": "1"})  # fmt: skip
     world.truth.defect("pr_quality_indicator", files.last_file, 0, "D29", "held")
 
 
 def _units() -> list[tuple[str, str]]:
-    return [("532300", "楚雄彝族自治州人民检察院"), *((code, places.prosecutors(code)) for code in places.COUNTIES)]
+    return [
+        ("532300", "楚雄彝族自治州人民检察院"),
+        *((code, places.prosecutors(code)) for code in places.COUNTIES),
+    ]
 
 
 def _figure(dice: Random, unit: str, name: str, indicator: tuple[str, str, str], first: date) -> Row:
@@ -155,5 +193,3 @@ def _figure(dice: Random, unit: str, name: str, indicator: tuple[str, str, str],
         "numerator": str(part), "denominator": str(base), "value": f"{part / base * 100:.2f}", "value_last_year": f"{part / base * 96:.2f}",
         "definition": f"{title}：分子除以分母", "source_report": "案件质量月报",
     }  # fmt: skip
-
-

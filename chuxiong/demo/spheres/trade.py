@@ -40,7 +40,13 @@ def _register(world: World, files: Deliveries) -> None:
     rows += _shells(world, dice, len(rows)) + _barred(world, dice)
     day = today - timedelta(days=1)
     two = today - timedelta(days=2)
-    files.table("mr_enterprise", rows, period=f"{two:%Y%m%d}_全量", covers=two, spare=lambda r: bool(r.get("_planted")))
+    files.table(
+        "mr_enterprise",
+        rows,
+        period=f"{two:%Y%m%d}_全量",
+        covers=two,
+        spare=lambda r: bool(r.get("_planted")),
+    )
     # A change is a new row of the same firm with its number in order.
     changed = [
         r | {"change_seq": "1", "change_item": "法定代表人变更", "legal_rep_name": who.name, "legal_rep_id": who.citizen_id,
@@ -83,7 +89,14 @@ def _shells(world: World, dice: Random, start: int) -> list[Row]:
                 "agent_phone": identifiers.phone(39_000_002), "status": "存续", "cancel_date": "", "division_code": "532301", "_planted": "1",
             }
         )  # fmt: skip
-        world.truth.plan("CR-11", "shell", "hit", "organisation", firm.credit_code, "同址、同电话、同代办人在一个月内成立，无社保无纳税")
+        world.truth.plan(
+            "CR-11",
+            "shell",
+            "hit",
+            "organisation",
+            firm.credit_code,
+            "同址、同电话、同代办人在一个月内成立，无社保无纳税",
+        )
     return rows
 
 
@@ -99,7 +112,16 @@ def _barred(world: World, dice: Random) -> list[Row]:
         rows.append(_firm(world, dice, firm, person, 800_000 + number) | {"legal_rep_since": iso(since), "status": "存续", "cancel_date": "",
                     "established_date": iso(since), "approved_date": iso(since), "_planted": "1"})  # fmt: skip
         cls = "near_miss" if before else "hit"
-        world.truth.plan("AD-02", "listed_debtor", cls, "person", person.citizen_id, "担任法定代表人与纳入失信的先后", since=iso(since), listed=iso(listed))  # type: ignore[arg-type]
+        world.truth.plan(
+            "AD-02",
+            "listed_debtor",
+            cls,
+            "person",
+            person.citizen_id,
+            "担任法定代表人与纳入失信的先后",
+            since=iso(since),
+            listed=iso(listed),
+        )  # type: ignore[arg-type]
         world.barred.append((person, listed))
     return rows
 
@@ -113,11 +135,25 @@ def _taxes(world: World, files: Deliveries) -> None:
     quarter = date(today.year, (today.month - 1) // 3 * 3 + 1, 1)
     for back in (2, 1):
         first = month_first(quarter, -3 * back)
-        rows = [_levy(world, dice, firm, first, n) for n, firm in enumerate(world.firms[: world.plan.size["levies"]])]
+        rows = [
+            _levy(world, dice, firm, first, n)
+            for n, firm in enumerate(world.firms[: world.plan.size["levies"]])
+        ]
         if back == 1:
-            rows += [_occupation(firm, area, decided, first) for firm, area, decided, paid in world.occupied if paid]
+            rows += [
+                _occupation(firm, area, decided, first)
+                for firm, area, decided, paid in world.occupied
+                if paid
+            ]
         ends = month_last(month_first(first, 2))
-        files.table("tx_levy", rows, period=f"{first.year}年第{first.month // 3 + 1}季度", covers=ends, faults=back == 2, spare=lambda r: r["levy_item"] == "耕地占用税")
+        files.table(
+            "tx_levy",
+            rows,
+            period=f"{first.year}年第{first.month // 3 + 1}季度",
+            covers=ends,
+            faults=back == 2,
+            spare=lambda r: r["levy_item"] == "耕地占用税",
+        )
 
 
 def _levy(world: World, dice: Random, firm: Firm, first: date, n: int) -> Row:
@@ -151,7 +187,7 @@ def _drainage(world: World, files: Deliveries) -> None:
     """The whole list, late this month: last month's is still the newest. PI-02: eating places without a permit."""
     dice, today = world.dice("drainage"), world.today
     rows = []
-    for n, firm in enumerate(world.firms[:: 3][: world.plan.size["drainage"]]):
+    for n, firm in enumerate(world.firms[::3][: world.plan.size["drainage"]]):
         issued = world.days_ago(dice, 100, 1700)
         ends = issued + timedelta(days=1825)
         owner = world.owner(firm)

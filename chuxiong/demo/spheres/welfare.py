@@ -10,11 +10,22 @@ from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.people import Person
-from chuxiong.demo.world import World, after, iso, moment, single
+from chuxiong.demo.world import World, after, iso, moment, single, sound
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
-_CAUSES = (("脑血管病", "I64.x00"), ("慢性阻塞性肺疾病", "J44.900"), ("急性心肌梗死", "I21.900"), ("胃恶性肿瘤", "C16.900"))
-_DIAGNOSES = (("高血压", "I10.x00"), ("2型糖尿病", "E11.900"), ("上呼吸道感染", "J06.900"), ("慢性胃炎", "K29.500"), ("腰椎间盘突出", "M51.202"))
+_CAUSES = (
+    ("脑血管病", "I64.x00"),
+    ("慢性阻塞性肺疾病", "J44.900"),
+    ("急性心肌梗死", "I21.900"),
+    ("胃恶性肿瘤", "C16.900"),
+)
+_DIAGNOSES = (
+    ("高血压", "I10.x00"),
+    ("2型糖尿病", "E11.900"),
+    ("上呼吸道感染", "J06.900"),
+    ("慢性胃炎", "K29.500"),
+    ("腰椎间盘突出", "M51.202"),
+)
 
 
 def write_welfare(world: World, files: Deliveries) -> None:
@@ -50,10 +61,18 @@ def _certificates(world: World, files: Deliveries) -> None:
     old = [r for r in rows if r["death_date"][:10] < last.isoformat()]
     new = [r for r in rows if r["death_date"][:10] >= last.isoformat()]
     late, old = old[-3:], old[:-3]
-    files.table("hh_death_certificate", old, period=f"至{month_first(today, -2):%Y%m}", covers=month_last(month_first(today, -2)), spare=lambda r: bool(r["_planted"]))
-    files.table("hh_death_certificate", late + new, period=f"{last:%Y%m}", covers=month_last(last), faults=False)
+    files.table(
+        "hh_death_certificate",
+        old,
+        period=f"至{month_first(today, -2):%Y%m}",
+        covers=month_last(month_first(today, -2)),
+        spare=lambda r: bool(r["_planted"]),
+    )
+    files.table(
+        "hh_death_certificate", late + new, period=f"{last:%Y%m}", covers=month_last(last), faults=False
+    )
     for at in range(len(late)):
-        world.truth.defect("hh_death_certificate", files.last_file, at + 2, "D21", "revised")
+        world.truth.defect("hh_death_certificate", files.last_file, at + 2, "D21", "mended")
 
 
 def _certificate(world: World, dice: Random, person: Person, day: date, n: int) -> Row:
@@ -72,20 +91,32 @@ def _certificate(world: World, dice: Random, person: Person, day: date, n: int) 
 
 
 def _assistance(world: World, files: Deliveries) -> None:
-    """Three months, each in two county layouts (D33): 楚雄市 on its own, the other counties together."""
+    """Two months, the later in two county layouts (D33): 楚雄市 on its own, the other counties together."""
     today = world.today
     households = _households(world)
     old_age = _old_age(world)
-    for back in (3, 2, 1):
+    for back in (2, 1):
         first = month_first(today, -back)
-        rows = [r | {"pay_month": f"{first:%Y%m}"} for r in households + old_age if r["_until"] >= first.isoformat()]
+        rows = [
+            r | {"pay_month": f"{first:%Y%m}"}
+            for r in households + old_age
+            if r["_until"] >= first.isoformat()
+        ]
         city = [r for r in rows if r["county_name"] == "楚雄市"]
         rest = [r for r in rows if r["county_name"] != "楚雄市"]
-        for short, chosen, faults in (("楚雄市", city, False), ("其他县市", rest, back == 3)):
+        halves = (("楚雄市", city), ("其他县市", rest)) if back == 1 else (("全州", rows),)
+        for short, chosen in halves:
             if not chosen:
                 continue
-            files.table("ca_social_assistance", chosen, period=f"{first:%Y%m}_{short}", covers=month_last(first), faults=faults, spare=lambda r: bool(r.get("_planted")))
-            if back == 3:
+            files.table(
+                "ca_social_assistance",
+                chosen,
+                period=f"{first:%Y%m}_{short}",
+                covers=month_last(first),
+                faults=back == 2,
+                spare=lambda r: bool(r.get("_planted")),
+            )
+            if back == 1:
                 world.truth.defect("ca_social_assistance", files.last_file, 0, "D33", "mended")
 
 
@@ -112,23 +143,49 @@ def _households(world: World) -> list[Row]:
         rows.append(_benefit(head, head, kind, "户主", 260 + dice.randint(0, 20) * 10, size))
         for k in range(1, size):
             member = world.person(pool[at - 3 + k])
-            rows.append(_benefit(member, head, kind, "配偶" if k == 1 else "子女", 240, size) | {"county_name": rows[-1]["county_name"]})
+            rows.append(
+                _benefit(member, head, kind, "配偶" if k == 1 else "子女", 240, size)
+                | {"county_name": rows[-1]["county_name"]}
+            )
     for number in range(6):
         firm = world.firms[number * 3 + 1]
         owner = world.owner(firm)
         if any(r["citizen_id"] == owner.citizen_id for r in rows):
             continue
         rows.append(_benefit(owner, owner, "农村低保", "户主", 320, 1) | {"_planted": "1"})
-        world.truth.plan("PI-10", "firm_owner", "hit", "person", owner.citizen_id, "低保对象是在册企业的法定代表人", firm=firm.credit_code)
-    serving = [r for r in world.offenders if r["人员类别"] == "监狱服刑" and r["现状态"] == "在押" and str(r["身份证号"])[:17].isdigit() and len(str(r["身份证号"])) == 18]
+        world.truth.plan(
+            "PI-10",
+            "firm_owner",
+            "hit",
+            "person",
+            owner.citizen_id,
+            "低保对象是在册企业的法定代表人",
+            firm=firm.credit_code,
+        )
+    serving = [
+        r
+        for r in world.offenders
+        if r["人员类别"] == "监狱服刑" and r["现状态"] == "在押" and sound(r, world.today)
+    ]
     for number, row in enumerate(serving[-6:]):
         stopped = number % 2 == 1
         county = row["执行地县市"] if row["执行地县市"] in places.COUNTIES else "532301"
         someone = world.take("workers")
-        person = Person(**{**vars(someone), "citizen_id": str(row["身份证号"]), "name": str(row["姓名"]), "county": county})
+        person = Person(
+            **{
+                **vars(someone),
+                "citizen_id": str(row["身份证号"]),
+                "name": str(row["姓名"]),
+                "county": county,
+            }
+        )
         made = _benefit(person, person, "农村低保", "户主", 300, 1) | {"_planted": "1"}
         if stopped:
-            made |= {"amount_cny": "0", "stop_date": iso(world.today - timedelta(days=200)), "stop_reason": "服刑"}
+            made |= {
+                "amount_cny": "0",
+                "stop_date": iso(world.today - timedelta(days=200)),
+                "stop_reason": "服刑",
+            }
         rows.append(made)
         cls = "near_miss" if stopped else "hit"
         why = "服刑后已停发" if stopped else "在监狱服刑仍领低保"
@@ -147,13 +204,25 @@ def _old_age(world: World) -> list[Row]:
     dead = [p for p in world.register.parts.values() if p.death and p.police_death and p.cremated]
     for number, part in enumerate(dead[:10]):
         stopped = number % 2 == 1
-        assert part.death
+        died = part.death or world.today
         row = _benefit(part.person, part.person, "高龄津贴", "户主", 80, 1) | {"_planted": "1"}
         if stopped:
-            row |= {"amount_cny": "0", "stop_date": iso(month_last(part.death.replace(day=1))), "stop_reason": "死亡"}
+            row |= {
+                "amount_cny": "0",
+                "stop_date": iso(month_last(died.replace(day=1))),
+                "stop_reason": "死亡",
+            }
         rows.append(row)
         cls, why = ("near_miss", "死亡当月停发") if stopped else ("hit", "死亡后仍发放高龄津贴")
-        world.truth.plan("PI-09", "allowance_after_death", cls, "person", part.person.citizen_id, why, death=iso(part.death))  # type: ignore[arg-type]
+        world.truth.plan(
+            "PI-09",
+            "allowance_after_death",
+            cls,
+            "person",
+            part.person.citizen_id,
+            why,
+            death=iso(died),
+        )  # type: ignore[arg-type]
     return rows
 
 
@@ -166,8 +235,20 @@ def _settlements(world: World, files: Deliveries) -> None:
     rows += _third_party(world, dice, len(rows))
     for back in (2, 1):
         first = month_first(today, -back)
-        month = [r for r in rows if r["settle_time"][:7] == f"{first:%Y-%m}" or (back == 2 and r["settle_time"][:10] < first.isoformat())]
-        files.table("mi_settlement", month or rows[:1], period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2, spare=lambda r: bool(r.get("_planted")))
+        month = [
+            r
+            for r in rows
+            if r["settle_time"][:7] == f"{first:%Y-%m}"
+            or (back == 2 and r["settle_time"][:10] < first.isoformat())
+        ]
+        files.table(
+            "mi_settlement",
+            month or rows[:1],
+            period=f"{first:%Y%m}",
+            covers=month_last(first),
+            faults=back == 2,
+            spare=lambda r: bool(r.get("_planted")),
+        )
 
 
 def _settlement(world: World, dice: Random, n: int) -> Row:
@@ -206,6 +287,12 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
             }
         )  # fmt: skip
         liable = other in ("全部", "主要", "同等")
-        cls, why = ("hit", "交通事故由他人负责，医保基金支付了外伤费用") if liable else ("near_miss", "本人负全部责任")
-        world.truth.plan("CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"])  # type: ignore[arg-type]
+        cls, why = (
+            ("hit", "交通事故由他人负责，医保基金支付了外伤费用")
+            if liable
+            else ("near_miss", "本人负全部责任")
+        )
+        world.truth.plan(
+            "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
+        )  # type: ignore[arg-type]
     return rows
