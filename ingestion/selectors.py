@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from ingestion.catalog.cadence import next_end
 from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
@@ -106,10 +107,14 @@ def feed_states(*, on: date | None = None) -> list[FeedState]:
 def freshness(
     feed: FeedSpec, covers: date | None, landed_at: datetime | None, today: date
 ) -> tuple[str, date | None]:
-    """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never."""
-    reached = covers or (timezone.localdate(landed_at) if landed_at else None)
-    if reached is None:
+    """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never.
+
+    Expected by: the end of the period after the one that was delivered, and the agreed lag. A delivery of which nobody
+    said what it covers is reckoned from its landing alone.
+    """
+    if covers is None and landed_at is None:
         return "never", None
+    reached = next_end(feed.cadence, covers) if covers else timezone.localdate(landed_at)
     due = reached + timedelta(days=feed.max_lag_days)
     if today <= due:
         return "ok", due

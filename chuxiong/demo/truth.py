@@ -7,6 +7,7 @@
 - defect: ``{"feed", "file", "row", "defect", "expected"}``; ``row`` counts from 1 = first line of the file,
   0 = the whole file; ``expected`` is mended, quarantined, duplicate, kept, revised, told, refused or held. ``column``
   (the file's header) and ``clean`` (how the cell reads once mended, empty: nothing) where one cell was spoilt.
+- ended: ``{"feed", "file", "ended"}``: how many records the whole list in this file ends.
 - planned: as a verdict, with ``planned`` (a model of the catalogue that is not shipped yet) instead of ``rule``.
 - alarm: ``{"alarm", "subject", "series", "day", "multiple"}``: readings above their limit that ask for somebody.
 - judgment: ``{"judgment", "case_no", "measures"}``: amounts and orders stated in the text.
@@ -37,6 +38,7 @@ class Truth:
     _judgments: list[dict[str, Any]] = field(default_factory=list)
     _alarms: list[dict[str, Any]] = field(default_factory=list)
     _planned: list[dict[str, Any]] = field(default_factory=list)
+    _ended: list[dict[str, Any]] = field(default_factory=list)
 
     def expect(
         self,
@@ -73,6 +75,10 @@ class Truth:
     ) -> None:
         line = {"feed": feed, "file": file, "row": row, "defect": code, "expected": expected}
         self._defects.append(line | ({"column": column, "clean": clean} if clean is not None else {}))
+
+    def end(self, feed: str, file: str, count: int) -> None:
+        """A whole list that no longer holds ``count`` records."""
+        self._ended.append({"feed": feed, "file": file, "ended": count})
 
     def plan(
         self, model: str, kind: str, cls: Class, subject_kind: str, subject: str, why: str, **measures: Any
@@ -124,7 +130,14 @@ class Truth:
             _lines(out / f"truth.day{day}.jsonl", self.verdicts(day))
         _lines(
             out / "truth.jsonl",
-            [*self.verdicts(LAST_DAY), *self._defects, *self._judgments, *self._alarms, *self._planned],
+            [
+                *self.verdicts(LAST_DAY),
+                *self._defects,
+                *self._judgments,
+                *self._alarms,
+                *self._ended,
+                *self._planned,
+            ],
         )
 
 

@@ -44,8 +44,6 @@ class World:
     injured: list[tuple[tuple[str, str], date, str, str]] = field(default_factory=list)
     #: (person, day listed) of debtors who run a firm
     barred: list[tuple[Person, date]] = field(default_factory=list)
-    #: what the last full list of a feed no longer holds
-    ended: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         dice = self.dice("world")

@@ -196,8 +196,8 @@ def _dishonest(world: World, files: Deliveries, enforced: list[Row]) -> None:
         "net_dishonest", listed, period=f"{before:%Y%m%d}", covers=before, snapshot=True, faults=False
     )
     gone = max(1, len(listed) // 30)
-    world.ended["net_dishonest"] = [(r["case_no"], r["name"]) for r in listed[:gone]]
     files.table("net_dishonest", listed[gone:], period=f"{day:%Y%m%d}", covers=day, snapshot=True)
+    world.truth.end("net_dishonest", files.last_file, gone)
 
 
 def _open_info(world: World, files: Deliveries, enforced: list[Row]) -> None:

@@ -65,11 +65,9 @@ def _permits(world: World, files: Deliveries) -> None:
         faults=False,
     )
     gone = {r["permit_no"] for r in rows[-3:]}
-    world.ended["ee_discharge_permit"] = [
-        (r["permit_no"], r["outlet_no"]) for r in rows if r["permit_no"] in gone
-    ]
     kept = [r for r in rows if r["permit_no"] not in gone]
     files.table("ee_discharge_permit", kept, period=f"{last:%Y%m}", covers=month_last(last), snapshot=True)
+    world.truth.end("ee_discharge_permit", files.last_file, len(rows) - len(kept))
 
 
 def _permit(world: World, dice: Random, firm: Firm, issued: date, n: int, outlet: int) -> Row:

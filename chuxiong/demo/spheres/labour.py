@@ -103,7 +103,7 @@ def _back_payments(world: World, files: Deliveries) -> None:
 def _guarantees(world: World, files: Deliveries) -> None:
     """One row a project and month, two months; the counties' layouts differ (D33), one month was revised (D21)."""
     dice, today = world.dice("guarantees"), world.today
-    made = [(p, dice.random(), _guarantee(world, p, n)) for n, p in enumerate(world.market.projects)]
+    made = [(p, ((n % 12) + 0.5) / 12, _guarantee(world, p, n)) for n, p in enumerate(world.market.projects)]
     for back in (2, 1):
         first = month_first(today, -back)
         rows = [row | _month(row, first, luck, dice) for _, luck, row in made]

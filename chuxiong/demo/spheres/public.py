@@ -59,7 +59,7 @@ def _staff(world: World, files: Deliveries) -> None:
     covers = max(term + timedelta(days=20), today - timedelta(days=150))
     city = [r for r in rows if r["division_code"] == "532301"]
     rest = [r for r in rows if r["division_code"] != "532301"]
-    gone = [r for r in city if not r.get("_planted")][-2:]
+    gone = [r for r in city if not r.get("_planted")][-1:]
     before = covers - timedelta(days=180)
     files.table(
         "ed_school_staff", city, period=f"{before:%Y%m}_楚雄市", covers=before, snapshot=True, faults=False
@@ -74,11 +74,11 @@ def _staff(world: World, files: Deliveries) -> None:
     )
     world.truth.defect("ed_school_staff", files.last_file, 0, "D33", "mended")
     left = {(r["citizen_id"], r["org_name"]) for r in gone}
-    world.ended["ed_school_staff"] = sorted(left)
     now = [r for r in city if (r["citizen_id"], r["org_name"]) not in left]
     files.table(
         "ed_school_staff", now, period=f"{covers:%Y%m}_楚雄市", covers=covers, snapshot=True, faults=False
     )
+    world.truth.end("ed_school_staff", files.last_file, len(left))
 
 
 def _employed(world: World, dice: Random, name: str, number: str, school: object, n: int) -> Row:
