@@ -150,6 +150,11 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     return list((rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212"))[:limit])
 
 
+def held_batches() -> list[Batch]:
+    """Deliveries that wait for a person, the oldest first."""
+    return list(Batch.objects.filter(state=Batch.State.HELD).order_by("pk"))
+
+
 def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:
     """Per batch: (column in the sender's words, reason, rows), most rows first."""
     found: dict[int, list[tuple[str, Reason, int]]] = {}

@@ -26,6 +26,7 @@ PEOPLE = (
     ("wu", "吴演示", "532300", "case_management", ["prosecutor", "head"]),
     ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
     ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
+    ("chen", "陈演示", "532300", "digital", ["custodian"]),
     # The three separated administrators: none of them sees business data.
     ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
     ("secadmin", "安全演示", "532300", "digital", ["security_admin"]),

@@ -281,6 +281,8 @@ def _end(batch: Batch, fence: int, state: str, problem: Problem) -> Batch:
             raise Superseded(batch.pk)
         batch.state = state
         batch.problem = {"place": problem.place, "what": problem.what, "cure": problem.cure}
+        if problem.what_en:
+            batch.problem |= {"what_en": problem.what_en, "cure_en": problem.cure_en}
         batch.save(using=ALIAS)
         merge.drop_staging(connections[ALIAS], batch)
         with connections[ALIAS].cursor() as cursor:
