@@ -324,9 +324,9 @@ def _org_variants(row: Row, places: Places, draw: np.random.Generator) -> str:
 
 
 def _several(row: Row, places: Places, draw: np.random.Generator) -> str:
-    for header in places.several:
-        if "、" in str(row.get(header, "")):
-            row[header] = row[header].replace("、", ("；", "/", ",")[int(draw.integers(0, 3))])
+    for listed in places.several:
+        if "、" in str(row.get(listed, "")):
+            row[listed] = row[listed].replace("、", ("；", "/", ",")[int(draw.integers(0, 3))])
             return "mended"
     header = _chosen(row, places.phones, draw)
     if not header or not row[header].isdigit():

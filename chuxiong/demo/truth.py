@@ -81,7 +81,7 @@ class Truth:
         self._ended.append({"feed": feed, "file": file, "ended": count})
 
     def plan(
-        self, model: str, kind: str, cls: Class, subject_kind: str, subject: str, why: str, **measures: Any
+        self, model: str, kind: str, cls: str, subject_kind: str, subject: str, why: str, **measures: Any
     ) -> None:
         """A case for a model of the catalogue that is not shipped yet."""
         line = {

@@ -54,7 +54,7 @@ def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
                 " and layout ? 'columns' order by id desc limit %s",
                 [feed.code, _RECENT],
             )
-            recent = [(set(_listed(had)), set(_listed(odd))) for had, odd in cursor.fetchall()]
+            recent = [(_listed(had), _listed(odd)) for had, odd in cursor.fetchall()]
         current = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
         current.layout = {**current.layout, "columns": columns, "unknown": unknown}
         current.save(using=ALIAS, update_fields=["layout"])
@@ -62,13 +62,14 @@ def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
     if not recent or batch.layout.get("accepted"):
         return
     lost = sorted(set.intersection(*(had for had, _ in recent)) - set(columns))
-    new = sorted(set(unknown) - set.union(*(odd for _, odd in recent)))
+    seen: set[str] = set().union(*(odd for _, odd in recent))
+    new = sorted(set(unknown) - seen)
     if lost or new:
         raise Held(_drift(batch, feed, lost, new))
 
 
-def _listed(value: Any) -> list[str]:
-    return json.loads(value) if isinstance(value, str) else list(value or [])
+def _listed(value: Any) -> set[str]:
+    return set(json.loads(value) if isinstance(value, str) else value or [])
 
 
 def _drift(batch: Batch, feed: FeedSpec, lost: list[str], new: list[str]) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from random import Random
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from chuxiong.demo import identifiers, layout, places
 from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
+from chuxiong.demo.firms import Project
 from chuxiong.demo.world import World, iso, single
 
 _LINES = (("110", 0.16, 0.08), ("210", 0.007, 0.003), ("410", 0.005, 0.0))
@@ -93,7 +95,7 @@ def _back_payments(world: World, files: Deliveries) -> None:
         )
         world.truth.plan(
             "CV-06", "back_payment", cls, "person", person.citizen_id, why, months=back, document=doc
-        )  # type: ignore[arg-type]
+        )
     dice.shuffle(rows)
     files.table(
         "hr_social_insurance", rows, period=f"{first:%Y%m}_补缴", covers=month_last(first), faults=False
@@ -138,22 +140,22 @@ def _guarantees(world: World, files: Deliveries) -> None:
             )
 
 
-def _guarantee(world: World, project: object, n: int) -> Row:
+def _guarantee(world: World, project: Project, n: int) -> Row:
     dice = world.dice(f"project {n}")
-    firm = project.contractor  # type: ignore[attr-defined]
+    firm = project.contractor
     signed = world.days_ago(dice, 200, 500)
     price = dice.randint(300, 9000)
     return {
-        "project_code": project.code, "project_name": project.name, "industry": dice.choice(["房屋建筑", "市政", "交通", "水利"]),  # type: ignore[attr-defined]
-        "division_code": project.county, "owner_name": f"{places.COUNTIES[project.county]}建设投资有限公司（演示）", "owner_uscc": "",  # type: ignore[attr-defined]
-        "general_contractor_name": firm.name, "general_contractor_uscc": firm.credit_code, "permit_no": f"{project.county}{signed:%Y%m%d}01{n:02d}",  # type: ignore[attr-defined]
+        "project_code": project.code, "project_name": project.name, "industry": dice.choice(["房屋建筑", "市政", "交通", "水利"]),
+        "division_code": project.county, "owner_name": f"{places.COUNTIES[project.county]}建设投资有限公司（演示）", "owner_uscc": "",
+        "general_contractor_name": firm.name, "general_contractor_uscc": firm.credit_code, "permit_no": f"{project.county}{signed:%Y%m%d}01{n:02d}",
         "permit_date": iso(signed + timedelta(days=20)), "contract_wan": str(price), "contract_date": iso(signed),
         "planned_end_date": iso(signed + timedelta(days=600)), "project_status": "在建", "bank_name": "演示农村商业银行",
         "wage_officer_name": single(dice), "phone": identifiers.phone(60_000_000 + n), "deposit_due_cny": str(price * 300), "payment_guarantee": "未提供",
     }  # fmt: skip
 
 
-def _month(row: Row, first: date, luck: float, dice: object) -> Row:
+def _month(row: Row, first: date, luck: float, dice: Random) -> Row:
     month = {"stat_month": f"{first:%Y%m}"}
     if luck < 0.08:
         return month | {

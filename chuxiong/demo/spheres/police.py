@@ -8,6 +8,7 @@ from random import Random
 from chuxiong.demo import names, places
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
+from chuxiong.demo.firms import Firm
 from chuxiong.demo.people import Person
 from chuxiong.demo.world import World, after, iso, moment, sound
 
@@ -134,7 +135,7 @@ def _detained(world: World, dice: Random, start: int) -> list[Row]:
         why = ("刑拘期满释放后八个月未移送起诉，也未撤案", "已移送审查起诉", "已撤案")[number % 3]
         world.truth.plan(
             "CR-02", "detained", kind, "person", person.citizen_id, why, case=row["police_case_no"]
-        )  # type: ignore[arg-type]
+        )
         rows.append(row)
     return rows
 
@@ -233,13 +234,13 @@ def _minor(world: World, dice: Random, like: Person) -> tuple[str, str, date]:
 
 
 def _stay(
-    world: World, dice: Random, hotel: object, came: str, serial: str, guest: Person, number: str, name: str, birth: date, young: bool
+    world: World, dice: Random, hotel: Firm, came: str, serial: str, guest: Person, number: str, name: str, birth: date, young: bool
 ) -> Row:  # fmt: skip
     late = dice.random() < 0.05
     return {
-        "stay_no": f"LK{came[:10].replace('-', '')}{serial}", "hotel_code": f"{hotel.county}{hotel.credit_code[8:12]}", "hotel_name": hotel.name,  # type: ignore[attr-defined]
-        "hotel_uscc": hotel.credit_code, "hotel_type": "电竞酒店" if "电竞" in hotel.name else "宾馆", "division_code": hotel.county,  # type: ignore[attr-defined]
-        "hotel_address": f"{places.COUNTIES[hotel.county]}城区演示街", "person_name": name, "gender": "1" if int(number[16]) % 2 else "2",  # type: ignore[attr-defined]
+        "stay_no": f"LK{came[:10].replace('-', '')}{serial}", "hotel_code": f"{hotel.county}{hotel.credit_code[8:12]}", "hotel_name": hotel.name,
+        "hotel_uscc": hotel.credit_code, "hotel_type": "电竞酒店" if "电竞" in hotel.name else "宾馆", "division_code": hotel.county,
+        "hotel_address": f"{places.COUNTIES[hotel.county]}城区演示街", "person_name": name, "gender": "1" if int(number[16]) % 2 else "2",
         "ethnicity": _ETHNIC.get(guest.ethnicity, "01"), "birth_date": birth.isoformat(), "is_minor": "是" if young else "否",
         "id_type": "身份证", "citizen_id": number, "household_address": guest.address, "phone": "" if young else guest.phone,
         "room_no": f"{serial[3:6].lstrip('0') or '1'}", "checkin_time": came, "checkout_time": after(came, dice, (600, 1800)),
@@ -273,7 +274,7 @@ def _on_leave(world: World, dice: Random, start: int) -> list[Row]:
         rows.append(stay | {"_planted": "cr10"})
         cls = "near_miss" if number % 2 else "hit"
         why = "在执行地县市内住宿" if number % 2 else "未请假在执行地以外县市住宿"
-        world.truth.plan("CR-10", "away_without_leave", cls, "person", number_, why, stay=stay["stay_no"])  # type: ignore[arg-type]
+        world.truth.plan("CR-10", "away_without_leave", cls, "person", number_, why, stay=stay["stay_no"])
     return rows
 
 

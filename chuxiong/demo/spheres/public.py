@@ -9,6 +9,7 @@ from chuxiong.demo import places
 from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
+from chuxiong.demo.firms import Firm
 from chuxiong.demo.world import World, after, iso, moment, sound
 
 _INDICATORS = (
@@ -53,7 +54,7 @@ def _staff(world: World, files: Deliveries) -> None:
         rows.append(made)
         cls = "near_miss" if checked else "hit"
         why = "查询有记录后已离职" if checked else "有前科的人员在岗，未作入职查询"
-        world.truth.plan("MI-10", "school_staff", cls, "person", made["citizen_id"], why, school=school.name)  # type: ignore[arg-type]
+        world.truth.plan("MI-10", "school_staff", cls, "person", made["citizen_id"], why, school=school.name)
     rows = list({(r["citizen_id"], r["org_name"]): r for r in rows}.values())
     term = date(today.year if today.month >= 9 else today.year - 1, 9, 1)
     covers = max(term + timedelta(days=20), today - timedelta(days=150))
@@ -81,14 +82,14 @@ def _staff(world: World, files: Deliveries) -> None:
     world.truth.end("ed_school_staff", files.last_file, len(left))
 
 
-def _employed(world: World, dice: Random, name: str, number: str, school: object, n: int) -> Row:
+def _employed(world: World, dice: Random, name: str, number: str, school: Firm, n: int) -> Row:
     hired = world.days_ago(dice, 60, 3000)
     done = hired > world.today - timedelta(days=1000)
     return {
-        "person_name": name, "citizen_id": number, "org_name": school.name, "org_type": "小学", "org_uscc": school.credit_code,  # type: ignore[attr-defined]
+        "person_name": name, "citizen_id": number, "org_name": school.name, "org_type": "小学", "org_uscc": school.credit_code,
         "position_type": dice.choice(["教师", "教师", "工勤", "安保"]), "is_on_roll": "是", "teacher_cert_no": f"2015532{n:010d}", "hire_date": iso(hired),
         "background_checked": "是" if done else "否", "check_date": iso(hired - timedelta(days=7)) if done else "", "check_no": f"CX{n:07d}" if done else "",
-        "check_result": "无记录" if done else "", "division_code": school.county,  # type: ignore[attr-defined]
+        "check_result": "无记录" if done else "", "division_code": school.county,
     }  # fmt: skip
 
 
@@ -155,8 +156,8 @@ def _cameras(world: World, files: Deliveries) -> None:
         "vd_enforcement_video", [r for r in rows if r not in again], period=f"{day:%Y%m%d}", covers=day
     )
     files.table("vd_enforcement_video", again, period=f"{day:%Y%m%d}_补传", covers=day, faults=False)
-    for at in range(len(again)):
-        world.truth.defect("vd_enforcement_video", files.last_file, at + 1, "D24", "mended")
+    for place in range(len(again)):
+        world.truth.defect("vd_enforcement_video", files.last_file, place + 1, "D24", "mended")
 
 
 def _indicators(world: World, files: Deliveries) -> None:

@@ -121,7 +121,7 @@ def _barred(world: World, dice: Random) -> list[Row]:
             "担任法定代表人与纳入失信的先后",
             since=iso(since),
             listed=iso(listed),
-        )  # type: ignore[arg-type]
+        )
         world.barred.append((person, listed))
     return rows
 

@@ -189,7 +189,7 @@ def _households(world: World) -> list[Row]:
         rows.append(made)
         cls = "near_miss" if stopped else "hit"
         why = "服刑后已停发" if stopped else "在监狱服刑仍领低保"
-        world.truth.plan("PI-10", "serving", cls, "person", person.citizen_id, why)  # type: ignore[arg-type]
+        world.truth.plan("PI-10", "serving", cls, "person", person.citizen_id, why)
     return rows
 
 
@@ -222,7 +222,7 @@ def _old_age(world: World) -> list[Row]:
             part.person.citizen_id,
             why,
             death=iso(died),
-        )  # type: ignore[arg-type]
+        )
     return rows
 
 
@@ -294,5 +294,5 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
         )
         world.truth.plan(
             "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
-        )  # type: ignore[arg-type]
+        )
     return rows
