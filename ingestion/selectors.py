@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from ingestion.catalog.cadence import next_end
 from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED, opens
 from ingestion.catalog.spec import FeedSpec
@@ -179,10 +180,14 @@ def feed_states(*, on: date | None = None) -> list[FeedState]:
 def freshness(
     feed: FeedSpec, covers: date | None, landed_at: datetime | None, today: date
 ) -> tuple[str, date | None]:
-    """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never."""
-    reached = covers or (timezone.localdate(landed_at) if landed_at else None)
-    if reached is None:
+    """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never.
+
+    Expected by: the end of the period after the one that was delivered, and the agreed lag. A delivery of which nobody
+    said what it covers is reckoned from its landing alone.
+    """
+    if covers is None and landed_at is None:
         return "never", None
+    reached = next_end(feed.cadence, covers) if covers else timezone.localdate(landed_at)
     due = reached + timedelta(days=feed.max_lag_days)
     if today <= due:
         return "ok", due
@@ -218,6 +223,11 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     return list(
         (rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212").exclude(feed=""))[:limit]
     )
+
+
+def held_batches() -> list[Batch]:
+    """Deliveries that wait for a person, the oldest first."""
+    return list(Batch.objects.filter(state=Batch.State.HELD).order_by("pk"))
 
 
 def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:

@@ -1,5 +1,6 @@
 """Intake's jobs."""
 
+import contextlib
 from datetime import date
 
 from django.utils import timezone
@@ -8,6 +9,7 @@ from chuxiong.work.jobs import Claim, handler
 from ingestion.catalog.health import limits
 from ingestion.health.measuring import measure
 from ingestion.imports import carrying, checking
+from ingestion.intake import holding
 from ingestion.intake.take_in import take_in
 from ingestion.models import Landing
 from ingestion.registers import agreement_actions
@@ -65,3 +67,13 @@ def run_import_expire(claim: Claim) -> None:
 @handler("river_places")
 def run_river_places(claim: Claim) -> None:
     place_from_feeds(at=timezone.now())
+
+
+@handler("held_batch")
+def run_held_batch(claim: Claim) -> None:
+    """A person's decision on a held batch; whoever came second finds it decided."""
+    said = claim.payload
+    with contextlib.suppress(holding.NotHeld):
+        holding.decide(
+            said["batch"], said["outcome"], by=said["by"], office=said["office"], reason=said["reason"]
+        )

@@ -18,6 +18,9 @@ _EXCEL_EPOCH = date(1899, 12, 30)
 BAD_CHECKSUM = "BAD_CHECKSUM"
 #: gaps and clocks of monitoring devices are planted where the readings are made
 BY_WRITER = frozenset({"D24", "D25"})
+_CHOOSY = frozenset({"D15", "D17", "D19", "D20", "D26"})
+#: what cannot be read is left out of a row that is kept otherwise
+LEFT_OUT = frozenset({"D04", "D20", "D22"})
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,37 @@ class Places:
     money: tuple[str, ...] = ()
     divisions: tuple[str, ...] = ()
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: without a value in one of these the row cannot be loaded
+    required: tuple[str, ...] = ()
+    orgs: tuple[str, ...] = ()
+    firms: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    several: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    #: longitude and latitude
+    axes: tuple[str, ...] = ()
+    #: numbers that cannot be negative
+    floors: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    #: where a clerk writes "as above"
+    ditto: tuple[str, ...] = ()
+    spreadsheet: bool = False
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``at``: row index in the list returned by ``plant``."""
+    """``at``: row index in the list returned by ``plant``; ``column``, ``clean``: the spoiled cell as it should read."""
 
     at: int
     code: str
     expected: str
+    column: str = ""
+    clean: str | None = None
 
 
 def plant(
+    feed: str,
     rows: list[Row],
     free: list[int],
     wanted: Mapping[str, int],
@@ -53,29 +75,60 @@ def plant(
     """Put the wanted faults into rows whose index is in ``free``; copies go to the end. ``rows`` is changed."""
     order = draw.permutation(np.array(sorted(free), dtype=int)).tolist()
     faults: list[Fault] = []
-    # The choosiest first: old division names fit rows of two counties only.
-    for code, count in sorted(wanted.items(), key=lambda item: item[0] != "D17"):
+    whole = dict.fromkeys(order)  # rows nobody has touched yet, in the order drawn
+    # The choosiest first: old division names fit rows of two counties only, a check character X one in eleven.
+    for code, count in sorted(wanted.items(), key=lambda item: item[0] not in _CHOOSY):
         if code in BY_WRITER:
             continue
         for _ in range(count):
-            faults.append(_first_fit(rows, order, code, places, draw))
+            faults.append(_first_fit(feed, rows, whole, code, places, draw))
     return rows, faults
 
 
 def _first_fit(
-    rows: list[Row], order: list[int], code: str, places: Places, draw: np.random.Generator
+    feed: str, rows: list[Row], whole: dict[int, None], code: str, places: Places, draw: np.random.Generator
 ) -> Fault:
-    """Spoil the first row of ``order`` that suits; it is taken off the list."""
-    for position, at in enumerate(order):
-        expected, copy = _spoil(rows[at], code, places, draw)
+    """Spoil the first untouched row that suits; it is touched then."""
+    for at in list(whole):
+        before = dict(rows[at])
+        if code == "D15":
+            expected, copy = (_as_above(rows, at, places) if at - 1 in whole else ""), None
+        else:
+            expected, copy = _spoil(rows[at], code, places, draw)
         if not expected:
             continue
-        order.pop(position)
+        del whole[at]
+        if code == "D15":
+            whole.pop(at - 1)
+            before = before | {h: rows[at - 1][h] for h in places.ditto if rows[at][h] == "同上"}
         if copy is not None:
             rows.append(copy)
             at = len(rows) - 1
-        return Fault(at, code, expected)
-    raise ValueError(f"没有足够的普通行来植入 {code}：请调大 plan.yaml 中的规模")
+        changed = [h for h in before if rows[at].get(h) != before[h]] if copy is None else []
+        column = changed[0] if changed else ""
+        # A rare character is the name as it is; an old division stays as delivered, only its office is today's.
+        clean = (
+            str((rows[at] if code in ("D07", "D34") else before)[column])
+            if column and expected == "mended"
+            else None
+        )
+        if code == "D17":
+            clean = None
+        if column and expected == "kept":
+            clean = "" if code in LEFT_OUT else str(rows[at][column])
+        if code == "D30":
+            clean = ""
+        return Fault(at, code, expected, column, clean)
+    raise ValueError(f"{feed} 没有足够的普通行来植入 {code}：请调大 plan.yaml 中的规模")
+
+
+def _as_above(rows: list[Row], at: int, places: Places) -> str:
+    """D15: 同上 stands for the cell above it."""
+    for header in places.ditto:
+        if rows[at - 1].get(header) and rows[at].get(header):
+            rows[at][header] = "同上"
+            return "mended"
+    return ""
 
 
 def _spoil(row: Row, code: str, places: Places, draw: np.random.Generator) -> tuple[str, Row | None]:
@@ -128,15 +181,15 @@ def _scientific(row: Row, places: Places, draw: np.random.Generator) -> str:
 
 
 def _full_width(row: Row, places: Places, draw: np.random.Generator) -> str:
-    header = _chosen(row, places.ids or places.names, draw)
-    if not header:
+    header = _chosen(row, places.ids or places.phones or places.optional, draw)
+    if not header or row[header] == (wide := row[header].translate(_FULL_WIDTH)):
         return ""
-    row[header] = row[header].translate(_FULL_WIDTH)
+    row[header] = wide
     return "mended"
 
 
 def _invisible(row: Row, places: Places, draw: np.random.Generator) -> str:
-    header = _chosen(row, places.ids + places.names, draw)
+    header = _chosen(row, places.ids + places.names or places.optional, draw)
     if not header or len(row[header]) < 2:
         return ""
     value = row[header]
@@ -189,7 +242,7 @@ def _date_forms(row: Row, places: Places, draw: np.random.Generator) -> str:
     ]
     if not clock:
         forms.append(f"{day:%Y%m%d}")
-    if day.year >= 2000 and not clock:
+    if 2000 <= day.year < 2024 and not clock:
         forms.append(f"{day.year % 100:02d}-{day.month}-{day.day}")
     row[header] = forms[int(draw.integers(0, len(forms)))] + clock
     return "mended"
@@ -239,18 +292,148 @@ def _bad_checksum(row: Row, places: Places, draw: np.random.Generator) -> str:
     return "quarantined"
 
 
+def _masked(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    row[header] = f"{row[header][:6]}********{row[header][14:]}"
+    return "quarantined" if header in places.required else "kept"
+
+
+def _anonymous(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.names, draw)
+    if not header or "·" in row[header]:
+        return ""
+    row[header] = row[header][0] + ("某", "*", "某某")[int(draw.integers(0, 3))]
+    return "kept"
+
+
+def _org_variants(row: Row, places: Places, draw: np.random.Generator) -> str:
+    """Brackets differ: one form is made of them. A short name stays: nobody can tell which firm it is."""
+    header = _chosen(row, places.orgs, draw)
+    if not header:
+        return ""
+    name = row[header]
+    if "（" in name:
+        row[header] = name.translate(str.maketrans("（）", ("()", "〔〕")[int(draw.integers(0, 2))]))
+        return "mended"
+    if not name.endswith("有限公司"):
+        return ""
+    row[header] = name.removesuffix("有限公司")
+    return "kept"
+
+
+def _several(row: Row, places: Places, draw: np.random.Generator) -> str:
+    for listed in places.several:
+        if "、" in str(row.get(listed, "")):
+            row[listed] = row[listed].replace("、", ("；", "/", ",")[int(draw.integers(0, 3))])
+            return "mended"
+    header = _chosen(row, places.phones, draw)
+    if not header or not row[header].isdigit():
+        return ""
+    row[header] = f"{row[header]}/{identifiers.phone(int(row[header][3:]) + 1)}"
+    return "mended"
+
+
+def _axes(row: Row, places: Places, draw: np.random.Generator) -> str:
+    if len(places.axes) != 2 or not all(row.get(h) for h in places.axes):
+        return ""
+    lon, lat = places.axes
+    if draw.random() < 0.3:
+        row[lon] = "见附图"
+        return "kept"
+    row[lon], row[lat] = row[lat], row[lon]
+    return "mended"
+
+
+def _former_number(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.firms, draw)
+    if not header:
+        return ""
+    row[header] = identifiers.registration_number(draw, row[header][2:8])
+    return "quarantined" if header in places.required else "kept"
+
+
+def _negative(row: Row, places: Places, draw: np.random.Generator) -> str:
+    filled = [
+        h for h in places.floors if str(row.get(h, "")).replace(".", "").isdigit() and float(row[h]) > 0
+    ]
+    if not filled:
+        return ""
+    header = filled[int(draw.integers(0, len(filled)))]
+    row[header] = f"-{row[header]}"
+    return "quarantined"
+
+
+def _like_x(row: Row, places: Places, draw: np.random.Generator) -> str:
+    ending = tuple(h for h in places.ids if str(row.get(h, "")).endswith("X"))
+    header = _chosen(row, ending, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    row[header] = row[header][:17] + "x×Х*"[int(draw.integers(0, 4))]
+    return "mended"
+
+
+def _guarded(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.ids or places.firms, draw)
+    if not header or len(row[header]) != 18:
+        return ""
+    formula = not places.spreadsheet and draw.random() < 0.5
+    row[header] = f'="{row[header]}"' if formula else f"'{row[header]}"
+    return "mended"
+
+
+def _null_token(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.optional, draw)
+    if not header:
+        return ""
+    row[header] = ("无", "/", "-", "不详", "NULL")[int(draw.integers(0, 5))]
+    return "mended"
+
+
+def _case_brackets(row: Row, places: Places, draw: np.random.Generator) -> str:
+    header = _chosen(row, places.cases, draw)
+    if not header or not row[header].startswith("（") or not row[header].endswith("号"):
+        return ""
+    year, rest = row[header][1:5], row[header][6:]
+    forms = (f"〔{year}〕{rest}", f"{year}{rest}", f"({year}){rest[:-1]}", f"（{year}） {rest[:-1]} 号")
+    row[header] = forms[int(draw.integers(0, len(forms)))]
+    return "mended"
+
+
+def _cut(row: Row, places: Places, draw: np.random.Generator) -> str:
+    """The system behind the export keeps 255 characters: nobody knows how the text went on."""
+    header = _chosen(row, places.texts, draw)
+    if not header:
+        return ""
+    row[header] = (row[header].rstrip("。；，、") * 256)[:254] + "的"
+    return "kept"
+
+
 _FAULTS: dict[str, Callable[[Row, Places, np.random.Generator], str]] = {
     "D01": _fifteen,
     "D02": _numeric_id,
     "D03": _scientific,
+    "D04": _masked,
     "D05": _full_width,
     "D06": _invisible,
     "D07": _rare,
     "D08": _serial,
     "D09": _date_forms,
+    "D13": _anonymous,
     "D14": _amounts,
     "D16": _labels,
     "D17": _old_division,
+    "D18": _org_variants,
+    "D19": _several,
+    "D20": _axes,
+    "D22": _former_number,
+    "D23": _negative,
+    "D26": _like_x,
+    "D27": _guarded,
+    "D30": _null_token,
+    "D31": _case_brackets,
+    "D32": _cut,
     "D34": _dots,
     BAD_CHECKSUM: _bad_checksum,
 }

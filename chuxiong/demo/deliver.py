@@ -64,7 +64,12 @@ def register_water(folder: Path) -> str:
 
 
 def deliver(
-    folder: Path, *, days: set[int] | None = None, wait: bool = True, say: Callable[[str], None] | None = None
+    folder: Path,
+    *,
+    days: set[int] | None = None,
+    feeds: set[str] | None = None,
+    wait: bool = True,
+    say: Callable[[str], None] | None = None,
 ) -> list[Batch]:
     """Receive every file (and take it in when ``wait``); feeds without a catalogue file are skipped and named."""
     registered = register_water(folder)
@@ -72,6 +77,8 @@ def deliver(
         say(registered)
     batches = []
     for item in manifest(folder, days=days):
+        if feeds is not None and item.feed not in feeds:
+            continue
         if item.feed not in catalog():
             if say:
                 say(f"跳过 {item.path.name}：没有数据源 {item.feed}")

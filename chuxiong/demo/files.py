@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
+from chuxiong.demo import layout
 from chuxiong.demo.defects import Fault, Places, Row, plant
 from chuxiong.demo.plan import Plan
 from chuxiong.demo.truth import Truth
+from chuxiong.demo.workbook import Sheet as Sheet
+from chuxiong.demo.workbook import runs, write_workbook
 
 _SLICE = 50_000
-_FIXED_TIME = (2020, 1, 1, 0, 0, 0)
-#: first part of the feed's code → agency folder; agreements are numbered in the order of the folders' names
-AGENCIES = {
-    "ps": "ps_bureau",
-    "ca": "ca_bureau",
-    "hr": "hr_bureau",
-    "ct": "ct_court",
-    "ja": "ja_bureau",
-    "pr": "pr_office",
-    "wr": "wr_bureau",
-    "ee": "ee_bureau",
-    "net": "net_public",
-}
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Layout of a spreadsheet: a title row, groups of headers (name, count) over the header row, footers."""
-
-    title: str
-    groups: tuple[tuple[str, int], ...] = ()
-    footer: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def header_rows(self) -> int:
-        return 1 + bool(self.title) + bool(self.groups)
+_SEPARATORS = {"csv": ",", "tsv": "\t", "bar": "|", "semicolon": ";"}
 
 
 @dataclass
@@ -105,11 +78,12 @@ class Deliveries:
         free: list[int] | None = None,
         places: Places | None = None,
         snapshot: bool = False,
+        separator: str = ",",
     ) -> Path:
-        path = self._place(feed, day, period, "csv")
+        path = self._place(feed, day, period, "csv" if separator in ",;" else "txt")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n", delimiter=separator)
         writer.writeheader()
         writer.writerows(rows)
         path.write_bytes(text.getvalue().encode(encoding))
@@ -127,6 +101,7 @@ class Deliveries:
         covers: date,
         free: list[int] | None = None,
         places: Places | None = None,
+        snapshot: bool = False,
     ) -> Path:
         path = self._place(feed, day, period, "jsonl")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
@@ -134,7 +109,7 @@ class Deliveries:
             for row in rows:
                 sink.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._note(feed, path, planted, header_rows=0)
-        self._enter(feed, path, day, period, covers, len(rows), snapshot=False)
+        self._enter(feed, path, day, period, covers, len(rows), snapshot)
         return path
 
     def workbook(
@@ -153,7 +128,16 @@ class Deliveries:
         """An XLSX with text cells, apart from values that are numbers already (planted faults)."""
         path = self._place(feed, day, period, "xlsx")
         rows, planted = self._spoil_rows(feed, rows, free, places, day)
-        _write_workbook(path, list(rows[0]), [list(row.values()) for row in rows], sheet)
+        merged = runs(rows, sheet)
+        lost = {fault.at for fault in planted if fault.expected == "quarantined"}
+        for first, last, column in merged:
+            header = list(rows[0])[column]
+            for at in sorted(set(range(first + 1, last + 1)) - lost):
+                place = at + 1 + sheet.header_rows
+                self.truth.defect(
+                    feed, self._name(path), place, "D15", "mended", header, str(rows[at][header])
+                )
+        write_workbook(path, list(rows[0]), [list(row.values()) for row in rows], sheet, merged)
         self._note(feed, path, planted, header_rows=sheet.header_rows)
         name = self._name(path)
         if sheet.title or sheet.groups:
@@ -173,6 +157,47 @@ class Deliveries:
         self._enter(feed, path, day, period, covers, 0, snapshot=False)
         return path
 
+    def table(
+        self,
+        feed: str,
+        rows: list[Row],
+        *,
+        day: int = 0,
+        period: str,
+        covers: date,
+        faults: bool = True,
+        snapshot: bool = False,
+        spare: Callable[[Row], bool] | None = None,
+        lacks: Sequence[str] = (),
+        adds: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Rows under catalogue names in the agency's own layout (``layouts.yaml``).
+
+        ``spare``: rows that must stay clean, because a planted case rests on them. ``lacks`` and ``adds``: columns
+        (by name) that this delivery drops, headers that it adds: a layout that drifted.
+        """
+        form, columns = layout.layouts()[feed], layout.catalogue()[feed].delivered
+        heads = {c.name: layout.header(c, form) for c in columns if c.name not in lacks}
+        free = [at for at, row in enumerate(rows) if not (spare and spare(row))] if faults else None
+        listed: list[Row] = [
+            {h: row.get(name, "") for name, h in heads.items()} | dict(adds or {}) for row in rows
+        ]
+        places = layout.places_of(feed)
+        options: Any = {"day": day, "period": period, "covers": covers, "free": free, "places": places}
+        if form.kind == "jsonl":
+            return self.json_lines(feed, listed, **options, snapshot=snapshot)
+        if form.kind == "xlsx":
+            sheet = Sheet(form.title, form.groups, form.footer, tuple(heads[name] for name in form.merged))
+            return self.workbook(feed, listed, sheet, **options, snapshot=snapshot)
+        return self.csv_rows(
+            feed,
+            listed,
+            **options,
+            encoding=form.encoding,
+            snapshot=snapshot,
+            separator=_SEPARATORS[form.kind],
+        )
+
     def write_manifest(self) -> int:
         """``manifest.jsonl`` in the order of delivery; returns the number of files."""
         self._manifest.sort(key=lambda line: (line["day"], line["seq"]))
@@ -189,10 +214,11 @@ class Deliveries:
     # ---- parts -------------------------------------------------------------------------------
 
     def _place(self, feed: str, day: int, period: str, extension: str) -> Path:
-        agency = AGENCIES[feed.split("_")[0]]
+        agency = layout.catalogue()[feed].agency.code
         self._sequence[day] = self._sequence.get(day, 0) + 1
         folder = f"{self.today + timedelta(days=day):%Y%m%d}_{self._sequence[day]:03d}"
-        path = self.out / folder / agency / f"{feed}_{period}.{extension}"
+        name = layout.layouts()[feed].name.format(period=period)
+        path = self.out / folder / agency / f"{name}.{extension}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -202,7 +228,7 @@ class Deliveries:
     def _enter(
         self, feed: str, path: Path, day: int, period: str, covers: date, rows: int, snapshot: bool
     ) -> None:
-        number = sorted(AGENCIES.values()).index(AGENCIES[feed.split("_")[0]]) + 1
+        number = layout.agencies().index(layout.catalogue()[feed].agency.code) + 1
         self.rows[feed] = self.rows.get(feed, 0) + rows
         self._manifest.append(
             {
@@ -220,7 +246,10 @@ class Deliveries:
 
     def _note(self, feed: str, path: Path, faults: Iterable[Fault], *, header_rows: int) -> None:
         for fault in faults:
-            self.truth.defect(feed, self._name(path), fault.at + 1 + header_rows, fault.code, fault.expected)
+            place = fault.at + 1 + header_rows
+            self.truth.defect(
+                feed, self._name(path), place, fault.code, fault.expected, fault.column, fault.clean
+            )
 
     def _wanted(self, feed: str, day: int) -> tuple[dict[str, int], Any]:
         return self.plan.defects(feed), self.plan.draw(f"defects {feed} {day} {self._sequence[day]}")
@@ -233,7 +262,7 @@ class Deliveries:
         if not free or not places:
             return rows, []
         wanted, draw = self._wanted(feed, day)
-        return plant(rows, free, wanted, places, draw)
+        return plant(feed, rows, free, wanted, places, draw)
 
     def _spoil_frame(
         self,
@@ -250,7 +279,7 @@ class Deliveries:
         size = min(len(free), 40 * sum(wanted.values()))
         sample = sorted(draw.choice(list(free), size, replace=False).tolist())
         before = frame[sample].rows(named=True)
-        rows, faults = plant([dict(r) for r in before], list(range(size)), wanted, places, draw)
+        rows, faults = plant(feed, [dict(r) for r in before], list(range(size)), wanted, places, draw)
         for column in frame.columns:
             changed = [i for i in range(size) if rows[i][column] != before[i][column]]
             if changed:
@@ -261,82 +290,5 @@ class Deliveries:
         height = frame.height
         if len(rows) > size:
             frame = pl.concat([frame, pl.DataFrame(rows[size:], schema=frame.schema)])
-        moved = [
-            Fault(sample[f.at] if f.at < size else height + f.at - size, f.code, f.expected) for f in faults
-        ]
+        moved = [replace(f, at=sample[f.at] if f.at < size else height + f.at - size) for f in faults]
         return frame, moved
-
-
-def _write_workbook(path: Path, headers: list[str], rows: list[list[Any]], sheet: Sheet) -> None:
-    book = Workbook(write_only=True)
-    page = book.create_sheet("Sheet1")
-    at = 1
-    if sheet.title:
-        page.append([_styled(page, sheet.title)])
-        page.merged_cells.add(f"A1:{_letter(len(headers))}1")
-        at = 2
-    if sheet.groups:
-        page.append(_group_row(page, headers, sheet, at))
-        page.append(_under_groups(headers, sheet))
-    else:
-        page.append(headers)
-    for row in rows:
-        page.append([None if v in (None, "") else v for v in row])
-    for footer in sheet.footer:
-        page.append(list(footer))
-    buffer = io.BytesIO()
-    book.save(buffer)
-    path.write_bytes(_without_clock(buffer.getvalue()))
-
-
-def _styled(page: WriteOnlyWorksheet, text: str) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-
-    cell = WriteOnlyCell(page, value=text)
-    cell.font, cell.alignment = Font(bold=True, size=14), Alignment(horizontal="center")
-    return cell
-
-
-def _group_row(page: WriteOnlyWorksheet, headers: list[str], sheet: Sheet, at: int) -> list[str | None]:
-    """Group names over their columns; single headers are merged downwards over both rows."""
-    cells: list[str | None] = []
-    for name, count in sheet.groups:
-        start = len(cells) + 1
-        if count == 1 and not name:
-            cells.append(headers[start - 1])
-            page.merged_cells.add(f"{_letter(start)}{at}:{_letter(start)}{at + 1}")
-        else:
-            cells += [name] + [None] * (count - 1)
-            page.merged_cells.add(f"{_letter(start)}{at}:{_letter(start + count - 1)}{at}")
-    return cells
-
-
-def _under_groups(headers: list[str], sheet: Sheet) -> list[str | None]:
-    cells: list[str | None] = []
-    for name, count in sheet.groups:
-        start = len(cells)
-        cells += [None] if count == 1 and not name else list(headers[start : start + count])
-    return cells
-
-
-def _letter(column: int) -> str:
-    from openpyxl.utils import get_column_letter
-
-    return str(get_column_letter(column))
-
-
-def _without_clock(workbook: bytes) -> bytes:
-    """The same workbook with fixed times, so that the same seed gives the same bytes."""
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(workbook)) as source,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as sink,
-    ):
-        for member in source.infolist():
-            content = source.read(member)
-            if member.filename == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2020-01-01T00:00:00Z", content)
-            fixed = zipfile.ZipInfo(member.filename, _FIXED_TIME)
-            fixed.compress_type = zipfile.ZIP_DEFLATED
-            sink.writestr(fixed, content)
-    return out.getvalue()

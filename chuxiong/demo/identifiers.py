@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from chuxiong.kit.citizen_id import check_digit
-from chuxiong.kit.credit_code import check_character
+from chuxiong.kit.credit_code import check_character, is_legacy
 
 _WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _CHECKS = np.array(list("10X98765432"))
@@ -68,6 +68,17 @@ def credit_code(draw: np.random.Generator, division: str, *, trader: bool = Fals
     own = "".join(map(str, digits)) + {10: "X", 11: "0"}.get(rest, str(rest))
     body = f"{'92' if trader else '91'}{division}{own}"
     return body + check_character(body)
+
+
+def registration_number(draw: np.random.Generator, division: str) -> str:
+    """A 15-digit registration number of the years before the credit codes, with its check digit (GS 15)."""
+    body = f"{division}6{int(draw.integers(0, 10_000_000)):07d}"
+    return next(body + digit for digit in "0123456789" if is_legacy(body + digit))
+
+
+def permit(credit: str, serial: int) -> str:
+    """A discharge permit's number: the holder's credit code, a serial and the mark (HJ 608)."""
+    return f"{credit}{serial:03d}P"
 
 
 def phone(number: int) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-_HAN = "李王张刘陈杨赵黄周吴徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
+HAN = "李王张刘陈杨赵黄周吴徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
 _YI = "普毕鲁起自殷者迟李罗杨张"
 _BAI = "段董尹赵杨李张"
 _DAI = "刀岩玉帕依波"
 _LISU_YI_LONG = ("阿苏", "吉克", "沙马", "阿鲁", "木呷", "罗吉", "曲比", "海来")
 _LONG_GIVEN = ("拉铁", "木呷", "尔布", "日各", "依作", "古者", "阿芝", "伍各", "里坡", "子惹")
-_MALE = "建国志明永平文光正春福兴德荣华学军云海龙绍成金富贵开朝顺庆祥发宏伟强斌勇刚杰涛松林江山东升"
-_FEMALE = "丽秀美琼芬芳英兰珍玉凤翠花仙琴霞燕红梅莲菊桂香淑惠萍艳蓉娟琳雪晓会存从转竹枝"
+MALE = "建国志明永平文光正春福兴德荣华学军云海龙绍成金富贵开朝顺庆祥发宏伟强斌勇刚杰涛松林江山东升"
+FEMALE = "丽秀美琼芬芳英兰珍玉凤翠花仙琴霞燕红梅莲菊桂香淑惠萍艳蓉娟琳雪晓会存从转竹枝"
 #: characters outside GBK that a GB18030 file carries in four bytes
 RARE = ("䶮", "㛃", "𬭩", "㭎", "䲟")
 
@@ -35,11 +35,11 @@ def ethnicities(draw: np.random.Generator, count: int) -> np.ndarray:
 def names(draw: np.random.Generator, ethnic: np.ndarray, male: np.ndarray) -> np.ndarray:
     """One name a person, in the manner of the ethnicity; one in 700 holds a rare character."""
     count = len(ethnic)
-    surname = _pick(draw, _HAN, count)
+    surname = _pick(draw, HAN, count)
     for name, table in (("彝族", _YI), ("白族", _BAI), ("傣族", _DAI)):
         surname = np.where(ethnic == name, _pick(draw, table, count), surname)
-    first = np.where(male, _pick(draw, _MALE, count), _pick(draw, _FEMALE, count))
-    second = np.where(male, _pick(draw, _MALE, count), _pick(draw, _FEMALE, count))
+    first = np.where(male, _pick(draw, MALE, count), _pick(draw, FEMALE, count))
+    second = np.where(male, _pick(draw, MALE, count), _pick(draw, FEMALE, count))
     second = np.where(draw.random(count) < 0.22, "", second)
     second = np.where(draw.random(count) < 1 / 700, _pick(draw, RARE, count), second)
     plain = np.strings.add(np.strings.add(surname, first), second)
@@ -51,8 +51,8 @@ def names(draw: np.random.Generator, ethnic: np.ndarray, male: np.ndarray) -> np
 
 def single(draw: np.random.Generator) -> str:
     """One Han name, for officials and agents."""
-    table = _MALE if draw.random() < 0.6 else _FEMALE
-    return str(draw.choice(list(_HAN))) + "".join(str(c) for c in draw.choice(list(table), 2))
+    table = MALE if draw.random() < 0.6 else FEMALE
+    return str(draw.choice(list(HAN))) + "".join(str(c) for c in draw.choice(list(table), 2))
 
 
 def _pick(draw: np.random.Generator, table: str | tuple[str, ...], count: int) -> np.ndarray:

@@ -17,7 +17,7 @@ DAY_MEAN, HOUR_MEAN = "2031", "2061"
 #: factor → limit, mg/L
 FACTORS = {"w01018": 50.0, "w21003": 5.0}
 _SYSTEMS = {"32": "地表水体污染源"}
-_MONITOR = Places(codes={"系统编码ST": _SYSTEMS})
+_MONITOR = Places(codes={"系统编码ST": _SYSTEMS}, floors=("平均值",))
 _MARKS = ("M", "C", "F", "D")
 
 
@@ -35,7 +35,8 @@ class Outlets:
     def __post_init__(self) -> None:
         self.draw = self.plan.draw("outlets")
         count = self.plan.size["outlets"] + sum(self.plan.cases(RULE, kind) for kind in _WHY)
-        self.firms = iter(firms(self.plan, count, "outlets"))
+        self.owners = firms(self.plan, count, "outlets")
+        self.firms = iter(self.owners)
         self.days = self.plan.boundaries["discharge"]["delivered_days"]
 
 
@@ -236,6 +237,7 @@ def write_outfalls(outlets: Outlets, files: Deliveries) -> None:
         row | {"数据时间": _stamp(today), "报文接收时间": f"{today + timedelta(days=1):%Y-%m-%d} 00:05:10"}
         for row in rows
         if row["数据时间"] == _stamp(yesterday) and row["命令编码CN"] == DAY_MEAN
+        if not row["平均值"].startswith("-")
     ]
     files.csv_rows(feed, newest, day=1, period=f"{today:%Y%m%d}", covers=today, encoding="utf-8")
 

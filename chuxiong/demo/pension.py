@@ -29,9 +29,15 @@ _POLICE = Places(
     moments=("数据更新时间",),
     divisions=("户籍地行政区划",),
     codes={"性别": GENDERS},
+    required=("公民身份号码", "姓名"),
+    optional=("户号",),
 )
 _FUNERAL = Places(
-    ids=("逝者身份证号",), names=("逝者姓名",), dates=("火化日期", "死亡日期"), codes={"性别": GENDERS}
+    ids=("逝者身份证号",),
+    names=("逝者姓名",),
+    dates=("火化日期", "死亡日期"),
+    codes={"性别": GENDERS},
+    spreadsheet=True,
 )
 _PAYMENT = Places(
     ids=("社会保障号码",),
@@ -41,6 +47,7 @@ _PAYMENT = Places(
     money=("发放金额（元）",),
     divisions=("参保地",),
     codes={"险种类型": INSURANCE},
+    required=("社会保障号码",),
 )
 
 

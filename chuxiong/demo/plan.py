@@ -32,7 +32,7 @@ class Plan:
     def defects(self, feed: str) -> dict[str, int]:
         """Faulty rows by defect code."""
         factor = self.size["times"] ** 0.5
-        return {code: round(count * factor) for code, count in self._defects[feed].items()}
+        return {code: round(count * factor) for code, count in self._defects.get(feed, {}).items()}
 
     def draw(self, part: str) -> np.random.Generator:
         """A generator of its own for every part, so that a change in one part leaves the others alone."""

@@ -23,8 +23,9 @@ _CASES = Places(
     dates=("受理日期", "决定日期"),
     moments=("案发时间",),
     money=("涉案金额（元）", "被害人损失金额（元）"),
+    optional=("法律文书文号",),
 )
-_TEXTS = Places(names=("案件名称", "法院名称"))
+_TEXTS = Places(names=("案件名称", "法院名称"), cases=("案号",))
 
 
 @dataclass

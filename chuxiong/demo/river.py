@@ -15,7 +15,7 @@ from chuxiong.demo.plan import Plan
 from chuxiong.demo.truth import Class, Truth
 
 RULE = "river_rubbish"
-_PATROLS = Places(names=("巡河人",), dates=("整改期限",), moments=("开始时间",))
+_PATROLS = Places(names=("巡河人",), dates=("整改期限",), moments=("开始时间",), axes=("经度", "纬度"))
 _METRES_PER_DEGREE = 111_000
 #: distance between planted places on one river, so that no two fall within one radius
 _STEP = 1_000
@@ -160,12 +160,12 @@ def _done(moment: datetime) -> Row:
 def _background(patrols: Patrols) -> None:
     """Patrols without a problem, and now and then a small one put right within three days."""
     draw = patrols.draw
-    for _ in range(patrols.plan.size["patrols"]):
+    for number in range(patrols.plan.size["patrols"]):
         river = places.RIVERS[int(draw.integers(0, len(places.RIVERS)))]
         moment = datetime.combine(patrols.today - timedelta(days=between(draw, 5, 120)), datetime.min.time())
         moment += timedelta(hours=between(draw, 7, 18), minutes=between(draw, 0, 59))
         row = _row(patrols, river, moment, len(patrols.rows))
-        if draw.random() < 0.06:
+        if draw.random() < 0.06 or number < 6:
             # South of the planted places: never within their radius.
             lat = river[4] - float(draw.uniform(0.05, 0.15))
             row |= _problem(row, river, "河岸垃圾", moment, river[3] + float(draw.uniform(-0.1, 0.1)), lat)

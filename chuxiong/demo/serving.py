@@ -251,8 +251,8 @@ def _leave(draw: np.random.Generator, person: Person, today: date, number: int) 
     }
 
 
-def write_serving(register: Register, files: Deliveries, rows: list[Row], corrected: list[Row]) -> None:
-    """Day 0: the register, then a correction."""
+def write_serving(register: Register, files: Deliveries, rows: list[Row], corrected: list[Row]) -> list[Row]:
+    """Day 0: the register, then a correction; returns the register."""
     feed = "ja_penalty_execution"
     planted = len(rows)
     rows = rows + _background(register, register.plan.size["offenders"], planted)
@@ -271,3 +271,4 @@ def write_serving(register: Register, files: Deliveries, rows: list[Row], correc
     for at in missing:
         register.truth.defect(feed, files.last_file, at + 1 + _SHEET.header_rows, "MISSING", "quarantined")
     files.workbook(feed, corrected, _SHEET, day=0, period=f"{last:%Y%m}_更正", covers=month_last(last))
+    return rows

@@ -5,7 +5,10 @@
 - verdict: ``{"rule", "class", "subject_kind", "subject", "bucket", "level", "why", "measures", "kind"}``;
   ``class`` is hit, near_miss, innocent, undecided or quarantined (its own row cannot be loaded, so no verdict).
 - defect: ``{"feed", "file", "row", "defect", "expected"}``; ``row`` counts from 1 = first line of the file,
-  0 = the whole file; ``expected`` is mended, quarantined, duplicate, kept or refused.
+  0 = the whole file; ``expected`` is mended, quarantined, duplicate, kept, revised, told, refused or held. ``column``
+  (the file's header) and ``clean`` (how the cell reads once mended, empty: nothing) where one cell was spoilt.
+- ended: ``{"feed", "file", "ended"}``: how many records the whole list in this file ends.
+- planned: as a verdict, with ``planned`` (a model of the catalogue that is not shipped yet) instead of ``rule``.
 - alarm: ``{"alarm", "subject", "series", "day", "multiple"}``: readings above their limit that ask for somebody.
 - judgment: ``{"judgment", "case_no", "measures"}``: amounts and orders stated in the text.
 
@@ -34,6 +37,8 @@ class Truth:
     _defects: list[dict[str, Any]] = field(default_factory=list)
     _judgments: list[dict[str, Any]] = field(default_factory=list)
     _alarms: list[dict[str, Any]] = field(default_factory=list)
+    _planned: list[dict[str, Any]] = field(default_factory=list)
+    _ended: list[dict[str, Any]] = field(default_factory=list)
 
     def expect(
         self,
@@ -58,8 +63,35 @@ class Truth:
             raise ValueError(f"{rule} {kind}: 同一主体植入了两次（{days[from_day]['kind']}）")
         days[from_day] = line
 
-    def defect(self, feed: str, file: str, row: int, code: str, expected: str) -> None:
-        self._defects.append({"feed": feed, "file": file, "row": row, "defect": code, "expected": expected})
+    def defect(
+        self,
+        feed: str,
+        file: str,
+        row: int,
+        code: str,
+        expected: str,
+        column: str = "",
+        clean: str | None = None,
+    ) -> None:
+        line = {"feed": feed, "file": file, "row": row, "defect": code, "expected": expected}
+        self._defects.append(line | ({"column": column, "clean": clean} if clean is not None else {}))
+
+    def end(self, feed: str, file: str, count: int) -> None:
+        """A whole list that no longer holds ``count`` records."""
+        self._ended.append({"feed": feed, "file": file, "ended": count})
+
+    def plan(
+        self, model: str, kind: str, cls: str, subject_kind: str, subject: str, why: str, **measures: Any
+    ) -> None:
+        """A case for a model of the catalogue that is not shipped yet."""
+        line = {
+            "planned": model,
+            "class": cls,
+            "subject_kind": subject_kind,
+            "subject": subject,
+            "kind": kind,
+        }
+        self._planned.append(line | {"why": why, "measures": measures})
 
     def alarm(self, definition: str, subject: str, series: str, day: date, multiple: float) -> None:
         line = {"subject": subject, "series": series, "day": day.isoformat(), "multiple": multiple}
@@ -84,6 +116,12 @@ class Truth:
             counts.setdefault(line["rule"], Counter())[line["class"]] += 1
         return {rule: dict(counter) for rule, counter in counts.items()}
 
+    def planned_counts(self) -> dict[str, dict[str, int]]:
+        counts: dict[str, Counter[str]] = {}
+        for line in self._planned:
+            counts.setdefault(line["planned"], Counter())[line["class"]] += 1
+        return {model: dict(counter) for model, counter in sorted(counts.items())}
+
     def defect_counts(self) -> dict[str, int]:
         return dict(sorted(Counter(line["defect"] for line in self._defects).items()))
 
@@ -91,7 +129,15 @@ class Truth:
         for day in range(LAST_DAY):
             _lines(out / f"truth.day{day}.jsonl", self.verdicts(day))
         _lines(
-            out / "truth.jsonl", [*self.verdicts(LAST_DAY), *self._defects, *self._judgments, *self._alarms]
+            out / "truth.jsonl",
+            [
+                *self.verdicts(LAST_DAY),
+                *self._defects,
+                *self._judgments,
+                *self._alarms,
+                *self._ended,
+                *self._planned,
+            ],
         )
 
 

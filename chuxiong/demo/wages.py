@@ -21,9 +21,22 @@ _WAGES = Places(
     dates=("登记日期", "离岗（完工）日期"),
     money=("欠薪金额（元）",),
     divisions=("属地",),
+    orgs=("被反映单位",),
+    phones=("联系电话",),
+    optional=("离岗（完工）日期", "证据材料"),
+    ditto=("承办单位",),
+    spreadsheet=True,
 )
-_ARBITRATION = Places(names=("申请人",), dates=("受理日期", "申请日期"), money=("请求金额（元）",))
-_TRIAL = Places(names=("承办法官",), dates=("立案日期",))
+_ARBITRATION = Places(
+    names=("申请人",),
+    dates=("受理日期", "申请日期"),
+    money=("请求金额（元）",),
+    orgs=("被申请人",),
+    optional=("申请人电话",),
+    ditto=("工程项目名称",),
+    spreadsheet=True,
+)
+_TRIAL = Places(names=("承办法官",), dates=("立案日期",), cases=("案号",), optional=("适用程序", "审判组织"))
 _WAGE_SHEET = Sheet(
     title="楚雄州欠薪线索台账",
     groups=(
@@ -386,6 +399,7 @@ def _write_arbitrations(market: Market, files: Deliveries, planted: int) -> None
             free=free,
             places=_ARBITRATION,
         )
+        market.truth.defect("hr_labour_arbitration", files.last_file, 0, "D33", "mended")
 
 
 def _county_sheet(layout: int) -> Sheet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,9 +15,23 @@ from chuxiong.demo.plan import load_plan
 from chuxiong.demo.recovery import Docket, cast_recovery, write_recovery
 from chuxiong.demo.river import Patrols, cast_river, write_river
 from chuxiong.demo.serving import cast_serving, write_serving
+from chuxiong.demo.spheres.courts import write_courts
+from chuxiong.demo.spheres.environment import write_environment
+from chuxiong.demo.spheres.labour import write_labour
+from chuxiong.demo.spheres.police import write_police as write_cases
+from chuxiong.demo.spheres.property import write_property
+from chuxiong.demo.spheres.public import write_public
+from chuxiong.demo.spheres.trade import write_trade
+from chuxiong.demo.spheres.welfare import write_welfare
 from chuxiong.demo.truth import Truth
 from chuxiong.demo.wages import Market, cast_wages, write_wages
 from chuxiong.demo.water import write_water
+from chuxiong.demo.world import World
+
+#: what later parts rest on comes first: accidents before settlements, leases before contracts, fines before taxes
+_SPHERES: tuple[Callable[[World, Deliveries], None], ...] = (
+    write_cases, write_courts, write_trade, write_property, write_labour, write_welfare, write_environment, write_public,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,12 @@ class Summary:
     by_feed: dict[str, int] = field(default_factory=dict)
     truth: dict[str, dict[str, int]] = field(default_factory=dict)
     defects: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def write_spheres(world: World, files: Deliveries) -> None:
+    for sphere in _SPHERES:
+        sphere(world, files)
 
 
 def write(scale: str, seed: int, out: Path, today: date) -> Summary:
@@ -56,7 +77,7 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     write_police(register, files)
     write_funeral(register, files)
     write_payments(register, files)
-    write_serving(register, files, serving, corrected)
+    offenders = write_serving(register, files, serving, corrected)
     write_wages(market, files)
     write_recovery(docket, files)
     patrols = Patrols(plan, today, truth)
@@ -66,6 +87,7 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     cast_outfalls(outlets)
     write_outfalls(outlets, files)
     write_water(outlets, files)
+    write_spheres(World(plan, people, today, truth, register, market, docket, outlets, offenders), files)
     count = files.write_manifest()
     truth.write(out)
     return Summary(
@@ -77,4 +99,5 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
         dict(files.rows),
         truth.classes(),
         truth.defect_counts(),
+        truth.planned_counts(),
     )

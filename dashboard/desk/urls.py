@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, disclosures, views
+from dashboard.desk import alarms, disclosures, held, views
 
 app_name = "desk"
 urlpatterns = [
@@ -23,4 +23,5 @@ urlpatterns = [
     path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),
     path("disclosures/<int:pk>/<slug:act>", disclosures.act, name="disclosure_act"),
     path("feeds", views.feeds, name="feeds"),
+    path("feeds/held", held.held, name="held"),
 ]

@@ -543,11 +543,12 @@ def feeds(request: HttpRequest) -> HttpResponse:
     titles = {s.code: s for s in states}
     put_aside = ingestion.quarantine_reasons([b.pk for b in batches if b.quarantined])
     tally = Counter(s.state for s in states)
-    order = {code: i for i, code in enumerate(ingestion.catalog())}
+    order = {code: (feed.agency.code, i) for i, (code, feed) in enumerate(ingestion.catalog().items())}
     context = {
         "states": [(s, supervision.rules_by_feed().get(s.code, [])) for s in states],
         "catalogue": sorted(states, key=lambda s: order[s.code]),
         "tally": [(state, tally[state]) for state in ("ok", "late", "silent", "never") if tally[state]],
+        "held": len(ingestion.held_batches()),
         "batches": [(b, titles.get(b.feed), put_aside.get(b.pk, [])) for b in batches],
     }
     return page_of(request, "desk/feeds.html", "feeds", context)

@@ -242,6 +242,13 @@ def batch_words(state: str) -> str:
 
 
 @register.filter
+def problem_words(problem: dict[str, str] | None, part: str) -> str:
+    """A stored problem's ``what`` or ``cure`` in the reader's language, where English is held."""
+    known = problem or {}
+    return (_english() and known.get(f"{part}_en")) or known.get(part, "")
+
+
+@register.filter
 def cadence_words(cadence: str) -> str:
     return {
         "realtime": _("实时"),

@@ -158,6 +158,8 @@ class Minimum(_Strict):
     """Below these a batch is held for a person to look at."""
 
     rows: int = 0
+    #: of the records in force, the share that a full list must still hold
+    kept: float = 0.0
     filled: dict[str, float] = Field(default_factory=dict)
 
 
@@ -202,6 +204,8 @@ class FeedSpec(_Strict):
     cadence: str
     max_lag_days: int = Field(gt=0)
     load_mode: Literal["append", "upsert", "snapshot"]
+    #: whose records a full list speaks of: all of the feed's, or those of the counties in the file
+    snapshot_scope: Literal["feed", "county"] = "feed"
     natural_key: tuple[str, ...]
     #: the column whose division decides the county (a division or an address)
     county_column: str | None = None
@@ -310,6 +314,7 @@ class FeedSpec(_Strict):
         shares = (
             ("expectations.minimum.filled", self.expectations.minimum.filled.values()),
             ("expectations.maximum.same", self.expectations.maximum.same.values()),
+            ("expectations.minimum.kept", [self.expectations.minimum.kept]),
             ("expectations.maximum.quarantined", [self.expectations.maximum.quarantined or 0.0]),
         )
         for key, values in shares:
@@ -317,6 +322,12 @@ class FeedSpec(_Strict):
                 raise ValueError(f"{key}: 份额须在 0 与 1 之间；例如 0.05 表示 5%")
         if self.load_mode == "snapshot" and not self.natural_key:
             raise ValueError("natural_key: 全量快照须有自然键；写出能认出同一条记录的列")
+        if self.load_mode == "snapshot" and self.status == "live" and not self.expectations.minimum.kept:
+            raise ValueError(
+                "expectations.minimum.kept: 全量快照须写明至少保留的份额；例如 0.8 表示少于八成即暂扣"
+            )
+        if self.snapshot_scope == "county" and not self.county_column:
+            raise ValueError("snapshot_scope: county 需要 county_column；补上或删除这个键")
         if self.status == "reserve" and self.expectations != Expectations():
             raise ValueError("expectations: 储备数据源还没有交付，不写期望值；启用时再补")
         if self.partition and (not self.valid_time or self.valid_time not in self.natural_key):

@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
+from ingestion.intake import snapshots
 from ingestion.models import Batch
 from ingestion.pool import pool_columns
 
@@ -45,6 +46,7 @@ def create_staging(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch
 
 def drop_staging(connection: BaseDatabaseWrapper, batch: Batch) -> None:
     with connection.cursor() as cursor:
+        snapshots.drop(cursor, batch)
         cursor.execute(f"drop table if exists {staging_table(batch)}")
 
 
@@ -65,6 +67,11 @@ def _hashed(feed: FeedSpec, good: pl.DataFrame, names: list[str]) -> pl.DataFram
         pl.col("county"),
         *[pl.col(name) for name in names],
     )
+
+
+def natural_hashes(feed: FeedSpec, frame: pl.DataFrame) -> pl.Series:
+    """Of sheltered rows; every column of the key must be in ``frame``."""
+    return _hash(frame, list(feed.natural_key))
 
 
 def _copy(cursor: Any, staged: str, rows: pl.DataFrame) -> None:
@@ -189,12 +196,7 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
     )
     removed = 0
     if remove_absent:
-        cursor.execute(
-            f"update {table} t set to_landing = %s where t.to_landing is null and t.from_landing < %s"
-            " and not exists (select 1 from incoming i where i.natural_hash = t.natural_hash)",
-            [number, number],
-        )
-        removed = cursor.rowcount
+        removed = snapshots.end_absent(cursor, feed, batch, staged, number)
     return Counts(
         loaded=distinct_rows - unchanged,
         unchanged=unchanged,

@@ -201,6 +201,8 @@ class Normalised:
     blank: int
     footers: int = 0
     notes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FAULT_SCHEMA))
+    #: of the rows in ``bad`` whose natural key can be read: ``row_no`` and the key's columns
+    aside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"row_no": pl.Int64}))
 
 
 class _Typed(NamedTuple):
@@ -300,7 +302,8 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
     torn = chunk.filter(~whole).select(
         "row_no", column=pl.lit(""), reason=pl.lit(Reason.RAGGED.code), raw="ragged"
     )
-    good = _assembled(chunk["row_no"], feed, present, frames).filter(kept & ~spoiled)
+    every = _assembled(chunk["row_no"], feed, present, frames)
+    good = every.filter(kept & ~spoiled)
     notes = _reported(chunk, header_of, [(c, frames[c.name]["note"]) for c in present], kept & ~spoiled)
     return Normalised(
         good=good,
@@ -308,7 +311,21 @@ def normalise(chunk: pl.DataFrame, feed: FeedSpec, mapping: Mapping, *, received
         blank=int(blank.sum()) + int(footer.sum()),
         footers=int(footer.sum()),
         notes=notes,
+        aside=_with_key(every, feed, dict((c.name, fault) for c, fault in faults), kept & whole & spoiled),
     )
+
+
+def _with_key(
+    every: pl.DataFrame, feed: FeedSpec, faults: dict[str, pl.Series], among: pl.Series
+) -> pl.DataFrame:
+    """Rows of ``among`` whose natural key holds no fault."""
+    if not feed.natural_key or not among.any():
+        return pl.DataFrame(schema={"row_no": pl.Int64})
+    for name in feed.natural_key:
+        if name in faults:
+            among = among & faults[name].is_null()
+    columns = ["row_no", *(name for name in feed.natural_key if name in every.columns)]
+    return every.select(columns).filter(among)
 
 
 def _footers(chunk: pl.DataFrame, width: int, count: pl.Series) -> pl.Series:

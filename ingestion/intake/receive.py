@@ -44,11 +44,12 @@ def receive(
     by: str,
     at: datetime,
     covers_until: date | None = None,
-    snapshot: bool = False,
+    snapshot: bool | None = None,
     layout: Mapping[str, Any] | None = None,
 ) -> tuple[Batch, bool]:
     """Store one delivered file and queue its intake. Returns (batch, is_new).
 
+    ``snapshot``: whether the file is a whole list, whose absent records end; None: as the feed's load mode says.
     ``layout``: what the sender's side knows of the file's columns, kept with the batch (see ``ingestion.imports``).
 
     The same bytes for the same feed are answered with the first batch. Raises ``ImportRefused``
@@ -78,7 +79,7 @@ def receive(
                 received_at=at,
                 received_by=by,
                 covers_until=covers_until,
-                snapshot=snapshot,
+                snapshot=feed.load_mode == "snapshot" if snapshot is None else snapshot,
                 layout={**(layout or {}), "store": name},
             )
             with connections[ALIAS].cursor() as cursor:
@@ -103,21 +104,3 @@ def data_key_of(batch: Batch) -> bytes:
         cursor.execute("select sealed, key_id from vault_batchkey where batch = %s", [batch.pk])
         sealed, key_id = cursor.fetchone()
     return keys().unwrap(sealed, key_id, f"batch:{batch.pk}")
-
-
-def release(batch_id: int) -> Batch:
-    """Let a held batch in after a person has checked with its provider."""
-    with transaction.atomic(using=ALIAS):
-        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
-        if batch.state != Batch.State.HELD:
-            raise ImportRefused(
-                Problem(
-                    place=f"批次 {batch_id}",
-                    what=f"当前状态为“{batch.get_state_display()}”，不需要放行",
-                    cure="只有“已暂扣”的批次可以放行。",
-                )
-            )
-        batch.state, batch.layout = Batch.State.RECEIVED, {**batch.layout, "accepted": True}
-        batch.save(using=ALIAS)
-        enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
-    return batch

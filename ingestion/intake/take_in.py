@@ -27,8 +27,8 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import merge
-from ingestion.intake.normalising import Mapping, normalise
+from ingestion.intake import holding, merge, snapshots
+from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
 from ingestion.intake.shelter import shelter
@@ -57,13 +57,19 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
             table = read_table(path, known, limits=Limits(), name=batch.file_name)
             mapping = mapping_for(batch, table, feed, known)
             _check_layout(batch, feed, table, mapping)
+            holding.check_layout(batch, feed, mapping)
             received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
+    except holding.Held as held:
+        return _end(batch, fence, Batch.State.HELD, held.problem)
     shortfall = _below_minimum(feed, received, filled) if not batch.layout.get("accepted") else None
     if shortfall:
         return _end(batch, fence, Batch.State.HELD, shortfall)
-    return _land(batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes)
+    try:
+        return _land(batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes)
+    except holding.Held as held:
+        return _end(batch, fence, Batch.State.HELD, held.problem)
 
 
 def _claim(batch_id: int, fence: int) -> Batch:
@@ -116,6 +122,8 @@ def _stage_all(
         merge.create_staging(connection, feed, batch)
         with connection.cursor() as cursor:
             cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
+            if batch.snapshot:
+                snapshots.prepare(cursor, batch)
     received = blank = 0
     filled: dict[str, int] = {}
     disagreeing: Counter[str] = Counter()
@@ -133,6 +141,8 @@ def _stage_all(
             sheltered = shelter(result.good, feed, lambda kind, values: refs.mint(connection, kind, values))
             sheltered = derive(sheltered, feed)
             merge.stage(connection, feed, batch, sheltered)
+            if batch.snapshot:
+                _put_aside(connection, feed, batch, result)
             _quarantine(batch, chunk, result.bad, data_key)
             if not Batch.objects.using(ALIAS).filter(pk=batch.pk, fence=fence).update(progress=received):
                 raise Superseded(batch.pk)
@@ -161,6 +171,15 @@ def _stage_all(
             f"文件 {batch.file_name} {warning.what}。{warning.cure}。",
         )
     return received, blank, filled, notes
+
+
+def _put_aside(connection: Any, feed: FeedSpec, batch: Batch, result: Normalised) -> None:
+    """The keys of rows that a full list holds although they cannot be loaded."""
+    keys = shelter(result.aside, feed, lambda kind, values: refs.mint(connection, kind, values))
+    whole = keys.height and set(feed.natural_key) <= set(keys.columns)
+    hashes = merge.natural_hashes(feed, keys) if whole else pl.Series([], dtype=pl.String)
+    with connection.cursor() as cursor:
+        snapshots.put_aside(cursor, batch, hashes, result.bad["row_no"].n_unique() - len(hashes))
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
@@ -264,6 +283,8 @@ def _end(batch: Batch, fence: int, state: str, problem: Problem) -> Batch:
             raise Superseded(batch.pk)
         batch.state = state
         batch.problem = {"place": problem.place, "what": problem.what, "cure": problem.cure}
+        if problem.what_en:
+            batch.problem |= {"what_en": problem.what_en, "cure_en": problem.cure_en}
         batch.save(using=ALIAS)
         merge.drop_staging(connections[ALIAS], batch)
         with connections[ALIAS].cursor() as cursor:

@@ -12,10 +12,12 @@ from django.utils import timezone
 from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.demo.deliver import deliver
 from chuxiong.demo.score import score
+from chuxiong.demo.score_defects import feed_counts, score_defects
 from chuxiong.demo.seed import seed
 from chuxiong.demo.write import write
 from chuxiong.work.jobs import work_off
 from ingestion.models import Batch
+from ingestion.selectors import catalog
 from supervision.models import Alarm
 from supervision.selectors import live_rules
 from tests.conftest import acting_as
@@ -34,12 +36,17 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
         while work_off():
             pass
         results = score(tmp_path / "truth.jsonl")
+        defects, counts = score_defects(tmp_path / "truth.jsonl"), feed_counts()
     states = Counter(b.state for b in Batch.objects.using("owner").filter(pk__in=[b.pk for b in batches]))
-    # One file is planted to be refused (a web page named .xls); everything else lands.
-    assert states["refused"] == 1, states
-    assert states["landed"] == len(batches) - 1
-    for batch in Batch.objects.using("owner").filter(state="landed"):
-        assert batch.received == batch.loaded + batch.unchanged + batch.duplicate + batch.quarantined
+    # One file is planted to be refused (a web page named .xls), one to be held (a layout that drifted).
+    assert (states["refused"], states["held"]) == (1, 1), states
+    assert states["landed"] == len(batches) - 2
+    assert len(counts) == 37 == len(catalog())
+    for count in counts:
+        assert count.files and count.received and count.adds_up, count
+    assert {d.code for d in defects} >= {f"D{n:02d}" for n in range(1, 36)} | {"ENDED"}
+    for defect in defects:
+        assert defect.exact and defect.planted, (drawn, defect.code, defect.wrong)
     assert {r.rule for r in results} == set(live_rules())
     for result in results:
         assert result.expected >= 5, result
@@ -71,6 +78,9 @@ def test_the_same_file_twice_changes_nothing(database, tmp_path):
     with acting_as("owner"):
         seed(today=timezone.localdate())
     with acting_as("worker"):
-        first = deliver(tmp_path, days={0})
-        again = deliver(tmp_path, days={0})
+        # Some feeds in each format, a whole list among them.
+        some = {"ca_funeral", "hr_wage_arrears", "ed_school_staff", "net_dishonest", "mi_settlement"}
+        first = deliver(tmp_path, days={0}, feeds=some)
+        again = deliver(tmp_path, days={0}, feeds=some)
+    assert {b.feed for b in first} == some
     assert [b.pk for b in first if b.state == "landed"] == [b.pk for b in again if b.state == "landed"]

@@ -99,7 +99,8 @@ let turn = 0;
 
 function feeds(rows) {
   const box = document.getElementById("feeds");
-  const sorted = [...rows].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
+  // The worst first; within a state the feeds of one agency stand together.
+  const sorted = [...rows].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state) || a.agency.localeCompare(b.agency, "zh"));
   document.getElementById("tally").replaceChildren(...[...WORST].reverse().map((state) => [state, rows.filter((r) => r.state === state).length])
     .filter(([, count]) => count).map(([state, count]) => text("span", count, state)));
   const room = fits(box, english ? 3.4 : 2.5);

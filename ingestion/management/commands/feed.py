@@ -1,4 +1,4 @@
-"""``manage.py feed``: list, check, values, sync, status, import, release, template."""
+"""``manage.py feed``: list, check, values, sync, status, import, release, reject, template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ingestion.texts.extractors import EXTRACTORS
 
 
 class Command(BaseCommand):
-    help = "数据源：list | check | values | sync | status | import FEED FILE | release BATCH | template FEED"
+    help = "数据源：list | check | values | sync | status | import FEED FILE | release BATCH | reject BATCH | template FEED"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,16 +36,25 @@ class Command(BaseCommand):
         take.add_argument("feed")
         take.add_argument("file", type=Path)
         take.add_argument("--covers-until", type=date.fromisoformat)
-        take.add_argument("--snapshot", action="store_true", help="rows absent from the file end")
+        whole = take.add_mutually_exclusive_group()
+        whole.add_argument(
+            "--snapshot", action="store_true", default=None, help="a whole list: records absent from it end"
+        )
+        whole.add_argument(
+            "--partial", action="store_false", dest="snapshot", help="an addition or correction: nothing ends"
+        )
         take.add_argument("--by", default="命令行")
         take.add_argument("--wait", action="store_true", help="return when it has landed, is held or refused")
         take.add_argument(
             "--timeout", type=float, default=600, metavar="SECONDS", help="how long --wait waits; default 600"
         )
         take.add_argument("--json", action="store_true")
-        release = verbs.add_parser("release")
-        release.add_argument("batch", type=int)
-        release.add_argument("--json", action="store_true")
+        for verb, words in (("release", "let a held batch in"), ("reject", "send a held batch back")):
+            decide = verbs.add_parser(verb, help=words)
+            decide.add_argument("batch", type=int)
+            decide.add_argument("--reason", required=True, help="whom you asked, and why")
+            decide.add_argument("--by", default="命令行")
+            decide.add_argument("--json", action="store_true")
 
         template = verbs.add_parser("template", help="the blank sheet of a feed")
         template.add_argument("feed")
@@ -173,7 +182,7 @@ class Command(BaseCommand):
             raise CommandError("文件被拒收，原因和办法见上 / refused: reason and cure above")
         if batch.state == batch.State.HELD:
             raise CommandError(
-                f"文件已暂扣，原因见上；与报送单位核对后运行 feed release {batch.pk} / held: check, then release"
+                f"文件已暂扣，原因见上；与报送单位核对后运行 feed release {batch.pk} --reason … 或 feed reject {batch.pk} --reason … / held: check, then release or reject"
             )
         if not ended:
             raise CommandError(
@@ -182,13 +191,22 @@ class Command(BaseCommand):
                 " / not finished in time: see that the centre runs, run the command again to go on waiting"
             )
 
-    def _release(self, *, batch: int, json: bool, **_: Any) -> None:
-        from ingestion.intake.receive import release
+    def _release(self, **options: Any) -> None:
+        self._decide("let_in", "已放行，排队入库", **options)
 
-        released = release(batch)
-        self._say(
-            json, {"batch": released.pk, "state": released.state}, [f"批次 {released.pk} 已放行，排队入库"]
-        )
+    def _reject(self, **options: Any) -> None:
+        self._decide("reject", "已退回", **options)
+
+    def _decide(
+        self, outcome: str, words: str, *, batch: int, by: str, reason: str, json: bool, **_: Any
+    ) -> None:
+        from ingestion.intake.holding import NotHeld, decide
+
+        try:
+            decided = decide(batch, outcome, by=by, reason=reason)
+        except NotHeld as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self._say(json, {"batch": decided.pk, "state": decided.state}, [f"批次 {decided.pk} {words}"])
 
     def _template(self, *, feed: str, out: Path | None, json: bool, **_: Any) -> None:
         from ingestion.imports.template import write_template

@@ -6,12 +6,16 @@ import json
 import secrets
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from chuxiong.work.jobs import work_off
+
+if TYPE_CHECKING:
+    from chuxiong.demo.score import RuleScore
+    from chuxiong.demo.score_defects import DefectScore, FeedCount
 
 
 class Command(BaseCommand):
@@ -75,28 +79,57 @@ class Command(BaseCommand):
 
     def _score(self, *, truth: Path, json: bool, **_: Any) -> None:
         from chuxiong.demo.score import score
+        from chuxiong.demo.score_defects import feed_counts, score_defects
 
-        results = score(truth)
-        lines = [
-            f"{r.rule:<28}精确率 {r.precision:.4f}  召回率 {r.recall:.4f}  命中 {r.found}/{r.expected}"
-            f"  未定 {r.undecided_right}/{r.undecided_expected}  误伤 {r.innocent_hits}  级别 {r.level_right}/{r.right}"
-            for r in results
-        ]
-        details = [f"  漏 {m}" for r in results for m in r.missed[:10]] + [
-            f"  误 {w}" for r in results for w in r.wrong[:10]
-        ]
-        document = [
-            {
-                **{k: v for k, v in vars(r).items() if k != "classes"},
-                "classes": dict(r.classes),
-                "precision": r.precision,
-                "recall": r.recall,
-            }
-            for r in results
-        ]
-        self._say(json, document, lines + details)
+        results, defects, counts = score(truth), score_defects(truth), feed_counts()
+        document = {
+            "rules": [
+                {
+                    **{k: v for k, v in vars(r).items() if k != "classes"},
+                    "classes": dict(r.classes),
+                    "precision": r.precision,
+                    "recall": r.recall,
+                }
+                for r in results
+            ],
+            "defects": [{**vars(d), "treated": dict(d.treated), "exact": d.exact} for d in defects],
+            "feeds": [{**vars(c), "adds_up": c.adds_up} for c in counts],
+        }
+        self._say(json, document, [*_of_rules(results), "", *_of_defects(defects), "", *_of_feeds(counts)])
 
     def _say(self, as_json: bool, document: Any, lines: list[str]) -> None:
         self.stdout.write(
             json.dumps(document, ensure_ascii=False, default=str) if as_json else "\n".join(lines)
         )
+
+
+def _of_rules(results: list[RuleScore]) -> list[str]:
+    lines = [
+        f"{r.rule:<28}精确率 {r.precision:.4f}  召回率 {r.recall:.4f}  命中 {r.found}/{r.expected}"
+        f"  未定 {r.undecided_right}/{r.undecided_expected}  误伤 {r.innocent_hits}  级别 {r.level_right}/{r.right}"
+        for r in results
+    ]
+    lines += [f"  漏 {missed}" for r in results for missed in r.missed[:10]]
+    return lines + [f"  误 {wrong}" for r in results for wrong in r.wrong[:10]]
+
+
+def _of_defects(defects: list[DefectScore]) -> list[str]:
+    right, planted = sum(d.right for d in defects), sum(d.planted for d in defects)
+    lines = [
+        f"植入差错 {planted} 处，处理正确 {right} 处 / {right} of {planted} planted faults treated right"
+    ]
+    for d in defects:
+        treated = "、".join(f"{kind} {count}" for kind, count in d.treated.items())
+        lines.append(f"{d.code:<14}{d.right}/{d.planted}  {treated}")
+    return lines + [f"  错 {wrong}" for d in defects for wrong in d.wrong[:10]]
+
+
+def _of_feeds(counts: list[FeedCount]) -> list[str]:
+    lines = [f"数据源 {sum(bool(c.files) for c in counts)}/{len(counts)} 个有数据 / feeds with data"]
+    for c in counts:
+        lines.append(
+            f"{c.feed:<24}文件 {c.files:>3}  接收 {c.received} = 入库 {c.loaded} + 未变 {c.unchanged}"
+            f" + 重复 {c.duplicate} + 隔离 {c.quarantined}{'' if c.adds_up else '  ✗'}"
+            f"{f'  终止 {c.removed}' if c.removed else ''}{f'  暂扣 {c.waiting}' if c.waiting else ''}"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""The remaining feeds, one small module a sphere of life; all of them draw on one ``World``."""

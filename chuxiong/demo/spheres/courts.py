@@ -1,0 +1,309 @@
+"""Enforcement of judgments, the public list of debtors, and what the internet says of the same assets."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from random import Random
+
+from chuxiong.demo import identifiers, places
+from chuxiong.demo.defects import Row
+from chuxiong.demo.files import Deliveries
+from chuxiong.demo.people import Person
+from chuxiong.demo.world import World, after, court, iso, moment
+
+_CLASSES = ("民商事", "民商事", "民商事", "刑事涉财产", "行政非诉")
+
+
+def write_courts(world: World, files: Deliveries) -> None:
+    dice = world.dice("enforcement")
+    enforced = [_enforcement(world, dice, n) for n in range(world.plan.size["enforcements"])]
+    enforced += _false_leases(world, len(enforced)) + _dead_debtors(world, 90_000)
+    today, weekly = world.today, world.today - timedelta(days=1)
+    older = [r for r in enforced if r["filing_date"] < (today - timedelta(days=40)).isoformat()]
+    newer = [r for r in enforced if r not in older] if len(enforced) < 2000 else enforced[len(older) :]
+    files.table(
+        "ct_enforcement",
+        older,
+        period=f"{weekly - timedelta(days=7):%Y%m%d}",
+        covers=weekly - timedelta(days=7),
+        spare=_planted,
+    )
+    files.table(
+        "ct_enforcement",
+        newer or older[:1],
+        period=f"{weekly:%Y%m%d}",
+        covers=weekly,
+        spare=_planted,
+        faults=False,
+    )
+    _dishonest(world, files, enforced)
+    _open_info(world, files, enforced)
+
+
+def _planted(row: Row) -> bool:
+    return bool(row.get("_planted"))
+
+
+def _enforcement(world: World, dice: Random, n: int) -> Row:
+    debtor, creditor = world.anyone(dice), world.anyone(dice)
+    filed = world.days_ago(dice, 4, 700)
+    kind = dice.choice(_CLASSES)
+    owed = dice.randint(3, 900) * 1000
+    done = dice.random() < 0.55 and filed < world.today - timedelta(days=60)
+    closed = filed + timedelta(days=dice.randint(30, 58)) if done else None
+    end = dice.choice(["执行完毕", "终结本次", "终结执行"]) if done else ""
+    asset = dice.random() < 0.45
+    row = _case(world, debtor, filed, n, kind, owed)
+    row |= {
+        "applicant": creditor.name if kind != "刑事涉财产" else court(debtor.county),
+        "applicant_id": creditor.citizen_id if kind != "刑事涉财产" else "",
+        "recovered_amount_cny": str(owed if end == "执行完毕" else dice.randint(0, owed // 3000) * 1000),
+        "close_type": end,
+        "close_date": iso(closed),
+        "auction_status": "",
+        "rent_payment": "",
+    }
+    if end == "终结本次" and closed:
+        row |= {"dishonest_listed_date": iso(closed), "dishonest_until": iso(closed + timedelta(days=730))}
+        row |= {"restriction_date": iso(closed - timedelta(days=10))}
+    if asset:
+        row |= _asset(world, dice, debtor, filed)
+    return row
+
+
+def _case(world: World, debtor: Person, filed: date, n: int, kind: str, owed: int) -> Row:
+    code = places.court_code(debtor.county)
+    basis = "刑初" if kind == "刑事涉财产" else "民初"
+    return {
+        "case_no": f"（{filed.year}）{code}执{n + 1}号",
+        "case_class": kind,
+        "basis_doc_no": f"（{filed.year}）{code}{basis}{(n * 7) % 4000 + 1}号",
+        "court_name": court(debtor.county),
+        "transfer_date": iso(filed - timedelta(days=5)) if kind == "刑事涉财产" else "",
+        "transfer_unit": f"{court(debtor.county)}刑事审判庭" if kind == "刑事涉财产" else "",
+        "filing_date": filed.isoformat(),
+        "respondent": debtor.name,
+        "respondent_id": debtor.citizen_id,
+        "target_kind": "罚金" if kind == "刑事涉财产" else "金钱债权",
+        "target_amount_cny": str(owed),
+        "asset_no": "",
+    }
+
+
+def _asset(world: World, dice: Random, debtor: Person, filed: date) -> Row:
+    seized = filed + timedelta(days=dice.randint(3, 20))
+    house = dice.random() < 0.7
+    return {
+        "asset_no": "1",
+        "asset_type": "不动产" if house else "车辆",
+        "parcel_unit_no": world.home(debtor) if house else "",
+        "asset_address": debtor.address if house else "",
+        "seizure_date": iso(seized),
+        "seizure_until": iso(seized + timedelta(days=1095)),
+        "has_lease": "否",
+        "lease_claim_result": "未提出",
+        "auction_status": dice.choice(["一拍", "二拍", "流拍", "成交", "撤回"]),
+    }
+
+
+def _false_leases(world: World, start: int) -> list[Row]:
+    """CV-02: a lease that turns up after the seizure, long and paid at once, to kin; and honest leases beside it."""
+    dice, found = world.dice("false leases"), []
+    for number in range(12 * min(world.plan.size["times"], 8)):
+        debtor, lessee = world.take("workers"), world.take("workers")
+        filed = world.days_ago(dice, 90, 400)
+        owed = dice.randint(80, 600) * 1000
+        row = _case(world, debtor, filed, start + number, "民商事", owed) | _asset(world, dice, debtor, filed)
+        seized = date.fromisoformat(row["seizure_date"])
+        honest = number % 2 == 1
+        signed = (
+            seized - timedelta(days=dice.randint(300, 700))
+            if honest
+            else seized + timedelta(days=dice.randint(5, 40))
+        )
+        years = 3 if honest else 20
+        rent = 14_400 if honest else 1_200
+        row |= {
+            "applicant": "楚雄演示农村商业银行股份有限公司", "applicant_id": "", "asset_type": "不动产", "has_lease": "是",
+            "parcel_unit_no": world.home(debtor), "asset_address": debtor.address,
+            "lessee_name": lessee.name, "lessee_id": lessee.citizen_id, "lease_sign_date": iso(signed),
+            "lease_period": f"{signed.year}年至{signed.year + years}年", "annual_rent_cny": str(rent),
+            "rent_payment": "按年" if honest else "一次性", "lease_claim_result": "审查中", "auction_status": "撤回",
+            "_planted": "cv02", "_honest": "1" if honest else "",
+        }  # fmt: skip
+        found.append(row)
+        world.leases.append((debtor, lessee, signed, years, rent, honest))
+        kind, cls = ("lease_before_seizure", "near_miss") if honest else ("lease_after_seizure", "hit")
+        why = (
+            "查封前一年已备案的租赁，租金按年支付"
+            if honest
+            else "查封之后才签订、一次付清、低租二十年的租赁，阻碍拍卖"
+        )
+        world.truth.plan(
+            "CV-02", kind, cls, "case", row["case_no"], why, seized=iso(seized), signed=iso(signed)
+        )
+    return found
+
+
+def _dead_debtors(world: World, start: int) -> list[Row]:
+    """CV-12: a debtor who has died and still stands in the list; one whose listing was lifted."""
+    dice, found = world.dice("dead debtors"), []
+    dead = [
+        p for p in world.register.parts.values() if p.death and p.police_status == "死亡注销" and p.cremated
+    ]
+    for number, part in enumerate(dead[:6]):
+        died = part.death or world.today
+        filed = died - timedelta(days=dice.randint(200, 500))
+        lifted = number % 2 == 1
+        row = _case(world, part.person, filed, start + number, "民商事", dice.randint(20, 90) * 1000) | {
+            "applicant": "楚雄演示农村商业银行股份有限公司",
+            "close_type": "终结本次", "close_date": iso(filed + timedelta(days=90)),
+            "dishonest_listed_date": iso(filed + timedelta(days=80)), "dishonest_until": iso(filed + timedelta(days=810)),
+            "dishonest_removed_date": iso(died + timedelta(days=40)) if lifted else "", "_planted": "cv12",
+        }  # fmt: skip
+        found.append(row)
+        cls = "innocent" if lifted else "hit"
+        why = "死亡后已屏蔽失信信息" if lifted else "被执行人已死亡，仍在失信名单"
+        world.truth.plan("CV-12", "dead_debtor", cls, "person", part.person.citizen_id, why, death=iso(died))
+    return found
+
+
+def _dishonest(world: World, files: Deliveries, enforced: list[Row]) -> None:
+    """The public page: numbers masked (D04), the whole list every day; today's list lacks who was removed."""
+    dice = world.dice("dishonest")
+    today = world.today
+    listed = []
+    for row in enforced:
+        if not row.get("dishonest_listed_date"):
+            continue
+        number = row["respondent_id"]
+        listed.append(
+            {
+                "name": row["respondent"], "card_num_masked": f"{number[:10]}****{number[14:]}",
+                "gender": "男" if int(number[16]) % 2 else "女", "age": str(today.year - int(number[6:10])),
+                "court_name": row["court_name"], "area_name": "云南", "basis_doc_no": row["basis_doc_no"],
+                "basis_unit": row["court_name"], "filing_date": row["filing_date"], "case_no": row["case_no"],
+                "duty": f"支付{row['target_amount_cny']}元及利息。", "performance": dice.choice(["全部未履行", "部分未履行"]),
+                "behavior_type": dice.choice(["有能力而拒不履行", "违反财产报告制度"]),
+                "publish_date": row["dishonest_listed_date"], "list_type": dice.choice(["失信", "失信", "限高"]),
+                "removed_date": row.get("dishonest_removed_date", ""),
+            }
+        )  # fmt: skip
+    day = today - timedelta(days=1)
+    before = today - timedelta(days=2)
+    files.table(
+        "net_dishonest", listed, period=f"{before:%Y%m%d}", covers=before, snapshot=True, faults=False
+    )
+    gone = max(1, len(listed) // 30)
+    files.table("net_dishonest", listed[gone:], period=f"{day:%Y%m%d}", covers=day, snapshot=True)
+    world.truth.end("net_dishonest", files.last_file, gone)
+
+
+def _open_info(world: World, files: Deliveries, enforced: list[Row]) -> None:
+    dice, today = world.dice("open info"), world.today
+    rows: list[Row] = []
+    for row in enforced:
+        if row.get("auction_status") in ("一拍", "二拍", "撤回") and row.get("asset_type") == "不动产":
+            rows.append(_auction(world, dice, row, len(rows)))
+    kinds = ("租售房源", "行政处罚公示", "行政许可公示", "招聘", "舆情", "招投标", "电商")
+    while len(rows) < world.plan.size["open_info"]:
+        rows.append(_page(world, dice, dice.choice(kinds), len(rows)))
+    rows += _farmland(world, len(rows))
+    # Captured hourly: the last day comes in a file of its own.
+    cut = (today - timedelta(days=2)).isoformat()
+    early = [r for r in rows if r["captured_at"] < cut]
+    late = [r for r in rows if r["captured_at"] >= cut]
+    files.table(
+        "net_open_info",
+        early,
+        period=f"{today - timedelta(days=2):%Y%m%d}",
+        covers=today - timedelta(days=2),
+        spare=_planted,
+    )
+    files.table(
+        "net_open_info",
+        late or early[-1:],
+        period=f"{today - timedelta(days=1):%Y%m%d}",
+        covers=today - timedelta(days=1),
+        faults=False,
+    )
+
+
+def _captured(world: World, dice: Random, number: int, low: int = 1, high: int = 120) -> Row:
+    published = moment(world.days_ago(dice, low, high), dice)
+    # Nothing is captured after the day that the file covers.
+    seen = min(after(published, dice, (30, 900)), f"{world.today - timedelta(days=1)} 23:30:00")
+    digest = hashlib.blake2b(f"{world.plan.seed}{number}".encode(), digest_size=16).hexdigest()
+    return {
+        "url_hash": digest, "source_url": f"https://example.invalid/p/{digest[:12]}", "site_name": "演示信息网",
+        "publish_time": min(published, seen), "captured_at": seen, "snapshot_sha256": digest * 2,
+        "publisher": "演示用户", "keywords": "",
+    }  # fmt: skip
+
+
+def _auction(world: World, dice: Random, case: Row, number: int) -> Row:
+    worth = dice.randint(150, 900) * 1000
+    lease = (
+        "标的物存在租赁，承租人主张租赁期二十年，租金已付清"
+        if case.get("_planted") and not case.get("_honest")
+        else "无租赁"
+    )
+    return _captured(world, dice, number) | {
+        "info_type": "司法拍卖", "title": f"{case['court_name']}关于{case['asset_address'][12:]}房产的拍卖公告",
+        "content": f"{case['court_name']}将于近期对{case['respondent']}名下房产进行公开拍卖活动。", "subject_name": case["respondent"],
+        "address": case["asset_address"], "price_cny": str(int(worth * 0.7)), "appraisal_cny": str(worth), "case_no": case["case_no"],
+        "lot_no": f"PM{number:07d}", "auction_round": dice.choice(["一拍", "二拍", "变卖"]), "lease_note": lease,
+        "division_code": _division(case["court_name"]), "_planted": case.get("_planted", ""),
+    }  # fmt: skip
+
+
+def _division(name: str) -> str:
+    return next((code for code, county in places.COUNTIES.items() if name.startswith(county)), "532301")
+
+
+def _page(world: World, dice: Random, kind: str, number: int) -> Row:
+    firm = world.firm(dice)
+    county = places.COUNTIES[firm.county]
+    row = _captured(world, dice, number) | {
+        "info_type": kind, "division_code": firm.county, "phone": identifiers.phone(80_000_000 + number),
+        "title": f"{county}{kind}信息{number}", "content": f"{county}{firm.name}发布的{kind}信息，内容为演示。",
+    }  # fmt: skip
+    if kind == "行政处罚公示":
+        decided = date.fromisoformat(row["publish_time"][:10]) - timedelta(days=5)
+        fine = dice.randint(1, 30)
+        row |= {
+            "subject_name": firm.name, "subject_uscc": firm.credit_code, "penalty_date": iso(decided),
+            "penalty_doc_no": f"楚环罚字〔{decided.year}〕{number}号", "penalty_authority": f"{county}综合行政执法局",
+            "violation_type": dice.choice(["未经许可排放污染物", "未按规定贮存危险废物", "擅自占用道路"]),
+            "violation_fact": f"{firm.name}在检查中被发现存在违法行为，责令改正。", "penalty_basis": "相关法律、法规",
+            "penalty_category": "罚款", "penalty_content": f"罚款{fine}万元", "fine_wan": str(fine),
+        }  # fmt: skip
+    elif kind == "行政许可公示":
+        row |= {"subject_name": firm.name, "subject_uscc": firm.credit_code, "permit_no": f"XK{firm.county}{number:06d}",
+                "permit_date": row["publish_time"][:10]}  # fmt: skip
+    elif kind == "租售房源":
+        row |= {"price_cny": str(dice.randint(6, 30) * 100), "address": world.anyone(dice).address}
+    return row
+
+
+def _farmland(world: World, start: int) -> list[Row]:
+    """PI-04: farmland built over and fined; the occupation tax paid by some, by others not (see ``trade``)."""
+    dice, rows = world.dice("farmland"), []
+    for number in range(8):
+        firm = world.firms[number * 5 % len(world.firms)]
+        row = _page(world, dice, "行政处罚公示", start + number)
+        area = dice.randint(800, 9000)
+        row |= {
+            "subject_name": firm.name, "subject_uscc": firm.credit_code, "division_code": firm.county,
+            "violation_type": "非法占用耕地", "penalty_authority": f"{places.COUNTIES[firm.county]}自然资源局",
+            "occupied_area_sqm": str(area), "land_class": "耕地", "_planted": "pi04",
+            "violation_fact": f"{firm.name}未经批准占用耕地{area}平方米建设厂房。", "address": f"{places.COUNTIES[firm.county]}演示村",
+        }  # fmt: skip
+        paid = number % 2 == 1
+        world.occupied.append((firm, area, date.fromisoformat(row["penalty_date"]), paid))
+        cls = "near_miss" if paid else "hit"
+        why = "占用耕地被处罚，已缴耕地占用税" if paid else "占用耕地被处罚，没有耕地占用税入库"
+        world.truth.plan("PI-04", "farmland", cls, "organisation", firm.credit_code, why, area_sqm=area)
+        rows.append(row)
+    return rows

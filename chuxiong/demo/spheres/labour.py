@@ -1,0 +1,176 @@
+"""Social insurance of the firms' workers, and wage accounts and deposits of building projects."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from random import Random
+
+import polars as pl
+
+from chuxiong.demo import identifiers, layout, places
+from chuxiong.demo.calendar import month_first, month_last
+from chuxiong.demo.defects import Row
+from chuxiong.demo.files import Deliveries
+from chuxiong.demo.firms import Project
+from chuxiong.demo.world import World, iso, single
+
+_LINES = (("110", 0.16, 0.08), ("210", 0.007, 0.003), ("410", 0.005, 0.0))
+
+
+def write_labour(world: World, files: Deliveries) -> None:
+    _insurance(world, files)
+    _guarantees(world, files)
+
+
+def _insurance(world: World, files: Deliveries) -> None:
+    """A file a month; contributions arrive one month after the month they are for. Back payments stand apart."""
+    dice, today = world.dice("insurance"), world.today
+    insured = [
+        world.person(i) for i in world.workers[: min(world.plan.size["insured"], len(world.workers) * 2 // 3)]
+    ]
+    base: list[Row] = []
+    for number, person in enumerate(insured):
+        firm = world.employer(person)
+        wage = 3600 + dice.randint(0, 60) * 100
+        begun = date(2012 + dice.randint(0, 12), dice.randint(1, 12), 1)
+        common = {
+            "person_name": person.name, "citizen_id": person.citizen_id, "insured_no": f"53{60_000_000 + person.index:08d}",
+            "employer_no": f"DW{firm.credit_code[8:16]}", "employer_name": firm.name, "employer_uscc": firm.credit_code,
+            "enrol_status": "正常参保", "first_enrol_date": iso(begun), "enrol_date": iso(begun), "contributor_type": "在职职工",
+            "pay_type": "正常应缴", "fee_base_cny": str(wage), "paid_flag": "已到账",
+            "agency_name": f"{places.COUNTIES[person.county]}社会保险中心", "division_code": person.county,
+        }  # fmt: skip
+        for line, employer, own in _LINES[: 3 if number % 3 == 0 else 1]:
+            due, personal = round(wage * employer, 2), round(wage * own, 2)
+            base.append(common | {"insurance_type": line, "employer_due_cny": f"{due:.2f}", "personal_due_cny": f"{personal:.2f}",
+                                  "paid_cny": f"{due + personal:.2f}"})  # fmt: skip
+    heads = {c.name: c.headers[0] for c in layout.catalogue()["hr_social_insurance"].delivered}
+    frame = pl.DataFrame(
+        [{n: r.get(n, "") for n in heads} for r in base], schema=dict.fromkeys(heads, pl.String)
+    )
+    place = layout.places_of("hr_social_insurance")
+    for back in (2, 1):
+        first = month_first(today, -back)
+        month = frame.with_columns(
+            fee_month=pl.lit(f"{first:%Y%m}"),
+            paid_date=pl.lit(
+                iso(month_first(today, -back + 1) + timedelta(days=9)) if back > 1 else iso(month_last(first))
+            ),
+            bill_no=pl.lit(f"HD{first:%Y%m}") + pl.int_range(frame.height).cast(pl.String).str.zfill(7),
+        ).rename(heads)
+        files.csv_frame(
+            "hr_social_insurance", month, day=0, period=f"{first:%Y%m}", covers=month_last(first), encoding="gb18030",
+            free=list(range(month.height)), faults=back == 2, places=place, unfit=("D08",),
+        )  # fmt: skip
+    _back_payments(world, files)
+
+
+def _back_payments(world: World, files: Deliveries) -> None:
+    """CV-06: years paid back at one stroke on the strength of an award, for people near retirement."""
+    dice, today = world.dice("back payments"), world.today
+    rows: list[Row] = []
+    first = month_first(today, -1)
+    for number in range(8):
+        person = world.take("workers")
+        firm = world.firms[number % 2 * 3]  # two employers behind many awards
+        honest = number % 4 == 3
+        doc = f"{places.COUNTIES[firm.county][:1]}劳人仲案字〔{today.year}〕{8000 + number}号"
+        back = 3 if honest else 120 + number * 6
+        started = month_first(first, -back)
+        rows.append(
+            {
+                "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
+                "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{first:%Y%m}",
+                "bill_no": f"BJ{first:%Y%m}{number:05d}", "pay_type": "补缴", "back_from": f"{started:%Y%m}", "back_to": f"{month_first(first, -1):%Y%m}",
+                "back_pay_basis": "单位申报" if honest else "仲裁裁决", "back_pay_doc_no": "" if honest else doc, "fee_base_cny": "4200",
+                "employer_due_cny": str(672 * back), "personal_due_cny": str(336 * back), "paid_cny": str(1008 * back), "paid_flag": "已到账",
+                "paid_date": iso(month_last(first)), "agency_name": f"{places.COUNTIES[person.county]}社会保险中心", "division_code": person.county,
+                "insured_no": f"53{60_000_000 + person.index:08d}", "_planted": "1",
+            }
+        )  # fmt: skip
+        cls, why = (
+            ("near_miss", "单位申报补缴三个月")
+            if honest
+            else ("hit", "同一单位多人凭仲裁裁决一次性补缴十年以上")
+        )
+        world.truth.plan(
+            "CV-06", "back_payment", cls, "person", person.citizen_id, why, months=back, document=doc
+        )
+    dice.shuffle(rows)
+    files.table(
+        "hr_social_insurance", rows, period=f"{first:%Y%m}_补缴", covers=month_last(first), faults=False
+    )
+
+
+def _guarantees(world: World, files: Deliveries) -> None:
+    """One row a project and month, two months; the counties' layouts differ (D33), one month was revised (D21)."""
+    dice, today = world.dice("guarantees"), world.today
+    made = [(p, ((n % 12) + 0.5) / 12, _guarantee(world, p, n)) for n, p in enumerate(world.market.projects)]
+    for back in (2, 1):
+        first = month_first(today, -back)
+        rows = [row | _month(row, first, luck, dice) for _, luck, row in made]
+        rows = list({(r["project_code"], r["stat_month"]): r for r in rows}.values())
+        files.table(
+            "hr_wage_guarantee", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2
+        )
+        if back == 1:
+            revised = [r | {"wage_paid_cny": "0", "account_balance_cny": "0"} for r in rows[:3]]
+            files.table(
+                "hr_wage_guarantee",
+                revised,
+                period=f"{first:%Y%m}_更正",
+                covers=month_last(first),
+                faults=False,
+            )
+            for at in range(len(revised)):
+                world.truth.defect("hr_wage_guarantee", files.last_file, at + 3, "D21", "revised")
+    for _, luck, row in made:
+        if luck < 0.08:
+            world.truth.plan(
+                "AD-01",
+                "no_deposit",
+                "hit",
+                "project",
+                row["project_code"],
+                "在建项目未存储工资保证金、未开立专用账户",
+            )
+        elif luck < 0.16:
+            world.truth.plan(
+                "AD-01", "exempt", "near_miss", "project", row["project_code"], "依规定免存工资保证金"
+            )
+
+
+def _guarantee(world: World, project: Project, n: int) -> Row:
+    dice = world.dice(f"project {n}")
+    firm = project.contractor
+    signed = world.days_ago(dice, 200, 500)
+    price = dice.randint(300, 9000)
+    return {
+        "project_code": project.code, "project_name": project.name, "industry": dice.choice(["房屋建筑", "市政", "交通", "水利"]),
+        "division_code": project.county, "owner_name": f"{places.COUNTIES[project.county]}建设投资有限公司（演示）", "owner_uscc": "",
+        "general_contractor_name": firm.name, "general_contractor_uscc": firm.credit_code, "permit_no": f"{project.county}{signed:%Y%m%d}01{n:02d}",
+        "permit_date": iso(signed + timedelta(days=20)), "contract_wan": str(price), "contract_date": iso(signed),
+        "planned_end_date": iso(signed + timedelta(days=600)), "project_status": "在建", "bank_name": "演示农村商业银行",
+        "wage_officer_name": single(dice), "phone": identifiers.phone(60_000_000 + n), "deposit_due_cny": str(price * 300), "payment_guarantee": "未提供",
+    }  # fmt: skip
+
+
+def _month(row: Row, first: date, luck: float, dice: Random) -> Row:
+    month = {"stat_month": f"{first:%Y%m}"}
+    if luck < 0.08:
+        return month | {
+            "account_status": "未开户",
+            "deposit_form": "未存储",
+            "deposit_cny": "0",
+            "realname_headcount": "24",
+        }
+    heads = 12 + int(luck * 60)
+    paid = heads * 5200
+    deposit = "免存" if luck < 0.16 else "银行保函"
+    return month | {
+        "account_no": identifiers.account(70_000_000 + int(row["project_code"][-6:])), "account_open_date": row["permit_date"], "account_status": "正常",
+        "account_balance_cny": str(paid * 2), "labour_cost_in_cny": str(paid + 10_000), "wage_paid_cny": str(paid), "paid_headcount": str(heads),
+        "deposit_form": deposit, "deposit_cny": "0" if deposit == "免存" else row["deposit_due_cny"],
+        "deposit_date": "" if deposit == "免存" else row["permit_date"], "deposit_until": "" if deposit == "免存" else f"{first.year + 1}-12-31",
+        "realname_headcount": str(heads + 3), "attendance_headcount": str(heads),
+    }  # fmt: skip

@@ -1,0 +1,230 @@
+"""The register of firms, taxes, drainage permits, and the procuratorate's own ledger of cases with firms."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from random import Random
+
+from chuxiong.demo import identifiers, places
+from chuxiong.demo.calendar import month_first, month_last
+from chuxiong.demo.defects import Row
+from chuxiong.demo.files import Deliveries
+from chuxiong.demo.firms import Firm
+from chuxiong.demo.people import Person
+from chuxiong.demo.world import World, iso, single
+
+_CODES = {"建筑业": "E4790", "制造业": "C1399", "农业": "A0190", "服务业": "L7299"}
+_SCOPES = {
+    "建筑业": "房屋建筑工程施工；建筑劳务分包。",
+    "制造业": "食品、化工产品生产与销售。",
+    "农业": "农产品种植、初加工与销售。",
+    "服务业": "物业管理；餐饮管理；道路货物运输。",
+}
+
+
+def write_trade(world: World, files: Deliveries) -> None:
+    _register(world, files)
+    _taxes(world, files)
+    _drainage(world, files)
+    _own_ledger(world, files)
+
+
+# ---- register --------------------------------------------------------------------------------
+
+
+def _register(world: World, files: Deliveries) -> None:
+    dice, today = world.dice("register"), world.today
+    rows = [_firm(world, dice, firm, world.owner(firm), n) for n, firm in enumerate(world.firms)]
+    bodies = [*world.hospitals, *world.schools, *world.hotels]
+    rows += [_firm(world, dice, b, world.anyone(dice), len(rows) + n) for n, b in enumerate(bodies)]
+    rows += _shells(world, dice, len(rows)) + _barred(world, dice)
+    day = today - timedelta(days=1)
+    two = today - timedelta(days=2)
+    files.table(
+        "mr_enterprise",
+        rows,
+        period=f"{two:%Y%m%d}_全量",
+        covers=two,
+        spare=lambda r: bool(r.get("_planted")),
+    )
+    # A change is a new row of the same firm with its number in order.
+    changed = [
+        r | {"change_seq": "1", "change_item": "法定代表人变更", "legal_rep_name": who.name, "legal_rep_id": who.citizen_id,
+             "legal_rep_since": iso(day), "approved_date": iso(day)}
+        for r, who in ((row, world.anyone(dice)) for row in rows[10:14])
+        if len(r["uscc"]) == 18
+    ]  # fmt: skip
+    files.table("mr_enterprise", changed, period=f"{day:%Y%m%d}", covers=day, faults=False)
+
+
+def _firm(world: World, dice: Random, firm: Firm, owner: Person, n: int) -> Row:
+    founded = world.days_ago(dice, 300, 5000)
+    dead = dice.random() < 0.06
+    ended = founded + timedelta(days=dice.randint(60, 290))
+    return {
+        "uscc": firm.credit_code, "org_name": firm.name, "entity_type": "有限责任公司", "legal_rep_name": owner.name, "legal_rep_id": owner.citizen_id,
+        "legal_rep_since": iso(founded), "registered_capital_wan": str(dice.randint(1, 100) * 10), "established_date": iso(founded),
+        "approved_date": iso(ended if dead else founded), "term_end": "", "registrar": f"{places.COUNTIES[firm.county]}市场监督管理局",
+        "status": "注销" if dead else "存续", "cancel_date": iso(ended) if dead else "",
+        "address": f"云南省楚雄彝族自治州{places.COUNTIES[firm.county]}演示路{n % 300 + 1}号", "division_code": firm.county,
+        "phone": identifiers.phone(30_000_000 + n), "agent_name": single(dice), "agent_phone": identifiers.phone(31_000_000 + n % 4000),
+        "industry_code": _CODES.get(firm.industry, "O8190"), "business_scope": _SCOPES.get(firm.industry, "依法登记的业务。"),
+        "shareholder_name": owner.name, "shareholder_id": owner.citizen_id, "subscribed_wan": "100", "change_seq": "0", "change_item": "",
+    }  # fmt: skip
+
+
+def _shells(world: World, dice: Random, start: int) -> list[Row]:
+    """CR-11: one address, one telephone, one agent, many firms founded within weeks; nobody insured, no tax."""
+    from chuxiong.demo.firms import firms
+
+    rows = []
+    founded = world.days_ago(dice, 100, 160)
+    for number, firm in enumerate(firms(world.plan, 6, "shells", "服务业")):
+        straw = world.take("workers")
+        rows.append(
+            _firm(world, dice, firm, straw, start + number)
+            | {
+                "established_date": iso(founded + timedelta(days=number * 3)), "approved_date": iso(founded + timedelta(days=number * 3)), "legal_rep_since": "",
+                "address": "云南省楚雄彝族自治州楚雄市演示商务中心8楼808室", "phone": identifiers.phone(39_000_001), "agent_name": "王演示",
+                "agent_phone": identifiers.phone(39_000_002), "status": "存续", "cancel_date": "", "division_code": "532301", "_planted": "1",
+            }
+        )  # fmt: skip
+        world.truth.plan(
+            "CR-11",
+            "shell",
+            "hit",
+            "organisation",
+            firm.credit_code,
+            "同址、同电话、同代办人在一个月内成立，无社保无纳税",
+        )
+    return rows
+
+
+def _barred(world: World, dice: Random) -> list[Row]:
+    """AD-02: a debtor on the list who has become a legal representative; one who became it long before."""
+    rows = []
+    from chuxiong.demo.firms import firms
+
+    for number, firm in enumerate(firms(world.plan, 4, "barred", "农业")):
+        person, listed = world.take("workers"), world.days_ago(dice, 200, 300)
+        before = number % 2 == 1
+        since = listed - timedelta(days=900) if before else listed + timedelta(days=60)
+        rows.append(_firm(world, dice, firm, person, 800_000 + number) | {"legal_rep_since": iso(since), "status": "存续", "cancel_date": "",
+                    "established_date": iso(since), "approved_date": iso(since), "_planted": "1"})  # fmt: skip
+        cls = "near_miss" if before else "hit"
+        world.truth.plan(
+            "AD-02",
+            "listed_debtor",
+            cls,
+            "person",
+            person.citizen_id,
+            "担任法定代表人与纳入失信的先后",
+            since=iso(since),
+            listed=iso(listed),
+        )
+        world.barred.append((person, listed))
+    return rows
+
+
+# ---- taxes -----------------------------------------------------------------------------------
+
+
+def _taxes(world: World, files: Deliveries) -> None:
+    """The last two quarters; the farmland tax of those who paid it (PI-04) and arrears of some."""
+    dice, today = world.dice("taxes"), world.today
+    quarter = date(today.year, (today.month - 1) // 3 * 3 + 1, 1)
+    for back in (2, 1):
+        first = month_first(quarter, -3 * back)
+        rows = [
+            _levy(world, dice, firm, first, n)
+            for n, firm in enumerate(world.firms[: world.plan.size["levies"]])
+        ]
+        if back == 1:
+            rows += [
+                _occupation(firm, area, decided, first)
+                for firm, area, decided, paid in world.occupied
+                if paid
+            ]
+        ends = month_last(month_first(first, 2))
+        files.table(
+            "tx_levy",
+            rows,
+            period=f"{first.year}年第{first.month // 3 + 1}季度",
+            covers=ends,
+            faults=back == 2,
+            spare=lambda r: r["levy_item"] == "耕地占用税",
+        )
+
+
+def _levy(world: World, dice: Random, firm: Firm, first: date, n: int) -> Row:
+    due = dice.randint(1, 300) * 100
+    owing = dice.random() < 0.05
+    item, sub = dice.choice([("环境保护税", "水污染物"), ("水资源税", "地表水"), ("增值税", "一般货物")])
+    ends = month_last(month_first(first, 2))
+    return {
+        "taxpayer_uscc": firm.credit_code, "taxpayer_name": firm.name, "register_seq": f"1023{n:010d}", "levy_item": item, "levy_subitem": sub,
+        "source_no": f"SY{n:08d}", "period_start": iso(first), "period_end": iso(ends), "tax_base": str(due * 10), "unit_tax_cny": "0.1",
+        "tax_payable_cny": str(due), "tax_reduced_cny": "0", "tax_paid_cny": "0" if owing else str(due), "arrears_cny": str(due) if owing else "0",
+        "late_fee_cny": "0", "paid_date": "" if owing else iso(ends + timedelta(days=14)), "tax_office": f"国家税务总局{places.COUNTIES[firm.county]}税务局",
+        "taxpayer_status": "正常",
+    }  # fmt: skip
+
+
+def _occupation(firm: Firm, area: int, decided: date, first: date) -> Row:
+    return {
+        "taxpayer_uscc": firm.credit_code, "taxpayer_name": firm.name, "levy_item": "耕地占用税", "levy_subitem": "其他占用", "source_no": f"GD{area:07d}",
+        "land_location": f"{places.COUNTIES[firm.county]}演示村", "land_occupied_date": iso(decided - timedelta(days=90)), "period_start": iso(first),
+        "period_end": iso(month_last(month_first(first, 2))), "tax_base": str(area), "unit_tax_cny": "25", "tax_payable_cny": str(area * 25),
+        "tax_paid_cny": str(area * 25), "arrears_cny": "0", "paid_date": iso(month_last(first)), "tax_office": f"国家税务总局{places.COUNTIES[firm.county]}税务局",
+        "taxpayer_status": "正常",
+    }  # fmt: skip
+
+
+# ---- drainage --------------------------------------------------------------------------------
+
+
+def _drainage(world: World, files: Deliveries) -> None:
+    """The whole list, late this month: last month's is still the newest. PI-02: eating places without a permit."""
+    dice, today = world.dice("drainage"), world.today
+    rows = []
+    for n, firm in enumerate(world.firms[::3][: world.plan.size["drainage"]]):
+        issued = world.days_ago(dice, 100, 1700)
+        ends = issued + timedelta(days=1825)
+        owner = world.owner(firm)
+        rows.append(
+            {
+                "permit_no": f"{firm.county}排字第{n:05d}号", "decision_no": f"楚建排许〔{issued.year}〕{n + 1}号", "holder_name": firm.name, "holder_uscc": firm.credit_code,
+                "legal_rep_name": owner.name, "phone": owner.phone, "holder_type": dice.choice(["餐饮", "工业", "洗车", "其他"]), "is_key_discharger": "否",
+                "address": f"{places.COUNTIES[firm.county]}演示路{n % 300 + 1}号", "division_code": firm.county, "lon": f"{101.3 + dice.random() * 0.7:.6f}",
+                "lat": f"{24.9 + dice.random() * 0.7:.6f}", "outlet_no": "P1", "connection_point": "W01检查井", "sewer_route": "演示路污水管网",
+                "treatment_plant": f"{places.COUNTIES[firm.county]}污水处理厂", "volume_m3_day": str(dice.randint(2, 90)), "limit_text": "GB/T 31962 B级",
+                "pretreatment": dice.choice(["隔油池", "化粪池", "沉淀池"]), "separation_status": dice.choice(["已改造", "未改造"]),
+                "issuer": f"{places.COUNTIES[firm.county]}住房和城乡建设局", "issue_date": iso(issued), "valid_from": iso(issued), "valid_to": iso(ends),
+                "permit_status": "有效" if ends > today else "过期", "covered_households": "",
+            }
+        )  # fmt: skip
+    covers = today - timedelta(days=57)
+    files.table("um_drainage_permit", rows, period=f"{covers:%Y%m}", covers=covers, snapshot=True)
+
+
+# ---- the procuratorate -----------------------------------------------------------------------
+
+
+def _own_ledger(world: World, files: Deliveries) -> None:
+    dice, today = world.dice("ledger"), world.today
+    rows = []
+    for n, case in enumerate(world.docket.rows[: world.plan.size["ledger"]]):
+        firm = world.firms[n * 7 % len(world.firms)]
+        rows.append(
+            {
+                "unified_case_no": str(case["统一受案号"]), "unit_name": str(case["承办单位"]), "org_name": firm.name, "division_code": firm.county,
+                "uscc": firm.credit_code, "org_scale": dice.choice(["小", "微", "中"]), "ownership": "民营", "industry": firm.industry,
+                "role": dice.choice(["被害人", "犯罪主体", "被告"]), "case_category": "刑", "case_stage": "审查起诉", "charge": str(case["案由（罪名）"]),
+                "person_position": dice.choice(["员工", "高管", "法定代表人"]), "filing_date": iso(world.days_ago(dice, 30, 300)), "is_pending": "否",
+                "seized_cny": str(dice.randint(0, 60) * 1000), "compliance_flag": "否", "result": "起诉", "risk_category": dice.choice(["合同", "用工", "融资"]),
+                "advice_text": "完善印章、合同和财务管理制度。",
+            }
+        )  # fmt: skip
+    rows = list({(r["unified_case_no"], r["uscc"]): r for r in rows}.values())
+    last = month_first(today, -1)
+    files.table("pr_enterprise_case", rows, period=f"{last:%Y%m}", covers=month_last(last))

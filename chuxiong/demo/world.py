@@ -1,0 +1,164 @@
+"""One prefecture behind all feeds: who works where, owns what, runs which firm. Nobody is meant by anybody in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from random import Random
+
+from chuxiong.demo import identifiers, names, places
+from chuxiong.demo.firms import Firm, firms
+from chuxiong.demo.outfalls import Outlets
+from chuxiong.demo.pension import Register
+from chuxiong.demo.people import Person, Population
+from chuxiong.demo.plan import Plan
+from chuxiong.demo.recovery import Docket
+from chuxiong.demo.truth import Truth
+from chuxiong.demo.wages import Market
+from chuxiong.kit import citizen_id
+
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+_SCHOOLS = ("中心小学", "第一中学", "幼儿园", "职业高级中学")
+_HOTELS = ("宾馆", "酒店", "客栈", "电竞酒店")
+
+
+@dataclass
+class World:
+    """People and organisations that every later feed shares. ``workers``, ``elders``: people without a planted part."""
+
+    plan: Plan
+    people: Population
+    today: date
+    truth: Truth
+    register: Register
+    market: Market
+    docket: Docket
+    outlets: Outlets
+    offenders: list[dict[str, str]] = field(default_factory=list)
+    #: (owner, lessee, signed, years, rent a year in yuan, honest) of leases in enforcement
+    leases: list[tuple[Person, Person, date, int, int, bool]] = field(default_factory=list)
+    #: (firm, square metres, decided, tax paid) of farmland taken
+    occupied: list[tuple[Firm, int, date, bool]] = field(default_factory=list)
+    #: ((number, name), day, own liability, the other's) of people hurt on the road
+    injured: list[tuple[tuple[str, str], date, str, str]] = field(default_factory=list)
+    #: (person, day listed) of debtors who run a firm
+    barred: list[tuple[Person, date]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        dice = self.dice("world")
+        count = self.people.frame.height
+        free = [i for i in range(count) if i not in self.people.cast]
+        # Some offices register a share of the people under a number of another place: they are inhabitants all the same.
+        self.workers = [i for i in free if i >= self.people.pensioners]
+        self.elders = [i for i in free if i < self.people.pensioners]
+        dice.shuffle(self.workers)
+        dice.shuffle(self.elders)
+        known = {f.name: f for f in (*self.market.firms, *self.outlets.owners)}
+        for firm in firms(self.plan, self.plan.size["firms"], "registered"):
+            known.setdefault(firm.name, firm)
+        self.firms = list(known.values())
+        self.hospitals = self._bodies("hospitals", ("人民医院", "中医医院"), 2)
+        self.schools = self._bodies("schools", _SCHOOLS, 4)
+        self.hotels = self._bodies("hotels", _HOTELS, 3)
+        self._next = {"workers": 0, "elders": 0}
+        self._owner = {
+            f.credit_code: self.workers[(n * 3) % len(self.workers)] for n, f in enumerate(self.firms)
+        }
+
+    def dice(self, part: str) -> Random:
+        """A source of its own for every part: the same seed and scale give the same throws."""
+        return Random(f"{self.plan.seed} {self.plan.scale} {part}")  # noqa: S311  (no secret is drawn)
+
+    def _bodies(self, part: str, kinds: tuple[str, ...], each: int) -> list[Firm]:
+        draw = self.plan.draw(part)
+        made = []
+        for county, name in places.COUNTIES.items():
+            towns = [v.town for v in places.villages_of(county)]
+            for n in range(each):
+                kind = kinds[n % len(kinds)]
+                town = towns[int(draw.integers(0, len(towns)))] if part != "hospitals" else ""
+                title = f"{name}{town}{kind}（演示）" if n < len(kinds) else f"{name}{town}{kind}{n}（演示）"
+                made.append(Firm(title, identifiers.credit_code(draw, county), county, kind))
+        return made
+
+    # ---- people ------------------------------------------------------------------------------
+
+    def person(self, index: int) -> Person:
+        return self.people.person(index)
+
+    def take(self, group: str) -> Person:
+        """The next worker or elder for a planted case, from the last third: nobody else has this person."""
+        listed = self.workers if group == "workers" else self.elders
+        self._next[group] += 1
+        if self._next[group] > len(listed) // 3:
+            raise ValueError(f"{group} 不够植入案例：请在 plan.yaml 中调大规模或减少案例")
+        return self.person(listed[-self._next[group]])
+
+    def anyone(self, dice: Random, group: str = "workers") -> Person:
+        """Somebody at random out of the first two thirds, where no case is planted."""
+        listed = self.workers if group == "workers" else self.elders
+        return self.person(listed[int(dice.random() * (len(listed) * 2 // 3))])
+
+    def owner(self, firm: Firm) -> Person:
+        """Who stands in the register as the firm's legal representative."""
+        return self.person(self._owner[firm.credit_code])
+
+    def employer(self, person: Person) -> Firm:
+        return self.firms[person.index * 7 % len(self.firms)]
+
+    def home(self, person: Person) -> str:
+        """The real-estate unit of the person's home: 28 characters of GB/T 37346."""
+        return unit(person.county, person.index)
+
+    # ---- things ------------------------------------------------------------------------------
+
+    @staticmethod
+    def plate(person: Person) -> str:
+        n = person.index * 13 + 7
+        return f"云E{_LETTERS[n % 24]}{_LETTERS[n // 24 % 24]}{n % 1000:03d}"
+
+    def firm(self, dice: Random) -> Firm:
+        return self.firms[int(dice.random() * len(self.firms))]
+
+    def county(self, dice: Random) -> str:
+        return dice.choices(list(places.COUNTIES), weights=places.SHARES.tolist())[0]
+
+    def days_ago(self, dice: Random, low: int, high: int) -> date:
+        return self.today - timedelta(days=dice.randint(low, high))
+
+
+def sound(row: dict[str, str], on: date) -> bool:
+    """Whether a row of the offenders' register has a number that no planted fault has touched."""
+    return citizen_id.judge(str(row["身份证号"]), on=on)[0] is citizen_id.Verdict.VALID
+
+
+def unit(county: str, serial: int) -> str:
+    """A whole real-estate unit number: state land for building, a house, its unit."""
+    return f"{county}001{serial % 7 + 1:03d}GB{serial % 99_999 + 1:05d}F{serial % 90 + 1:04d}0001"
+
+
+def moment(day: date, dice: Random, low: int = 8, high: int = 18) -> str:
+    """A time of day within office hours, as systems export it."""
+    return (
+        f"{day.isoformat()} {dice.randint(low, high):02d}:{dice.randint(0, 59):02d}:{dice.randint(0, 59):02d}"
+    )
+
+
+def after(stamp: str, dice: Random, minutes: tuple[int, int]) -> str:
+    return (datetime.fromisoformat(stamp) + timedelta(minutes=dice.randint(*minutes))).isoformat(sep=" ")
+
+
+def iso(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+@lru_cache(maxsize=64)
+def court(county: str) -> str:
+    return places.courts(county)
+
+
+def single(dice: Random) -> str:
+    """One Han name, for officials and agents."""
+    table = names.MALE if dice.random() < 0.6 else names.FEMALE
+    return dice.choice(names.HAN) + dice.choice(table) + dice.choice(table)

@@ -1,0 +1,53 @@
+"""Deliveries that wait for the data custodian: what is odd about each, and the decision with its reason."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from dashboard.accounts.page import allowed
+from dashboard.desk.page import page as page_of
+from dashboard.desk.page import person as person_of
+from ingestion import selectors as ingestion
+from ingestion.intake import holding
+
+_LONGEST = 500
+
+
+@allowed("batch.release")
+@require_http_methods(["GET", "HEAD", "POST"])
+def held(request: HttpRequest) -> HttpResponse:
+    """The held batches, oldest first; a POST decides one of them."""
+    wrong, typed = "", {}
+    if request.method == "POST":
+        typed = {name: request.POST.get(name, "").strip() for name in ("batch", "outcome", "reason")}
+        wrong = _wrong(typed)
+        if not wrong:
+            person = person_of(request)
+            holding.ask(
+                int(typed["batch"]),
+                typed["outcome"],
+                by=person.username,
+                office=person.office_id,
+                reason=typed["reason"],
+            )
+            let_in = typed["outcome"] == holding.LET_IN
+            messages.success(request, _("已放行，正在入库。") if let_in else _("已退回，文件不入库。"))
+            return redirect("desk:held")
+    titles = {s.code: s for s in ingestion.feed_states()}
+    waiting = [(batch, titles.get(batch.feed)) for batch in ingestion.held_batches()]
+    context = {"waiting": waiting, "wrong": wrong, "typed": typed, "longest": _LONGEST}
+    return page_of(request, "desk/held.html", "feeds", context, 409 if wrong else 200)
+
+
+def _wrong(typed: dict[str, str]) -> str:
+    if not typed["batch"].isdigit() or typed["batch"] not in {str(b.pk) for b in ingestion.held_batches()}:
+        return _("这一批已经有人决定，列表已更新。")
+    if typed["outcome"] not in (holding.LET_IN, holding.REJECT):
+        return _("请选择放行或退回。")
+    if not typed["reason"] or len(typed["reason"]) > _LONGEST:
+        return _("请写明向谁核实、为什么这样决定（500 字以内）。")
+    return ""

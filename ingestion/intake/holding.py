@@ -1,0 +1,146 @@
+"""Deliveries that wait for a person: kept whole, with what is odd about them, until they are let in or rejected.
+
+A layout that drifted (a column gone that every recent delivery had, a header that none had) stops the batch: an update
+under the wrong layout would empty a column without anybody having said so. Nothing of it is in the pool meanwhile; the
+encrypted file stays, and letting it in reads it again from the start.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from chuxiong.audit.record import record
+from chuxiong.kit.problems import Problem
+from chuxiong.work.bell import publish
+from chuxiong.work.jobs import enqueue
+from ingestion.catalog.spec import FeedSpec
+from ingestion.intake.normalising import Mapping
+from ingestion.models import Batch
+
+ALIAS = "intake"
+#: landed deliveries whose layouts count as usual
+_RECENT = 12
+LET_IN, REJECT = "let_in", "reject"
+
+
+class Held(Exception):
+    """The batch must wait; ``problem`` says what is odd and what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+class NotHeld(Exception):
+    """Somebody has decided already, or the batch never waited."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
+    """Remember the batch's layout; raises ``Held`` when it differs from all recent ones of the feed."""
+    columns, unknown = sorted(mapping.columns.values()), sorted(mapping.unknown)
+    with transaction.atomic(using=ALIAS):
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute(
+                "select layout->'columns', layout->'unknown' from ingestion_batch where feed = %s and state = 'landed'"
+                " and layout ? 'columns' order by id desc limit %s",
+                [feed.code, _RECENT],
+            )
+            recent = [(_listed(had), _listed(odd)) for had, odd in cursor.fetchall()]
+        current = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
+        current.layout = {**current.layout, "columns": columns, "unknown": unknown}
+        current.save(using=ALIAS, update_fields=["layout"])
+    batch.layout = current.layout
+    if not recent or batch.layout.get("accepted"):
+        return
+    lost = sorted(set.intersection(*(had for had, _ in recent)) - set(columns))
+    seen: set[str] = set().union(*(odd for _, odd in recent))
+    new = sorted(set(unknown) - seen)
+    if lost or new:
+        raise Held(_drift(batch, feed, lost, new))
+
+
+def _listed(value: Any) -> set[str]:
+    return set(json.loads(value) if isinstance(value, str) else value or [])
+
+
+def _drift(batch: Batch, feed: FeedSpec, lost: list[str], new: list[str]) -> Problem:
+    zh, en = [], []
+    if lost:
+        named = [feed.column(name).headers[0] for name in lost if any(c.name == name for c in feed.columns)]
+        zh.append(f"缺少以往都有的列：{'、'.join(named)}")
+        en.append(f"columns missing that were always there: {', '.join(named)}")
+    if new:
+        zh.append(f"多出从未见过的列：{'、'.join(new)}")
+        en.append(f"headers never seen before: {', '.join(new)}")
+    return Problem(
+        f"{batch.file_name}（表头）",
+        f"表样与近期交付不同：{'；'.join(zh)}",
+        "向提供单位核实：确为新表样的，登记列名或说明理由后放行；导错的，退回并请其重新报送。",
+        f"The layout differs from recent deliveries: {'; '.join(en)}",
+        "Ask the provider: let it in with a reason if the layout is new, reject it if the export was wrong.",
+    )
+
+
+# ---- what a person decides -------------------------------------------------------------------
+
+
+def ask(batch_id: int, outcome: str, *, by: str, office: str, reason: str) -> None:
+    """Queue a person's decision; the process that may write batches carries it out."""
+    payload = {"batch": batch_id, "outcome": outcome, "by": by, "office": office, "reason": reason}
+    enqueue("held_batch", str(batch_id), payload, priority=3)
+
+
+def decide(
+    batch_id: int, outcome: str, *, by: str, reason: str, at: datetime | None = None, office: str = ""
+) -> Batch:
+    """Let a held batch in, or reject it; both with a reason, both on record. Raises ``NotHeld``."""
+    if not reason.strip():
+        raise NotHeld(Problem(f"批次 {batch_id}", "没有写明理由", "写明向谁核实、为什么放行或退回"))
+    moment = at or timezone.now()
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
+        if batch.state != Batch.State.HELD:
+            raise NotHeld(
+                Problem(
+                    f"批次 {batch_id}",
+                    f"当前状态为“{batch.get_state_display()}”，不需要决定",
+                    "只有“已暂扣”的批次可以放行或退回。",
+                )
+            )
+        said = {"outcome": outcome, "by": by, "reason": reason.strip(), "at": moment.isoformat()}
+        batch.layout = {**batch.layout, "decision": said}
+        if outcome == LET_IN:
+            batch.state = Batch.State.RECEIVED
+            batch.layout = {**batch.layout, "accepted": True}
+            enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
+        else:
+            batch.state = Batch.State.REFUSED
+            odd = (batch.problem or {}).get("what", "")
+            batch.problem = {
+                **(batch.problem or {}),
+                "what": f"{odd}。已退回：{reason.strip()}",
+                "cure": "请提供单位更正后重新报送。",
+            }
+        batch.save(using=ALIAS)
+        record(
+            at=moment,
+            actor=by,
+            office=office,
+            action=f"batch.{outcome}",
+            object_kind="batch",
+            object_ref=str(batch.pk),
+            reason=reason.strip(),
+            detail={"feed": batch.feed, "file": batch.file_name},
+            using=ALIAS,
+        )
+        transaction.on_commit(lambda: publish("batch", batch=batch.pk), using=ALIAS)
+    return batch
