@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0002_telemetry'),
+        ('ingestion', "0003_registers"),
     ]
 
     operations = [
