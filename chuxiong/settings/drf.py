@@ -18,7 +18,15 @@ SPECTACULAR_SETTINGS = {
         "supervision.api.schema.introduce",
     ],
     "VERSION": "1.0.0",
-    "TAGS": [{"name": "letters", "description": "反馈函 Feedback letters"}],
+    "TAGS": [
+        {"name": "letters", "description": "反馈函 Feedback letters"},
+        {"name": "tickets", "description": "数据问题单 Data tickets"},
+    ],
+    # Two things are answered, each in its own words.
+    "ENUM_NAME_OVERRIDES": {
+        "LetterAnswerEnum": "supervision.models.Letter.Answer",
+        "TicketAnswerEnum": "ingestion.models.DataTicket.Answer",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

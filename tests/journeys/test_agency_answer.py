@@ -179,6 +179,9 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/letters/{number}",
         "/api/v1/letters/{number}/acknowledge",
         "/api/v1/letters/{number}/answer",
+        "/api/v1/tickets",
+        "/api/v1/tickets/{ticket}",
+        "/api/v1/tickets/{ticket}/answer",
     }
 
 
