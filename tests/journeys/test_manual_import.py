@@ -324,6 +324,11 @@ def test_without_agreement_nothing_is_kept_and_a_field_outside_it_is_refused(cle
     manual = seen(clerk, manual.pk)
     assert manual.state == "stopped" and "失效" in manual.problem["what"] and manual.problem["cure"]
     assert not Batch.objects.using("intake").exists()
+    # Renewed, it goes on where it stopped.
+    Agreement.objects.using("owner").filter(number=f"T-{FEED}").update(ended_on=None)
+    manual = imported(clerk, manual)
+    assert (manual.state, manual.problem, manual.batch.state) == ("handed", None, "landed")
+    Agreement.objects.using("owner").filter(number=f"T-{FEED}").update(ended_on=TODAY - timedelta(days=1))
     before = ManualImport.objects.using("intake").count()
     with pytest.raises(Refused, match="失效"):
         upload(clerk, content)
