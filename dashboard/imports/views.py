@@ -175,7 +175,8 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
     revision = post.get("revision", "")
     number = int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 9 else 0
     typed: list[str] | None = None
-    if selectors.import_of(who, manual) is None:
+    found = selectors.import_of(who, manual)
+    if found is None:
         raise Http404
     try:
         match act:
@@ -190,7 +191,10 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
                     request,
                     "imports",
                     title=_("按全量导入？"),
-                    consequence=_("数据池里有、文件里没有的记录将在这次入库时终止，相关线索会随之更正。"),
+                    consequence=_(
+                        "数据池里有、文件里没有的记录将在这次入库时终止，相关线索会随之更正；被隔离的 %(n)s 行，其原有记录也会终止。"
+                    )
+                    % {"n": found.tally.get("quarantined", 0)},
                     verb=_("按全量导入"),
                     back=reverse("imports:import", args=[manual]),
                 )

@@ -235,6 +235,11 @@ def start(
             raise Refused("“数据截至”不能晚于今天", "“covers until” cannot lie in the future")
         if snapshot and feed.load_mode != "snapshot":
             raise Refused("该数据源不是全量报送，不能按全量导入", "this feed is not delivered as a whole")
+        if snapshot and manual.tally["received"] == manual.tally["quarantined"]:
+            raise Refused(
+                "没有一行合格，不能按全量导入：原有记录会全部终止",
+                "no row is sound: imported as the whole it would end every record there is",
+            )
         if remember:
             _register(manual, chosen, feed, by, at)
         manual.state, manual.started_at, manual.problem, manual.ended_at = State.QUEUED, at, None, None
