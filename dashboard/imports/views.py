@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, BinaryIO, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from chuxiong.accounts.refused import Refused
-from dashboard.accounts.page import allowed, said
+from dashboard.accounts.page import allowed, ask, confirmed, said
 from dashboard.desk.page import page, person, pick
 from dashboard.imports.preview import drawn
 from dashboard.imports.words import LOOK, state_of
@@ -84,12 +86,14 @@ def new(request: HttpRequest) -> HttpResponse:
                 refused = said(error)
             else:
                 return redirect("imports:import", manual=made.pk)
+    # The server may be set to take less; the form's own fields need some room, too.
+    most = min(bounds().upload_bytes, settings.REQUEST_BODY_MAX - (1 << 20))
     context = {
         "feeds": _feeds(),
         "feed": feed,
         "refused": refused,
-        "most": bounds().upload_bytes,
-        "most_mb": bounds().upload_bytes >> 20,
+        "most": most,
+        "most_mb": most >> 20,
         "keep_days": bounds().keep_hours // 24,
     }
     return page(request, "imports/new.html", "imports", context, 400 if refused else 200)
@@ -122,11 +126,11 @@ def _page(
         "may_release": who.may("batch.release"),
         **_news(found),
     }
-    if found.state in (State.CHOOSING, State.READY):
+    if found.state in (State.CHOOSING, *actions.CHECKED):
         document = actions.open_preview(found, by=who, at=timezone.now())
         if document is not None:
             context |= drawn(found, document, typed)
-    if found.state in (State.CHOOSING, State.READY, State.CHECKING):
+    if found.state in (State.CHOOSING, State.CHECKING, *actions.CHECKED):
         context["feeds"] = _feeds()
     if found.batch_id and state_of(found)[0] in ("landed", "held", "refused", "repeated"):
         context["receipt"] = selectors.receipt_of(who, found.batch_id)
@@ -171,7 +175,8 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
     revision = post.get("revision", "")
     number = int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 9 else 0
     typed: list[str] | None = None
-    if selectors.import_of(who, manual) is None:
+    found = selectors.import_of(who, manual)
+    if found is None:
         raise Http404
     try:
         match act:
@@ -180,6 +185,19 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
             case "columns":
                 typed = [v[:60] for v in post.getlist("column")]
                 actions.choose_columns(manual, choices=typed, revision=number, by=who, at=now)
+            case "start" if post.get("snapshot") and not confirmed(request):
+                # Whatever the file lacks ends: that is asked once more.
+                return ask(
+                    request,
+                    "imports",
+                    title=_("按全量导入？"),
+                    consequence=_(
+                        "数据池里有、文件里没有的记录将在这次入库时终止，相关线索会随之更正；被隔离的 %(n)s 行，其原有记录也会终止。"
+                    )
+                    % {"n": found.tally.get("quarantined", 0)},
+                    verb=_("按全量导入"),
+                    back=reverse("imports:import", args=[manual]),
+                )
             case "start":
                 covers, wrong = _day(post.get("covers_until", ""))
                 if wrong:

@@ -29,7 +29,9 @@ from ingestion.selectors import catalog
 
 State = ManualImport.State
 #: one may still cancel
-OPEN = (State.CHECKING, State.CHOOSING, State.READY, State.QUEUED, State.HANDED)
+OPEN = (State.CHECKING, State.CHOOSING, State.READY, State.STOPPED, State.QUEUED, State.HANDED)
+#: checked: columns may be chosen again, the import may be started (again, where it was not permitted)
+CHECKED = (State.READY, State.STOPPED)
 
 
 def _noted(by: Person, at: datetime, action: str, kind: str, ref: object, **more: Any) -> None:
@@ -155,7 +157,7 @@ def choose_feed(manual_id: int, *, feed: str, by: Person, at: datetime) -> None:
     _permitted(feed, (), at)
     with _held(by, manual_id) as manual:
         _own(by, manual)
-        if manual.state not in (State.CHOOSING, State.READY, State.CHECKING):
+        if manual.state not in (State.CHOOSING, State.CHECKING, *CHECKED):
             raise _gone_on(manual)
         if manual.feed == feed and manual.state != State.CHOOSING:
             return
@@ -167,7 +169,7 @@ def choose_columns(manual_id: int, *, choices: list[str], revision: int, by: Per
     """Say which column of the file is which of the feed; it is checked anew. The same choice again changes nothing."""
     with _held(by, manual_id) as manual:
         _own(by, manual)
-        if manual.state != State.READY:
+        if manual.state not in CHECKED:
             raise _gone_on(manual)
         if manual.revision != revision:
             raise Refused(
@@ -219,7 +221,7 @@ def start(
         _own(by, manual)
         if manual.state in (State.QUEUED, State.HANDED) and manual.revision == revision:
             return
-        if manual.state != State.READY:
+        if manual.state not in CHECKED:
             raise _gone_on(manual)
         if manual.revision != revision:
             raise Refused(
@@ -233,11 +235,16 @@ def start(
             raise Refused("“数据截至”不能晚于今天", "“covers until” cannot lie in the future")
         if snapshot and feed.load_mode != "snapshot":
             raise Refused("该数据源不是全量报送，不能按全量导入", "this feed is not delivered as a whole")
+        if snapshot and manual.tally["received"] == manual.tally["quarantined"]:
+            raise Refused(
+                "没有一行合格，不能按全量导入：原有记录会全部终止",
+                "no row is sound: imported as the whole it would end every record there is",
+            )
         if remember:
             _register(manual, chosen, feed, by, at)
-        manual.state, manual.started_at = State.QUEUED, at
+        manual.state, manual.started_at, manual.problem, manual.ended_at = State.QUEUED, at, None, None
         manual.covers_until, manual.snapshot = covers_until, snapshot
-        manual.save(update_fields=["state", "started_at", "covers_until", "snapshot"])
+        manual.save(update_fields=["state", "started_at", "problem", "ended_at", "covers_until", "snapshot"])
         enqueue("import_hand_over", str(manual.pk), {"import": manual.pk}, priority=3)
         _noted(
             by, at, "import.start", "import", manual.pk,
@@ -404,7 +411,7 @@ def error_receipt(
             detail={"feed": batch.feed, "rows": batch.quarantined},
         )  # fmt: skip
         ErrorReceipt.objects.create(
-            batch=batch, person=by.username, person_name=by.name, at=at, reason=reason.strip()[:200],
+            batch=batch, person=by.username, person_name=by.name, at=at, reason=without_identifiers(reason.strip())[:200],
             rows=batch.quarantined,
         )  # fmt: skip
         write(catalog()[batch.feed], batch, open_rows(batch))

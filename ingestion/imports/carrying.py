@@ -68,7 +68,7 @@ def _not_permitted(manual: ManualImport, feed: FeedSpec, why: str) -> Problem:
     return Problem(
         place=manual.file_name,
         what=f"不能接收数据源 {feed.code}（{feed.title.zh}）的文件：{why}",
-        cure="补充或续签数据协议，或把协议未约定的列改为“不接收”，再重新导入；数据池未变。",
+        cure="补充或续签数据协议，或把协议未约定的列改为“不接收”，再点导入；数据池未变。",
     )
 
 
@@ -122,6 +122,6 @@ def expire(manual_id: int, *, at: datetime) -> None:
         if manual.state not in open_states:
             return
         files.destroy(manual, using=ALIAS)
-        if manual.state not in (State.UNREADABLE, State.STOPPED):
+        if manual.state != State.UNREADABLE:
             manual.state, manual.ended_at = State.EXPIRED, at
             manual.save(using=ALIAS, update_fields=["state", "ended_at"])

@@ -324,6 +324,11 @@ def test_without_agreement_nothing_is_kept_and_a_field_outside_it_is_refused(cle
     manual = seen(clerk, manual.pk)
     assert manual.state == "stopped" and "失效" in manual.problem["what"] and manual.problem["cure"]
     assert not Batch.objects.using("intake").exists()
+    # Renewed, it goes on where it stopped.
+    Agreement.objects.using("owner").filter(number=f"T-{FEED}").update(ended_on=None)
+    manual = imported(clerk, manual)
+    assert (manual.state, manual.problem, manual.batch.state) == ("handed", None, "landed")
+    Agreement.objects.using("owner").filter(number=f"T-{FEED}").update(ended_on=TODAY - timedelta(days=1))
     before = ManualImport.objects.using("intake").count()
     with pytest.raises(Refused, match="失效"):
         upload(clerk, content)
@@ -428,6 +433,25 @@ def test_a_thin_file_is_held_and_let_in_with_a_reason(clerk, monkeypatch):
         actions.release(manual.pk, by=clerk, at=NOW, reason="单位确认当月仅一人")
     work()
     assert seen(clerk, manual.pk).batch.state == "landed" and failed_jobs() == []
+
+
+def test_a_whole_ends_what_it_lacks_but_never_everything(clerk):
+    feed = "ed_school_staff"
+    first = catalog()[feed].column("citizen_id").headers[0]
+    heads = [c.headers[0] for c in catalog()[feed].delivered if c.required]
+
+    def staff(*numbers: str) -> bytes:
+        lines = [",".join(heads), *(",".join(n if h == first else "赵样本" for h in heads) for n in numbers)]
+        return "\n".join(lines).encode()
+
+    imported(clerk, upload(clerk, staff(citizen(1), citizen(2)), feed=feed))
+    manual = upload(clerk, staff("1"), feed=feed)
+    with pytest.raises(Refused, match="没有一行合格"):
+        actions.start(manual.pk, revision=manual.revision, by=clerk, at=NOW, snapshot=True)
+    manual = imported(clerk, upload(clerk, staff(citizen(2), citizen(3)), feed=feed), snapshot=True)
+    assert (manual.batch.loaded, manual.batch.unchanged, manual.batch.removed) == (1, 1, 1)
+    receipt = selectors.receipt_of(clerk, manual.batch_id)
+    assert (receipt.new, receipt.changed) == (1, 0)
 
 
 def test_a_template_is_read_from_its_fifth_row(clerk):
