@@ -453,7 +453,10 @@ def test_a_refusal_says_what_is_missing_and_whom_to_ask(world, language, named, 
 
 
 #: door → what its entry in the navigation links to
-_ENTRIES = {"desk:queue": "/", "desk:enter": "/clues/new", "desk:alarms": "/alarms", "desk:feeds": "/feeds"}
+_ENTRIES = {
+    "desk:queue": "/", "desk:enter": "/clues/new", "desk:alarms": "/alarms", "desk:feeds": "/feeds",
+    "water:rivers": "/rivers", "cameras:cameras": "/cameras",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", GROUPS["people"])
