@@ -17,8 +17,8 @@ def test_vendored_files_are_those_of_the_manifest():
     found = {
         path.relative_to(VENDOR).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in VENDOR.rglob("*")
-        if path.is_file() and path.name != "MANIFEST.json"
+        if path.is_file() and path != VENDOR / "MANIFEST.json"
     }
     assert found == listed
-    for path in VENDOR.rglob("*.js"):
+    for path in (p for p in VENDOR.rglob("*.js") if p.is_file()):
         assert "sourceMappingURL" not in path.read_text(encoding="utf-8", errors="replace"), path
