@@ -92,7 +92,7 @@ class _Outfall:
 #: kilometre marks given out to outfalls, by county
 _SITES = {
     "532324": [("LCJ", km) for km in (12.5, 21.0, 35.5, 44.0)],
-    "532301": [("QLH", 14.0), ("LCJ", 60.5), ("LCJ", 78.5), ("QLH", 25.5), ("LCJ", 66.0), ("LCJ", 84.0), ("LCJ", 90.5), ("QLH", 30.0)],
+    "532301": [("QLH", 14.0), ("LCJ", 72.4), ("LCJ", 60.5), ("LCJ", 78.5), ("QLH", 25.5), ("LCJ", 66.0), ("LCJ", 84.0), ("LCJ", 90.5), ("QLH", 30.0)],
     "532323": [("LCJ", km) for km in (101.0, 108.5, 119.0, 131.0)],
     "532328": [("LCJ", km) for km in (147.0, 158.5, 174.0, 183.5)],
 }  # fmt: skip

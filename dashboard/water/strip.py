@@ -113,7 +113,10 @@ def items_of(view: RiverView, matters: RiverMatters, person: Person) -> list[Ite
     found: list[Item] = []
     by_device = {p.mn: p for p in view.places if p.mn}
     for place in view.places:
-        if place.kind in ("section", "station"):
+        if place.kind != "tributary" and not view.sees(place):
+            kind, glyph = ("outfall", "▽") if place.kind == "outfall" else ("section", "○")
+            found.append(_item(place, kind, _("读数不在您的范围内"), "none", glyph, ""))
+        elif place.kind in ("section", "station"):
             found.append(_section(view, place))
         elif place.kind == "outfall":
             found.append(_outfall(view, place))

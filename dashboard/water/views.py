@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -20,20 +19,27 @@ from ingestion import selectors as ingestion
 from ingestion.water import selectors as water
 from supervision import selectors as supervision
 
+#: so many rivers find room as buttons beside the title
+_FEW = 6
+
 
 @allowed("clue.read")
 @require_safe
 def rivers(request: HttpRequest) -> HttpResponse:
-    """Straight on to the only river; else the list."""
+    """The first river, with the others a press away; the list where there are many."""
     found = water.rivers()
-    if len(found) == 1:
-        return redirect("water:river", river=found[0].code)
+    if 0 < len(found) <= _FEW:
+        return _river(request, found[0].code)
     return page(request, "water/rivers.html", "rivers", {"rivers": found})
 
 
 @allowed("clue.read")
 @require_safe
 def river(request: HttpRequest, river: str) -> HttpResponse:
+    return _river(request, river)
+
+
+def _river(request: HttpRequest, river: str) -> HttpResponse:
     at, who = timezone.now(), person(request)
     found = supervision.river_page(who, river, at=at)
     if found is None:

@@ -112,6 +112,8 @@ class RiverView:
     cameras: list[Camera]
     #: readings and problems are those since then
     since: datetime
+    #: counties whose readings the person may see
+    reach: frozenset[str]
     sections: dict[str, SectionState] = field(default_factory=dict)
     outfalls: dict[str, OutfallState] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -120,6 +122,9 @@ class RiverView:
     problems_off_line: int = 0
     #: feed → why its records are not shown
     stopped: dict[str, str] = field(default_factory=dict)
+
+    def sees(self, place: RiverPlace) -> bool:
+        return not place.county or place.county in self.reach
 
     def county_at(self, km: float) -> str:
         return next((s["county"] for s in reversed(self.river.stretches) if s["from_km"] <= km), "")
@@ -178,10 +183,12 @@ def river_view(person: Person, code: str, *, at: datetime) -> RiverView | None:
             places_of(found, on=today),
             list(found.cameras.exclude(status="removed").order_by("km", "code")),
             since,
+            frozenset(person.office_codes),
             stopped=stopped,
         )
-        view.sections = _section_states([p for p in view.places if p.kind == "section"], since, at)
-        view.outfalls = _outfall_states([p.mn for p in view.places if p.mn], since, at)
+        seen = [p for p in view.places if view.sees(p)]
+        view.sections = _section_states([p for p in seen if p.kind == "section"], since, at)
+        view.outfalls = _outfall_states([p.mn for p in seen if p.mn], since, at)
         _problems(view, since)
     return view
 

@@ -25,7 +25,7 @@ def _view(length: float) -> RiverView:
         {"from_km": half, "to_km": length, "county": "532302", "zh": "下段", "en": "Lower", "codes": []},
     ]
     river = River(code="SL", name_zh="示例河", name_en="Example", names=[], stretches=stretches)
-    return RiverView(river, RiverLine((Mark(101, 25, 0), Mark(102, 25, length))), [], [], NOW)
+    return RiverView(river, RiverLine((Mark(101, 25, 0), Mark(102, 25, length))), [], [], NOW, frozenset())
 
 
 def _items(dice: random.Random, length: float, count: int) -> list[Item]:

@@ -564,6 +564,7 @@ _ENTRIES = {
     "desk:queue": "/", "desk:enter": "/clues/new", "desk:alarms": "/alarms", "desk:feeds": "/feeds",
     "sources:health": "/sources/", "sources:tickets": "/sources/tickets", "sources:catalogue": "/sources/catalogue",
     "sources:agreements": "/sources/agreements",
+    "water:rivers": "/rivers", "cameras:cameras": "/cameras",
 }  # fmt: skip
 
 

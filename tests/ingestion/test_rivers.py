@@ -223,3 +223,16 @@ def test_a_county_learns_nothing_of_outfalls_of_another(rivers):
     )
     own = {c.code: (c.own.value, c.highest) for c in traced.found.candidates}
     assert own["P1"] == ("not_seen", None) and own["P2"][0] == "yes"
+
+
+def test_a_countys_river_page_holds_readings_of_its_own_places_alone(rivers):
+    text = GOOD.replace("MN-ONE", f'"{"5" * 20}0001"').replace("MN-TWO", f'"{"5" * 20}0002"')
+    register(read(text, name="r"), name="r")
+    _readings()
+    view = water.river_view(rivers["lu"], "SL", at=NOW)
+    assert set(view.outfalls) == {"5" * 20 + "0002"}
+    assert [p.code for p in view.places if view.sees(p)] == ["P2", "Z1", "D2"]
+    assert set(water.river_view(rivers["tester"], "SL", at=NOW).outfalls) == {
+        "5" * 20 + "0001",
+        "5" * 20 + "0002",
+    }

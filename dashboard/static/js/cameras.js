@@ -33,7 +33,8 @@ class Tile {
 
   async start() {
     this.stop();
-    this.state("asking");
+    // While it is tried again the tile goes on saying that there is no signal.
+    if (!this.tries) this.state("asking");
     clearTimeout(this.timer);
     const body = new FormData();
     body.set("csrfmiddlewaretoken", token);
