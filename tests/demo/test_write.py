@@ -295,6 +295,8 @@ def test_manifest_goes_day_by_day(written: tuple[Path, Summary]) -> None:
     assert [line["order"] for line in manifest] == list(range(1, len(manifest) + 1))
     assert [line["day"] for line in manifest] == sorted(line["day"] for line in manifest)
     assert {line["day"] for line in manifest} == {0, 1, 2}
+    # By feed and name a batch is found again.
+    assert len({(line["feed"], Path(line["file"]).name) for line in manifest}) == len(manifest)
     for line in manifest:
         stamp = f"{TODAY + timedelta(days=line['day']):%Y%m%d}_"
         assert line["file"].startswith(stamp)
@@ -320,6 +322,53 @@ def test_judgments_state_their_amounts(written: tuple[Path, Summary]) -> None:
         assert line["case_no"] in text
         assert all(order["kind"][-2:] in text for order in line["measures"]["orders"])
     assert kinds == {"责令退赔", "追缴", "发还", "没收"}
+
+
+def test_the_same_people_and_firms_stand_in_many_feeds(
+    written: tuple[Path, Summary], taken_in: dict[str, tuple[pl.DataFrame, pl.DataFrame, int] | None]
+) -> None:
+    out, _ = written
+
+    def values(feed: str, *columns: str) -> set[str]:
+        found: set[str] = set()
+        for line in _lines(out / "manifest.jsonl"):
+            read = taken_in[line["file"]]
+            if line["feed"] == feed and read:
+                for column in columns:
+                    found |= set(read[0][column].drop_nulls().to_list())
+        return found
+
+    inhabitants = values("ps_population_death", "citizen_id")
+    assert len(inhabitants) > 1_000
+    for feed, column in (
+        ("hr_social_insurance", "citizen_id"),
+        ("ca_social_assistance", "citizen_id"),
+        ("mi_settlement", "citizen_id"),
+        ("hh_death_certificate", "citizen_id"),
+        ("ed_school_staff", "citizen_id"),
+        ("mr_enterprise", "legal_rep_id"),
+        ("ct_enforcement", "respondent_id"),
+        ("ps_traffic_accident", "citizen_id"),
+    ):
+        assert len(values(feed, column) & inhabitants) > 0.8 * len(values(feed, column)), feed
+    registered = values("mr_enterprise", "uscc")
+    for feed, column in (
+        ("hr_social_insurance", "employer_uscc"),
+        ("tx_levy", "taxpayer_uscc"),
+        ("wr_water_abstraction", "holder_uscc"),
+        ("ee_discharge_permit", "uscc"),
+        ("hr_wage_arrears", "employer_uscc"),
+    ):
+        assert len(values(feed, column) & registered) > 0.8 * len(values(feed, column)), feed
+    # Homes of debtors stand in the real-estate register under the same number.
+    assert len(values("ct_enforcement", "parcel_unit_no") & values("nr_real_estate", "parcel_unit_no")) >= 12
+
+
+def test_planned_cases_have_hits_and_most_have_near_misses(written: tuple[Path, Summary]) -> None:
+    _, summary = written
+    assert len(summary.planned) >= 15
+    for model, classes in summary.planned.items():
+        assert classes.get("hit", 0) >= 2, model
 
 
 def test_wrong_calls_say_what_to_do(tmp_path: Path) -> None:
