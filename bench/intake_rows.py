@@ -46,7 +46,9 @@ def _block(start: int, count: int, *, seed: int, persons: int, first_month: int)
     number = _numbers(person, seed)
     faulty = draw.integers(0, FAULTY, count) == 0
     last = number.astype("U18")
-    wrong = np.where(faulty, np.char.add(last.astype("U17"), np.where(last.view("U1")[17::18] == "0", "1", "0")), last)
+    wrong = np.where(
+        faulty, np.char.add(last.astype("U17"), np.where(last.view("U1")[17::18] == "0", "1", "0")), last
+    )
     fen = draw.integers(5_000, 900_000, count)
     day = np.datetime64("2026-01-05") + draw.integers(0, 20, count).astype("timedelta64[D]")
     year, of_year = 2019 + month // 12, month % 12 + 1
@@ -69,7 +71,9 @@ def _block(start: int, count: int, *, seed: int, persons: int, first_month: int)
         "更新时间": np.char.add(day.astype("U10"), " 09:30:00"),
         "说明": _REMARKS[draw.integers(0, len(_REMARKS), count)],
     }  # fmt: skip
-    return pl.DataFrame({name: pl.Series(name, values.tolist(), dtype=pl.String) for name, values in columns.items()})
+    return pl.DataFrame(
+        {name: pl.Series(name, values.tolist(), dtype=pl.String) for name, values in columns.items()}
+    )
 
 
 def _numbers(person: Any, seed: int) -> Any:

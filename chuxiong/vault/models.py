@@ -23,7 +23,9 @@ class Identifier(models.Model):
 
     class Meta:
         # The token is of kind and value, so it needs no kind beside it; refs are read from the index alone.
-        constraints = [models.UniqueConstraint(fields=["lookup"], include=["ref"], name="identifier_by_lookup")]
+        constraints = [
+            models.UniqueConstraint(fields=["lookup"], include=["ref"], name="identifier_by_lookup")
+        ]
         indexes = [
             models.Index(
                 fields=["mask_token"], condition=models.Q(mask_token__isnull=False), name="identifier_by_mask"

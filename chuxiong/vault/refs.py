@@ -70,9 +70,7 @@ def mint(connection: BaseDatabaseWrapper, kind: str, values: Sequence[str]) -> d
 
 def find(connection: BaseDatabaseWrapper, kind: str, value: str) -> uuid.UUID | None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select ref from vault_identifier where lookup = %s", [keys().token(kind, value)]
-        )
+        cursor.execute("select ref from vault_identifier where lookup = %s", [keys().token(kind, value)])
         row = cursor.fetchone()
     return row[0] if row else None
 
@@ -222,7 +220,9 @@ def _masks(ring: Keys, values: list[str], kind: str) -> pl.Series:
 
 def _public_facts(values: pl.Series, kind: str) -> list[pl.Series]:
     """What rules need without the number: birth date, sex, division of citizen numbers; empty for others."""
-    person = values.str.contains(_CITIZEN) if kind == PERSON else pl.Series([False]).new_from_index(0, len(values))
+    person = (
+        values.str.contains(_CITIZEN) if kind == PERSON else pl.Series([False]).new_from_index(0, len(values))
+    )
     shaped = values.set(~person, None)
     odd = shaped.str.slice(16, 1).cast(pl.UInt8, strict=False) % 2 == 1
     return [

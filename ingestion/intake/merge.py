@@ -261,7 +261,7 @@ def _touch(cursor: Any, feed: FeedSpec, number: int) -> None:
             kinds = " ".join("when %s then %s" for _ in _MENTIONED)
             kind, ref = f"case m.found[1] {kinds} end", "m.found[2]"
             found = (
-                f' cross join lateral regexp_matches(v."{column.name}", \'〔({"|".join(_MENTIONED)}):([0-9a-f-]{{36}})〕\','
+                f" cross join lateral regexp_matches(v.\"{column.name}\", '〔({'|'.join(_MENTIONED)}):([0-9a-f-]{{36}})〕',"
                 " 'g') as m(found)"
             )
             parameters = [part for pair in _MENTIONED.items() for part in pair]

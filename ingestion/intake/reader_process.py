@@ -48,7 +48,11 @@ class Refusal(Exception):
 
 
 def main() -> None:
-    request = json.loads(sys.stdin.buffer.readline())
+    answer(json.loads(sys.stdin.buffer.readline()), sys.stdout.buffer)
+
+
+def answer(request: dict[str, Any], stdout: Any) -> None:
+    """Read one file under the request's limits and end this process."""
     limits = request["limits"]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 5))
@@ -60,7 +64,7 @@ def main() -> None:
     sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        _read(request, sys.stdout.buffer)
+        _read(request, stdout)
     except Refusal as refusal:
         _refuse(report, refusal.what, refusal.cure)
     except MemoryError:
@@ -198,7 +202,8 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        # Whatever a damaged directory makes of itself: another version, an impossible place.
         raise Refusal("压缩结构损坏，不是完好的 XLSX", "请重新导出并重发") from error
     names = {m.filename for m in members}
     if "xl/workbook.xml" not in names:
@@ -375,12 +380,17 @@ def _label(cell: str | None) -> str:
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
+    # The two columns that the reader adds itself have their names.
+    taken = {"row_no", "ragged"}
     found = []
     for index, label in enumerate(labels):
         name = label or f"第{index + 1}列"
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        number, free = 1, name
+        while free in taken:
+            number += 1
+            free = f"{name}#{number}"
+        taken.add(free)
+        found.append(free)
     return found
 
 
@@ -577,14 +587,8 @@ def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
     with open(path, encoding="utf-8") as source:
         for line in source:
             raw.append(line.rstrip("\n"))
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if isinstance(row, dict):
-                headers |= dict.fromkeys(str(k) for k in row)
-            else:
-                row = None
+            row = _json_object(line)
+            headers |= dict.fromkeys(row or ())
             rows.append(row)
     if not headers:
         raise Refusal("看起来是 JSON，但没有一行是完整的对象", "请导出为每行一个对象的 JSON Lines")
@@ -597,7 +601,18 @@ def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
             bad = [raw[at + i] if r is None else None for i, r in enumerate(part)]
             yield columns, list(range(at + 1, at + 1 + len(part))), bad
 
-    return {"headers": names, "header_row": 0, "encoding": encoding, "sheet": ""}, batches()
+    return {"headers": _distinct(names), "header_row": 0, "encoding": encoding, "sheet": ""}, batches()
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    """None for what is no object, nested deeper than any table, or holds half a character."""
+    try:
+        row = json.loads(line)
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _json_cell(value: Any) -> str | None:

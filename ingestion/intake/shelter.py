@@ -53,7 +53,11 @@ def _refs(values: pl.Series, kind: str, mint: Mint) -> pl.Series:
     if len(known) == len(values):
         return refs.alias(values.name)
     pairs = pl.DataFrame({"value": known, "ref": refs})
-    return values.to_frame("value").join(pairs, on="value", how="left", maintain_order="left")["ref"].alias(values.name)
+    return (
+        values.to_frame("value")
+        .join(pairs, on="value", how="left", maintain_order="left")["ref"]
+        .alias(values.name)
+    )
 
 
 def _in_order(refs: Mapping[str, UUID] | pl.Series, values: pl.Series) -> pl.Series:

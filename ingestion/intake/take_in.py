@@ -197,7 +197,9 @@ def _quarantine(batch: Batch, chunk: pl.DataFrame, bad: pl.DataFrame, data_key: 
     lines = csv.writer(out)
     for original in originals.iter_rows(named=True):
         number = original.pop("row_no")
-        sealed = envelope.seal_text(json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}")
+        sealed = envelope.seal_text(
+            json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}"
+        )
         lines.writerow(
             [batch.pk, number, json.dumps(reasons[number], ensure_ascii=False), f"\\x{sealed.hex()}"]
         )
