@@ -216,7 +216,7 @@ def _lying_zip() -> bytes:
 def _entities() -> bytes:
     names = "abcdefghij"
     lines = [f'<!ENTITY a "{"x" * 1000}">'] + [
-        f'<!ENTITY {name} "{f"&{before};" * 20}">' for before, name in zip(names, names[1:], strict=False)
+        f'<!ENTITY {name} "{f"&{before};" * 20}">' for before, name in itertools.pairwise(names)
     ]
     row = b'<row r="1"><c r="A1" t="inlineStr"><is><t>&j;</t></is></c></row>'
     return f"<!DOCTYPE x [{''.join(lines)}]>".encode() + malformed.SHEET + row + _TAIL
