@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from queue import Empty, Full, Queue
@@ -61,8 +62,6 @@ def ahead(items: Iterator[T], *, most: int = 1) -> Iterator[T]:
     finally:
         left.set()
         while thread.is_alive():
-            try:
+            with contextlib.suppress(Empty):
                 ready.get_nowait()
-            except Empty:
-                pass
             thread.join(0.05)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import polars as pl
@@ -13,7 +13,7 @@ from chuxiong.kit.credit_code import is_valid
 from ingestion.catalog.spec import FeedSpec
 
 #: kind, distinct values → refs: by value, or as a column in the same order
-Mint = Callable[[str, Sequence[str]], Mapping[str, UUID] | pl.Series]
+Mint = Callable[[str, pl.Series], Mapping[str, UUID] | pl.Series]
 #: the kind of a number within a text that has the shape of a citizen number and a wrong check character. It may be a
 #: person's with one slip, so it does not stay in the clear; it may be anybody's, so it names no person.
 DOUBTFUL = "doubtful_id"

@@ -24,7 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--forever", action="store_true")
-        parser.add_argument("--quick", action="store_true", help="只处理片刻即完、他人等待的作业（入库、预警）")
+        parser.add_argument(
+            "--quick", action="store_true", help="只处理片刻即完、他人等待的作业（入库、预警）"
+        )
 
         parser.add_argument("--mark", type=Path, help="每次查看时更新的文件，供健康检查")
 
