@@ -35,6 +35,26 @@ def at_least(name: str, value: float, unit: str, target: float) -> Figure:
     return Figure(name, value, unit, target, value >= target)
 
 
+def processor_of(root: int) -> float:
+    """Processor seconds of a process and all below it that live."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(place.name))
+            ticks[int(place.name)] = int(fields[11]) + int(fields[12])
+    found, left = 0, [root]
+    while left:
+        number = left.pop()
+        found += ticks.get(number, 0)
+        left += children.get(number, [])
+    return found / os.sysconf("SC_CLK_TCK")
+
+
 def write(name: str, figures: list[Figure], *, notes: dict[str, object] | None = None) -> int:
     """Print and store the figures; returns the exit code (0 when every target was met)."""
     table = Table("figure", "value", "unit", "peer", "target", "ok", title=name)

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.report import ROOT, Figure, at_least, at_most, write
+from bench.report import ROOT, Figure, at_least, at_most, processor_of, write
 
 RATE, SECONDS, DEVICES, CONNECTIONS = 2000, 30, 2000, 40
 #: packets sent before measuring
@@ -77,7 +77,7 @@ def _start(running: Any, children: list[subprocess.Popen[str]], command: list[st
     child = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
-        env=running.of_duty("worker")
+        env=running.of_duty("alarms" if "--quick" in command else "worker")
         | {"DJANGO_SETTINGS_MODULE": "chuxiong.settings", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE if command[0] == "manage.py" else log,
         stderr=log,
@@ -140,15 +140,20 @@ def _measure(running: Any, children: list[subprocess.Popen[str]], rate: int, sec
         "--loglevel",
         "warning",
     ]
-    for name in ("a", "b"):
-        _start(running, children, [*celery, "-n", f"{name}@bench", "--without-gossip", "--without-mingle"])
+    worker = _start(running, children, [*celery, "-n", "a@bench", "--without-gossip", "--without-mingle"])
+    alarms = _start(running, children, ["manage.py", "work", "--forever", "--quick"])
     port = json.loads(listener.stdout.readline())["port"]  # type: ignore[union-attr]
     _warm(port, start)
+    database_before = processor_of(running.postgres.process.pid)
     watch = _Watch()
     watch.start()
     lines = share_out(pieces, CONNECTIONS)
     sending = asyncio.run(send(lines, host="127.0.0.1", port=port, rate=rate * 1.05, wait=20, seed=seed))
-    usage = _usage(listener.pid)
+    usage = _usage(listener.pid) | {
+        "worker": _usage(worker.pid)["cpu"],
+        "alarms": _usage(alarms.pid)["cpu"],
+        "database": processor_of(running.postgres.process.pid) - database_before,
+    }
     wanted = {p.device for p in loud}
     watch.finish(wanted, seconds=30)
     listener.terminate()
@@ -209,6 +214,9 @@ def _figures(
         Figure("times that reading stood still", report["pauses"], ""),
         Figure("listener: peak memory", usage["memory"], "MiB"),
         Figure("listener: processor", round(usage["cpu"], 1), "s"),
+        Figure("rules: processor", round(usage["worker"], 1), "s"),
+        Figure("alarms: processor", round(usage["alarms"], 1), "s"),
+        Figure("database: processor", round(usage["database"], 1), "s"),
         Figure("sender: processor", round(resource.getrusage(resource.RUSAGE_SELF).ru_utime, 1), "s"),
     ]
 

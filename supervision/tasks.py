@@ -13,8 +13,9 @@ from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 
-#: A stream lands every second: rules that read it run once for several landings, alarms at each.
-_STREAM_PAUSE_SECONDS = 5
+#: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
+#: for whole averaging periods anyway, and each run looks at every device that has sent something.
+_STREAM_PAUSE_SECONDS = 30
 
 
 @handler("landed")

@@ -211,6 +211,9 @@ class Up:
             arguments = ["telemetry", "listen", "--port", str(self.options.telemetry)]
             listen = [sys.executable, "manage.py", *arguments]
             children.append(self._child("telemetry", listen, running.of_duty("listener")))
+            # Alarms wait neither for a rule nor for a large file.
+            quick = [sys.executable, "manage.py", "work", "--forever", "--quick"]
+            children.append(self._child("alarms", quick, running.of_duty("alarms")))
         return children
 
     def _page(self, name: str, environment: dict[str, str]) -> Child:

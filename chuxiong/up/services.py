@@ -26,6 +26,7 @@ DUTIES = {
     "beat": ("worker",),
     "front": ("web",),
     "listener": ("intake",),
+    "alarms": ("worker",),
 }
 #: What the outside machine's face does without: nothing it shows holds an identifier.
 _NOT_FOR_THE_FRONT = {"CHUXIONG_VAULT_KEYS"}
@@ -47,7 +48,7 @@ def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
     }
     if duty == "front":
         kept = {k: v for k, v in kept.items() if k not in _NOT_FOR_THE_FRONT} | {"CHUXIONG_FACE": "front"}
-    role = {"beat": "worker", "front": "web", "listener": "intake"}.get(duty, duty)
+    role = {"beat": "worker", "front": "web", "listener": "intake", "alarms": "worker"}.get(duty, duty)
     return base | kept | {"CHUXIONG_SEALED_ENV": "1", "CHUXIONG_ROLE": role}
 
 

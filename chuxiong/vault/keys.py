@@ -49,15 +49,15 @@ class Keys:
             found.append(context.finalize()[:TOKEN_BYTES])
         return found
 
-    def seal_many(self, values: list[str], refs: list[uuid.UUID], kind: str) -> list[bytes]:
-        """AES-256-GCM, a fresh nonce each, bound to kind and ref."""
-        cipher = AESGCM(self.seal[self.current])
-        nonces = os.urandom(_NONCE * len(values))
-        sealed = []
-        for index, (value, ref) in enumerate(zip(values, refs, strict=True)):
-            nonce = nonces[index * _NONCE : (index + 1) * _NONCE]
-            sealed.append(nonce + cipher.encrypt(nonce, value.encode(), kind.encode() + ref.bytes))
-        return sealed
+    def seal_many(self, values: list[str], refs: list[bytes], kind: str) -> list[bytes]:
+        """AES-256-GCM, a fresh nonce each, bound to kind and ref (16 bytes)."""
+        encrypt, bound = AESGCM(self.seal[self.current]).encrypt, kind.encode()
+        random = os.urandom(_NONCE * len(values))
+        nonces = [random[at : at + _NONCE] for at in range(0, len(random), _NONCE)]
+        return [
+            nonce + encrypt(nonce, value.encode(), bound + ref)
+            for nonce, value, ref in zip(nonces, values, refs, strict=True)
+        ]
 
     def open(self, sealed: bytes, key_id: str, ref: uuid.UUID, kind: str) -> str:
         """Raises ``cryptography.exceptions.InvalidTag`` when altered or moved to another ref."""

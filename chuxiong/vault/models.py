@@ -22,8 +22,15 @@ class Identifier(models.Model):
     minted_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "lookup"], name="identifier_once")]
-        indexes = [models.Index(fields=["mask_token"], name="identifier_mask")]
+        # The token is of kind and value, so it needs no kind beside it; refs are read from the index alone.
+        constraints = [
+            models.UniqueConstraint(fields=["lookup"], include=["ref"], name="identifier_by_lookup")
+        ]
+        indexes = [
+            models.Index(
+                fields=["mask_token"], condition=models.Q(mask_token__isnull=False), name="identifier_by_mask"
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.ref)

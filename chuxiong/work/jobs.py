@@ -26,7 +26,10 @@ from .bell import ring
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60
+#: jobs up to this priority are done in a moment and others wait for them: a landing, an alarm
+QUICK = 2
 MAX_ATTEMPTS = 8
+_LEAST = 32_767  # of a smallint
 
 
 @dataclass(frozen=True)
@@ -82,24 +85,27 @@ def enqueue(
     transaction.on_commit(ring, using=using)
 
 
-def work_off(*, limit: int = 1000, kinds: list[str] | None = None) -> int:
-    """Do what is due until nothing is left (or ``limit`` jobs); returns the number of jobs touched."""
+def work_off(*, limit: int = 1000, kinds: list[str] | None = None, up_to: int | None = None) -> int:
+    """Do what is due until nothing is left (or ``limit`` jobs); returns the number of jobs touched.
+
+    ``up_to``: only jobs of at most this priority, for a process that long work must not keep from the urgent.
+    """
     count = 0
-    while count < limit and _do_one(kinds):
+    while count < limit and _do_one(kinds, up_to):
         count += 1
     return count
 
 
-def _do_one(kinds: list[str] | None) -> bool:
+def _do_one(kinds: list[str] | None, up_to: int | None) -> bool:
     wanted = [k for k in _handlers if kinds is None or k in kinds]
     held = [k for k in wanted if not _handlers[k].leased]
     leased = [k for k in wanted if _handlers[k].leased]
-    return _do_held(held) or _do_leased(leased)
+    return _do_held(held, up_to) or _do_leased(leased, up_to)
 
 
 _CLAIM = """
     select id, kind, key, payload, fence, attempts from work_job
-    where kind = any(%s) and (
+    where kind = any(%s) and priority <= %s and (
         (state = 'queued' and run_after <= now())
         or (state = 'running' and lease_until < now()))
     order by priority, id
@@ -107,8 +113,8 @@ _CLAIM = """
 """
 
 
-def _claim(cursor: Any, kinds: list[str]) -> Claim | None:
-    cursor.execute(_CLAIM, [kinds])
+def _claim(cursor: Any, kinds: list[str], up_to: int | None) -> Claim | None:
+    cursor.execute(_CLAIM, [kinds, _LEAST if up_to is None else up_to])
     row = cursor.fetchone()
     if row is None:
         return None
@@ -116,7 +122,7 @@ def _claim(cursor: Any, kinds: list[str]) -> Claim | None:
     return Claim(row[0], row[1], row[2], payload, row[4] + 1, row[5] + 1)
 
 
-def _do_held(kinds: list[str]) -> bool:
+def _do_held(kinds: list[str], up_to: int | None) -> bool:
     if not kinds:
         return False
     connection = connections["default"]
@@ -124,7 +130,7 @@ def _do_held(kinds: list[str]) -> bool:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                claim = _claim(cursor, kinds)
+                claim = _claim(cursor, kinds, up_to)
             if claim is None:
                 return False
             with transaction.atomic():
@@ -142,12 +148,12 @@ def _do_held(kinds: list[str]) -> bool:
     return True
 
 
-def _do_leased(kinds: list[str]) -> bool:
+def _do_leased(kinds: list[str], up_to: int | None) -> bool:
     if not kinds:
         return False
     connection = connections["default"]
     with transaction.atomic(), connection.cursor() as cursor:
-        claim = _claim(cursor, kinds)
+        claim = _claim(cursor, kinds, up_to)
         if claim is None:
             return False
         cursor.execute(

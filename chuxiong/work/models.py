@@ -35,7 +35,12 @@ class Job(models.Model):
                 fields=["kind", "key"], condition=Q(state="queued"), name="job_queued_once"
             ),
         ]
-        indexes = [models.Index(fields=["priority", "id"], condition=Q(state="queued"), name="job_next")]
+        # Without those that are done: a claim looks at what may be claimed, however many jobs there have been.
+        indexes = [
+            models.Index(
+                fields=["priority", "id"], condition=Q(state__in=["queued", "running"]), name="job_claimable"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ingestion import partitions
@@ -17,6 +20,9 @@ from ingestion.intake import snapshots
 from ingestion.models import Batch
 from ingestion.pool import pool_columns
 
+_HASH = 16  # bytes
+#: the subject that a number mentioned in a text stands for; telephones and doubtful numbers are nobody's
+_MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
 _LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
@@ -87,8 +93,20 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
     joined = frame.select(
         pl.concat_str([pl.col(n).cast(pl.String).fill_null("\x00") for n in names], separator="\x1f")
     ).to_series()
-    digest = hashlib.blake2b
-    return pl.Series([f"\\x{digest(text.encode(), digest_size=16).hexdigest()}" for text in joined.to_list()])
+    if not len(joined):
+        return joined
+    # Straight from the column's bytes: no text object per row.
+    texts = joined.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
+    ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    data, digest = memoryview(texts.buffers()[2]), hashlib.blake2b
+    digests = b"".join(
+        [digest(data[start:end], digest_size=_HASH).digest() for start, end in itertools.pairwise(ends)]
+    )
+    places = np.arange(0, len(digests) + 1, _HASH, dtype=np.int64)
+    binary = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(joined), [None, pa.py_buffer(places), pa.py_buffer(digests)]
+    )
+    return "\\x" + pl.Series(binary).bin.encode("hex")
 
 
 def _next_number(cursor: Any) -> int:
@@ -171,37 +189,54 @@ def _landed(
 
 
 def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent: bool) -> Counts:
+    """One pass over the staged rows. What is set apart first is narrow: rows that a later one of the same file
+
+    replaces, and rows whose record the pool holds already; of a first delivery both are empty.
+    """
     table, staged = f'pool."{feed.code}"', staging_table(batch)
     cursor.execute(f"analyze {staged}")
     cursor.execute(
-        "create temp table incoming on commit drop as"
-        " select d.*, c.record_id as replaces, coalesce(c.row_hash = d.row_hash, false) as same"
-        f" from (select distinct on (natural_hash) * from {staged} order by natural_hash, row_no desc) d"
-        f" left join {table} c on c.natural_hash = d.natural_hash and c.to_landing is null{_same_month(feed, 'd')}"
+        "create temp table twice on commit drop as select natural_hash, max(row_no) as row_no, count(*) as times"
+        f" from {staged} group by natural_hash having count(*) > 1"
     )
     cursor.execute(
-        f"select (select count(*) from {staged}), count(*), count(*) filter (where same) from incoming"
+        "create temp table held on commit drop as select s.row_no, c.record_id, c.row_hash = s.row_hash as same"
+        f" from {staged} s join {table} c on c.natural_hash = s.natural_hash and c.to_landing is null{_same_month(feed, 's')}"
+        " where not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
     )
-    staged_rows, distinct_rows, unchanged = cursor.fetchone()
     cursor.execute(
-        f"update {table} t set to_landing = %s from incoming i where i.replaces = t.record_id and not i.same"
-        f"{_same_month(feed, 'i', 't')}",
-        [number],
+        f"select (select count(*) from {staged}), (select coalesce(sum(times - 1), 0)::bigint from twice),"
+        " count(*) filter (where same), count(*) filter (where not same) from held"
     )
+    staged_rows, duplicate, unchanged, replaced = cursor.fetchone()
+    if replaced:
+        cursor.execute("analyze held")
+        month = f' and t."{feed.valid_time}" = s."{feed.valid_time}"' if feed.partition else ""
+        source = f"held h join {staged} s on s.row_no = h.row_no" if feed.partition else "held h"
+        cursor.execute(
+            f"update {table} t set to_landing = %s from {source} where t.record_id = h.record_id and not h.same{month}",
+            [number],
+        )
+    apart = ""
+    if duplicate or unchanged:
+        apart = (
+            " where not exists (select 1 from held h where h.row_no = s.row_no and h.same)"
+            " and not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
+            " order by s.row_no"
+        )
     columns = ", ".join(f'"{name}"' for name in pool_columns(feed))
+    # Staged in the order of the file, read in that order: records are numbered as the sender listed them.
+    cursor.execute("set local synchronize_seqscans = off")
     cursor.execute(
         f"insert into {table} (natural_hash, row_hash, batch_id, row_no, from_landing, county, {columns})"
-        f" select natural_hash, row_hash, %s, row_no, %s, county, {columns} from incoming where not same order by row_no",
+        f" select natural_hash, row_hash, %s, row_no, %s, county, {columns} from {staged} s{apart}",
         [batch.pk, number],
     )
     removed = 0
     if remove_absent:
         removed = snapshots.end_absent(cursor, feed, batch, staged, number)
     return Counts(
-        loaded=distinct_rows - unchanged,
-        unchanged=unchanged,
-        duplicate=staged_rows - distinct_rows,
-        removed=removed,
+        loaded=staged_rows - duplicate - unchanged, unchanged=unchanged, duplicate=duplicate, removed=removed
     )
 
 
@@ -213,20 +248,31 @@ def _same_month(feed: FeedSpec, staged: str, pool: str = "c") -> str:
 
 
 def _touch(cursor: Any, feed: FeedSpec, number: int) -> None:
-    """Every subject named by a new, replaced or removed version is touched once per cause."""
+    """Every subject named by a new, replaced or removed version is touched once per cause.
+
+    Written in the order of the index: the landing is the latest, so each touch goes to its end.
+    """
     table = f'pool."{feed.code}"'
     for column in feed.columns:
         if not column.subject:
             continue
-        # Of a text, every subject it mentions (〔citizen_id:ref〕) is touched.
-        ref = f'"{column.name}"::text'
+        kind, ref, found = "%s", f'v."{column.name}"', ""
+        parameters: list[Any] = [column.subject]
         if column.type == "text":
-            ref = f"(regexp_matches(\"{column.name}\", '〔\\w+:([0-9a-f-]{{36}})〕', 'g'))[1]"
+            # Of a text, every subject it mentions (〔citizen_id:ref〕) is touched, as what it is.
+            kinds = " ".join("when %s then %s" for _ in _MENTIONED)
+            kind, ref = f"case m.found[1] {kinds} end", "m.found[2]"
+            found = (
+                f" cross join lateral regexp_matches(v.\"{column.name}\", '〔({'|'.join(_MENTIONED)}):([0-9a-f-]{{36}})〕',"
+                " 'g') as m(found)"
+            )
+            parameters = [part for pair in _MENTIONED.items() for part in pair]
         cursor.execute(
             "insert into ingestion_touch (landing, feed, kind, ref, cause)"
-            f" select distinct %s::bigint, %s, %s, {ref}, v.cause"
+            " select %s::bigint, %s, t.kind, t.ref::text, t.cause from ("
+            f"select distinct {kind}::text as kind, {ref} as ref, v.cause"
             f" from (select \"{column.name}\", 'landing' as cause from {table} where from_landing = %s"
-            f" union all select \"{column.name}\", 'correction' from {table} where to_landing = %s) v"
-            f' where "{column.name}" is not null',
-            [number, feed.code, column.subject, number, number],
+            f" union all select \"{column.name}\", 'correction' from {table} where to_landing = %s) v{found}"
+            f' where v."{column.name}" is not null) t order by t.kind, t.ref',
+            [number, feed.code, *parameters, number, number],
         )

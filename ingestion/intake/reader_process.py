@@ -48,7 +48,11 @@ class Refusal(Exception):
 
 
 def main() -> None:
-    request = json.loads(sys.stdin.buffer.readline())
+    answer(json.loads(sys.stdin.buffer.readline()), sys.stdout.buffer)
+
+
+def answer(request: dict[str, Any], stdout: Any) -> None:
+    """Read one file under the request's limits and end this process."""
     limits = request["limits"]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 5))
@@ -60,7 +64,7 @@ def main() -> None:
     sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        _read(request, sys.stdout.buffer)
+        _read(request, stdout)
     except Refusal as refusal:
         _refuse(report, refusal.what, refusal.cure)
     except MemoryError:
@@ -198,7 +202,8 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        # Whatever a damaged directory makes of itself: another version, an impossible place.
         raise Refusal("压缩结构损坏，不是完好的 XLSX", "请重新导出并重发") from error
     names = {m.filename for m in members}
     if "xl/workbook.xml" not in names:
@@ -375,37 +380,93 @@ def _label(cell: str | None) -> str:
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
+    # The two columns that the reader adds itself have their names.
+    taken = {"row_no", "ragged"}
     found = []
     for index, label in enumerate(labels):
         name = label or f"第{index + 1}列"
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        number, free = 1, name
+        while free in taken:
+            number += 1
+            free = f"{name}#{number}"
+        taken.add(free)
+        found.append(free)
     return found
 
 
 # ---- text ------------------------------------------------------------------------------------
 
 
+class _Utf8(io.RawIOBase):
+    """A file of another encoding as UTF-8 bytes, decoded as it is read: never as a whole, on disc or in memory."""
+
+    def __init__(self, path: str, encoding: str, skip: int) -> None:
+        self._source = open(path, "rb")  # noqa: SIM115  as long as this stream
+        self._source.seek(skip)
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            block = self._source.read(1 << 20)
+            self._left = memoryview(self._decoder.decode(block, final=not block).encode())
+            if not block and not self._left:
+                return 0
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Text:
+    """A text file whose encoding has been proved, to be read from its start as often as wanted."""
+
+    def __init__(self, path: str, encoding: str, skip: int) -> None:
+        self.path, self.encoding, self._skip = path, encoding, skip
+        #: UTF-8 as it lies
+        self.plain = encoding == "utf-8" and not skip
+
+    def utf8(self) -> Any:
+        """Its bytes in UTF-8, without a mark."""
+        if self.plain:
+            return open(self.path, "rb")
+        return io.BufferedReader(_Utf8(self.path, self.encoding, self._skip), 1 << 20)
+
+    def lines(self) -> Any:
+        return io.TextIOWrapper(self.utf8(), encoding="utf-8", newline="")
+
+    def quotes(self) -> int:
+        """Quotation marks in it. No character of GB18030 has one among its bytes, so nothing is decoded."""
+        bytewise = self.encoding in ("utf-8", "gb18030")
+        with open(self.path, "rb") if bytewise else self.utf8() as source:
+            return sum(block.count(b'"') for block in iter(lambda: source.read(1 << 20), b""))
+
+
 def _text(path: str, accepted: set[str]) -> tuple[dict[str, Any], Any]:
-    encoding, skip = _encoding(path)
-    utf8 = path if encoding == "utf-8" and not skip else _transcoded(path, encoding, skip)
-    with open(utf8, "rb") as source:
+    text = _Text(path, *_encoding(path))
+    with text.utf8() as source:
         start = source.read(1 << 16)
     stripped = start.lstrip()
     if stripped[:1] == b"{":
-        return _json_lines(utf8, encoding)
+        return _json_lines(text)
     if stripped[:1] == b"[":
         raise Refusal("是一个 JSON 数组", "请导出为每行一个对象的 JSON Lines，或 CSV")
     if stripped[:1] == b"<":
         raise Refusal("是网页或 XML 文件（有的系统把网页存成 .xls）", "请用 Excel 打开后另存为 XLSX 重发")
     if start.count(b"\x00") > len(start) // 100 + 1:
         raise Refusal("是二进制文件，不是文本表格", "请导出为 CSV 或 XLSX 后重发")
-    return _csv(utf8, encoding, accepted, start)
+    return _csv(text, accepted, start)
 
 
 def _encoding(path: str) -> tuple[str, int]:
-    """(encoding, bytes of BOM). BOM, then strict UTF-8, then strict GB18030; never a guess."""
+    """(encoding, bytes of BOM). BOM, then strict UTF-8, then strict GB18030; never a guess. The whole file is tried."""
     with open(path, "rb") as source:
         head = source.read(4)
     for bom, name in (
@@ -414,6 +475,8 @@ def _encoding(path: str) -> tuple[str, int]:
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
         if head.startswith(bom):
+            if _first_bad_byte(path, name, len(bom)) is not None:
+                raise Refusal(f"声明为 {name}，但内容无法按此解码", "请重新导出为 CSV UTF-8")
             return name, len(bom)
     for name in ("utf-8", "gb18030"):
         place = _first_bad_byte(path, name)
@@ -425,43 +488,34 @@ def _encoding(path: str) -> tuple[str, int]:
     )
 
 
-def _first_bad_byte(path: str, encoding: str) -> int | None:
+def _first_bad_byte(path: str, encoding: str, skip: int = 0) -> int | None:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done = 0
     with open(path, "rb") as source:
+        source.seek(skip)
         try:
-            while block := source.read(1 << 22):
-                decoder.decode(block)
+            while block := source.read(1 << 20):
+                # What decodes must also be text: half a character of UTF-16 does and is not.
+                decoded = decoder.decode(block)
+                if encoding.startswith("utf-16"):
+                    decoded.encode()
                 done += len(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             return done + error.start + 1
+        except UnicodeEncodeError:
+            return done + 1
     return None
 
 
-def _transcoded(path: str, encoding: str, skip: int) -> str:
-    """The same text as UTF-8 in memory; lives and dies with this process."""
-    target = os.memfd_create("cx-utf8")
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    with open(path, "rb") as source, os.fdopen(os.dup(target), "wb") as out:
-        source.seek(skip)
-        try:
-            while block := source.read(1 << 22):
-                out.write(decoder.decode(block).encode())
-            out.write(decoder.decode(b"", final=True).encode())
-        except UnicodeError as error:
-            raise Refusal(f"声明为 {encoding}，但内容无法按此解码", "请重新导出为 CSV UTF-8") from error
-    return f"/proc/self/fd/{target}"
-
-
-def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[dict[str, Any], Any]:
+def _csv(text: _Text, accepted: set[str], start: bytes) -> tuple[dict[str, Any], Any]:
     lines = start.decode("utf-8", "ignore").splitlines()[:_HEAD_ROWS]
     delimiter = max(
         ",\t;|", key=lambda d: (sum(d in line for line in lines), sum(line.count(d) for line in lines))
     )
     csv.field_size_limit(_LONGEST_CELL)
     head: list[Cells] = []
-    with open(path, encoding="utf-8", newline="") as source:
+    with text.lines() as source:
         try:
             for row in itertools.islice(csv.reader(source, delimiter=delimiter), _HEAD_ROWS):
                 head.append([c or None for c in row])
@@ -472,13 +526,13 @@ def _csv(path: str, encoding: str, accepted: set[str], start: bytes) -> tuple[di
             ) from error
     if not any(any(row) for row in head):
         raise Refusal("文件里没有内容", "请向提供单位索取完整文件")
-    _check_quotes(path, delimiter)
+    _check_quotes(text, delimiter)
     _, first, depth, headers = _find_header(head, accepted)
     headers += [
         f"第{i + 1}列" for i in range(len(headers), _usual_width(head[first + depth :], len(headers)))
     ]
-    layout = {"headers": headers, "header_row": first + depth, "encoding": encoding, "sheet": ""}
-    return layout, _csv_batches(path, delimiter, first + depth, len(headers))
+    layout = {"headers": headers, "header_row": first + depth, "encoding": text.encoding, "sheet": ""}
+    return layout, _csv_batches(text, delimiter, first + depth, len(headers))
 
 
 def _usual_width(rows: list[Cells], width: int) -> int:
@@ -487,15 +541,11 @@ def _usual_width(rows: list[Cells], width: int) -> int:
     return max(longer, key=longer.count) if len(longer) * 2 > sum(1 for row in rows if row) else width
 
 
-def _check_quotes(path: str, delimiter: str) -> None:
+def _check_quotes(text: _Text, delimiter: str) -> None:
     """A quotation mark that is never closed swallows all rows after it: say where it begins."""
-    quotes = 0
-    with open(path, "rb") as source:
-        while block := source.read(1 << 22):
-            quotes += block.count(b'"')
-    if quotes % 2 == 0:
+    if text.quotes() % 2 == 0:
         return
-    with open(path, encoding="utf-8", newline="") as lines:
+    with text.lines() as lines:
         number = 0
         last: list[str] = []
         try:
@@ -507,7 +557,7 @@ def _check_quotes(path: str, delimiter: str) -> None:
         raise Refusal(f"第 {number} 行的引号没有闭合，其后各行无法分开", "请补全该行的引号后重新导出")
 
 
-def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[tuple[Any, Any, Any]]:
+def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator[tuple[Any, Any, Any]]:
     import numpy as np
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -522,7 +572,7 @@ def _csv_batches(path: str, delimiter: str, skip: int, width: int) -> Iterator[t
     number = seen = 0  # records so far, uneven ones among them; uneven records placed
     try:
         stream = arrow_csv.open_csv(
-            path,
+            text.path if text.plain else text.utf8(),
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=_LONGEST_ROW, column_names=names
             ),
@@ -570,21 +620,15 @@ def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
     return [None] * width, text[:_LONGEST_REPORT]
 
 
-def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
+def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
     rows: list[dict[str, Any] | None] = []
     raw: list[str] = []
     headers: dict[str, None] = {}
-    with open(path, encoding="utf-8") as source:
+    with io.TextIOWrapper(text.utf8(), encoding="utf-8") as source:
         for line in source:
             raw.append(line.rstrip("\n"))
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if isinstance(row, dict):
-                headers |= dict.fromkeys(str(k) for k in row)
-            else:
-                row = None
+            row = _json_object(line)
+            headers |= dict.fromkeys(row or ())
             rows.append(row)
     if not headers:
         raise Refusal("看起来是 JSON，但没有一行是完整的对象", "请导出为每行一个对象的 JSON Lines")
@@ -597,7 +641,18 @@ def _json_lines(path: str, encoding: str) -> tuple[dict[str, Any], Any]:
             bad = [raw[at + i] if r is None else None for i, r in enumerate(part)]
             yield columns, list(range(at + 1, at + 1 + len(part))), bad
 
-    return {"headers": names, "header_row": 0, "encoding": encoding, "sheet": ""}, batches()
+    return {"headers": _distinct(names), "header_row": 0, "encoding": text.encoding, "sheet": ""}, batches()
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    """None for what is no object, nested deeper than any table, or holds half a character."""
+    try:
+        row = json.loads(line)
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _json_cell(value: Any) -> str | None:

@@ -68,6 +68,10 @@ def receive(
         )
     data_key, name = envelope.new_data_key(), uuid.uuid4().hex
     digest, size = envelope.store(source, store_path(name), data_key)
+    first = _received(feed, digest)
+    if first is not None:
+        os.unlink(store_path(name))
+        return first, False
     try:
         with transaction.atomic(using=ALIAS):
             batch = Batch.objects.using(ALIAS).create(
@@ -90,12 +94,19 @@ def receive(
                 )
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
     except IntegrityError:
+        # The same bytes arrived twice at the same moment.
+        first = _received(feed, digest)
+        if first is None:
+            raise
         os.unlink(store_path(name))
-        first = (
-            Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED).get(feed=feed.code, digest=digest)
-        )
         return first, False
     return batch, True
+
+
+def _received(feed: FeedSpec, digest: str) -> Batch | None:
+    """The delivery of these bytes that stands, if there is one."""
+    standing = Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED)
+    return standing.filter(feed=feed.code, digest=digest).first()
 
 
 def data_key_of(batch: Batch) -> bytes:

@@ -6,6 +6,8 @@ from the stored file; nothing of it was visible.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
 import os
@@ -28,6 +30,7 @@ from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
 from ingestion.intake import holding, merge, snapshots
+from ingestion.intake.ahead import ahead
 from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
@@ -130,19 +133,19 @@ def _stage_all(
     notes: Notes = Counter()
     tally = Tally(feed)
     received_on = timezone.localdate(batch.received_at)
-    for chunk in table.chunks():
-        result = normalise(chunk, feed, mapping, received_on=received_on)
+    minter = refs.Minter(connection)
+    for chunk, result in ahead(_normalised(table, feed, mapping, received_on)):
         blank += result.blank
         for column, note, rows in result.notes.group_by("column", "reason").len().iter_rows():
             notes[column, note] += rows
         tally.add(result.good, result.bad["row_no"].n_unique())
         received += chunk.height - result.blank
         with transaction.atomic(using=ALIAS):
-            sheltered = shelter(result.good, feed, lambda kind, values: refs.mint(connection, kind, values))
+            sheltered = shelter(result.good, feed, minter)
             sheltered = derive(sheltered, feed)
             merge.stage(connection, feed, batch, sheltered)
             if batch.snapshot:
-                _put_aside(connection, feed, batch, result)
+                _put_aside(connection, feed, batch, result, minter)
             _quarantine(batch, chunk, result.bad, data_key)
             if not Batch.objects.using(ALIAS).filter(pk=batch.pk, fence=fence).update(progress=received):
                 raise Superseded(batch.pk)
@@ -173,13 +176,22 @@ def _stage_all(
     return received, blank, filled, notes
 
 
-def _put_aside(connection: Any, feed: FeedSpec, batch: Batch, result: Normalised) -> None:
+def _put_aside(
+    connection: Any, feed: FeedSpec, batch: Batch, result: Normalised, minter: refs.Minter
+) -> None:
     """The keys of rows that a full list holds although they cannot be loaded."""
-    keys = shelter(result.aside, feed, lambda kind, values: refs.mint(connection, kind, values))
+    keys = shelter(result.aside, feed, minter)
     whole = keys.height and set(feed.natural_key) <= set(keys.columns)
     hashes = merge.natural_hashes(feed, keys) if whole else pl.Series([], dtype=pl.String)
     with connection.cursor() as cursor:
         snapshots.put_aside(cursor, batch, hashes, result.bad["row_no"].n_unique() - len(hashes))
+
+
+def _normalised(
+    table: Table, feed: FeedSpec, mapping: Mapping, received_on: date
+) -> Iterator[tuple[pl.DataFrame, Normalised]]:
+    for chunk in table.chunks():
+        yield chunk, normalise(chunk, feed, mapping, received_on=received_on)
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
@@ -203,17 +215,22 @@ def _quarantine(batch: Batch, chunk: pl.DataFrame, bad: pl.DataFrame, data_key: 
     reasons: dict[int, list[dict[str, Any]]] = {}
     for row in bad.iter_rows(named=True):
         reasons.setdefault(row["row_no"], []).append({"column": row["column"], "reason": row["reason"]})
-    originals = chunk.filter(pl.col("row_no").is_in(list(reasons))).iter_rows(named=True)
+    originals = chunk.filter(pl.col("row_no").is_in(list(reasons)))
+    out = io.StringIO()
+    lines = csv.writer(out)
+    for original in originals.iter_rows(named=True):
+        number = original.pop("row_no")
+        sealed = envelope.seal_text(
+            json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}"
+        )
+        lines.writerow(
+            [batch.pk, number, json.dumps(reasons[number], ensure_ascii=False), f"\\x{sealed.hex()}"]
+        )
+    out.seek(0)
     with connections[ALIAS].cursor() as cursor:
-        for original in originals:
-            number = original.pop("row_no")
-            sealed = envelope.seal_text(
-                json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}"
-            )
-            cursor.execute(
-                "insert into ingestion_quarantine (batch_id, row_no, reasons, sealed) values (%s, %s, %s, %s)",
-                [batch.pk, number, json.dumps(reasons[number], ensure_ascii=False), sealed],
-            )
+        cursor.copy_expert(
+            "copy ingestion_quarantine (batch_id, row_no, reasons, sealed) from stdin (format csv)", out
+        )
 
 
 def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Problem | None:

@@ -81,7 +81,9 @@ class ListenerFailed(Exception):
 class Listener:
     """One listening socket and the thread that stores."""
 
-    def __init__(self, *, caps: Caps | None = None, pace: Pace | None = None) -> None:
+    def __init__(
+        self, *, caps: Caps | None = None, pace: Pace | None = None, mark: Path | None = None
+    ) -> None:
         self.caps, self.pace = caps or Caps(), pace or Pace()
         self.protocol: Protocol = protocol()
         self.registry = registry.Registry()
@@ -94,6 +96,7 @@ class Listener:
         self._bytes = 0
         self._due: float | None = None
         self._full = False
+        self._mark = mark
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     # -- life ---------------------------------------------------------------------------------------
@@ -109,6 +112,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self.registry = await self._in_thread(self._load)
+        if self._mark:
+            self._mark.touch()
         server = await loop.create_server(
             lambda: _Connection(self), sock=self._socket(host, port), backlog=128
         )
@@ -178,7 +183,10 @@ class Listener:
                 for connection in tuple(self.open):
                     connection.check(now)
             if beat % 10 == 0:
+                # Behind whatever is being stored: the mark grows old when storing stands still.
                 self.registry = await self._in_thread(self._load)
+                if self._mark:
+                    self._mark.touch()
                 for connection in tuple(self.open):
                     if self.registry.agreement is None or not connection.still_allowed():
                         connection.end("no_longer_allowed")

@@ -61,7 +61,7 @@ CENTRE = {name for name, service in SERVICES.items() if service["image"].startsw
 
 def test_it_consists_of_servers_preparations_and_programs():
     assert set(SERVICES) == {"postgres", "valkey", *CENTRE}
-    assert {"prepare", "migrate", "web", "worker", "beat", "front"} == CENTRE
+    assert {"prepare", "migrate", "web", "worker", "beat", "front", "telemetry", "alarms"} == CENTRE
 
 
 def test_no_secret_stands_in_it_and_the_script_makes_each_one(tmp_path):
@@ -106,16 +106,22 @@ def test_every_container_is_shut_in():
         assert service["restart"] == ("no" if name in {"prepare", "migrate"} else "unless-stopped"), name
 
 
-def test_only_web_and_front_are_reached_from_outside_and_not_through_each_other():
+def test_web_front_and_telemetry_are_reached_from_outside_and_not_through_each_other():
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
-    assert {name for name, service in SERVICES.items() if service.get("ports")} == {"web", "front"}
+    assert {name for name, service in SERVICES.items() if service.get("ports")} == {
+        "web",
+        "front",
+        "telemetry",
+    }
     assert networks["front"] & networks["web"] == set()
-    for name in ("web", "worker", "beat", "prepare", "migrate"):
+    assert networks["telemetry"] == {"inside", "devices"}
+    assert [name for name, joined in networks.items() if "devices" in joined] == ["telemetry"]
+    for name in ("web", "worker", "beat", "alarms", "telemetry", "prepare", "migrate"):
         assert "front" not in networks[name] and "inside" in networks[name], name
     for name, network in COMPOSE["networks"].items():
         masquerade = network.get("driver_opts", {}).get("com.docker.network.bridge.enable_ip_masquerade")
         assert network.get("internal") or masquerade == "false", f"{name} has a way out"
-    for service in ("web", "front"):
+    for service in ("web", "front", "telemetry"):
         (port,) = SERVICES[service]["ports"]
         assert port.startswith("127.0.0.1:"), "another interface is the operator's word"
 
@@ -149,7 +155,8 @@ def test_secrets_go_where_they_are_needed_and_nowhere_else():
         return {n for n, s in SERVICES.items() if any(mark in str(v) for v in s["environment"].values())}
 
     duties = {"prepare": ROLES, "migrate": ("owner",)} | {
-        name: DUTIES[name] for name in ("web", "worker", "beat", "front")
+        name: DUTIES[{"telemetry": "listener"}.get(name, name)]
+        for name in ("web", "worker", "beat", "front", "telemetry", "alarms")
     }
     for role in ROLES:
         assert holders(role) == {name for name, roles in duties.items() if role in roles}
@@ -157,8 +164,8 @@ def test_secrets_go_where_they_are_needed_and_nowhere_else():
     assert holders("application") == CENTRE - {"prepare"}
     assert holders("valkey") == CENTRE - {"prepare"} | {"valkey"}
     keys = {name: [v for v in s.get("volumes", []) if v.startswith("keys:")] for name, s in SERVICES.items()}
-    assert {name for name, mounts in keys.items() if mounts} == {"migrate", "web", "worker"}
-    assert all(m.endswith(":ro") for name in ("web", "worker") for m in keys[name])
+    assert {name for name, mounts in keys.items() if mounts} == {"migrate", "web", "worker", "telemetry"}
+    assert all(m.endswith(":ro") for name in ("web", "worker", "telemetry") for m in keys[name])
     assert "volumes" not in SERVICES["front"]
 
 
@@ -224,7 +231,7 @@ class Engine:
     def __init__(self, var: Path) -> None:
         for name in ("log", "keys", "run"):
             (var / name).mkdir(parents=True)
-        self.var, self.ports = var, {"web": _free_port(), "front": _free_port()}
+        self.var, self.ports = var, {name: _free_port() for name in ("web", "front", "telemetry")}
         sockets = socket_folder(var)
         self.postgres = Postgres(var / "postgres", sockets, var / "log/postgres.log", "s-superuser_secret")
         self.valkey = valkey.Valkey(
@@ -236,10 +243,11 @@ class Engine:
         place = f"?host={quote(str(self.postgres.sockets))}&port=5432"
         words = re.sub(r"@postgres:5432/(\w+)", rf"@/\1{place}", words)
         words = words.replace("redis://:s-valkey_secret@valkey:6379/0", self.valkey.url())
-        words = words.replace("/var/lib/chuxiong", str(self.var)).replace("/tmp/beat", f"{self.var}/beat")  # noqa: S108
+        words = words.replace("/var/lib/chuxiong", str(self.var))
+        words = re.sub(r"/tmp/(beat|heard|looked)", rf"{self.var}/\1", words)  # noqa: S108
         words = re.sub(r"\bpython\b(?= -m| manage)", sys.executable, words)
         if name in self.ports:
-            words = re.sub(r"\b8000\b", str(self.ports[name]), words).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+            words = re.sub(r"\b(8000|9212)\b", str(self.ports[name]), words).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
         return sys.executable if words == "python" else words
 
     def popen(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:

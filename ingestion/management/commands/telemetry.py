@@ -20,6 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         listen = verbs.add_parser("listen", help="receive packets until stopped")
+        listen.add_argument("--mark", type=Path, help="file touched every ten seconds while all is well")
         send = verbs.add_parser("send", help="send a file of packets, or generated ones")
         send.add_argument("file", nargs="?", type=Path)
         send.add_argument("--generate", type=int, metavar="N")
@@ -52,10 +53,10 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(document, ensure_ascii=False, default=str) if as_json else line)
         self.stdout.flush()
 
-    def _listen(self, *, host: str, port: int, json: bool, **_: Any) -> None:
+    def _listen(self, *, host: str, port: int, json: bool, mark: Path | None = None, **_: Any) -> None:
         from ingestion.telemetry.listener import Listener, ListenerFailed
 
-        listener = Listener()
+        listener = Listener(mark=mark)
 
         def ready(address: str, number: int) -> None:
             self._say(

@@ -114,7 +114,7 @@ def start_listener(services, tmp_path) -> Iterator[Callable[[], tuple[Running, i
 
 @pytest.fixture
 def worker(services, tmp_path) -> Iterator[Running]:  # type: ignore[no-untyped-def]
-    running = Running(["work", "--forever"], services.of_duty("worker"), tmp_path / "worker.log")
+    running = Running(["work", "--forever", "--quick"], services.of_duty("worker"), tmp_path / "worker.log")
     yield running
     running.kill()
 

@@ -1,0 +1,386 @@
+"""A register of a million payments through the complete intake, beside what else could load it. One run, one machine.
+
+Ours decodes GB18030, validates 15 columns, replaces three identifiers a row by refs, seals what fails, hashes, merges into
+versions, writes lineage and touches. Peers do less: raw COPY loads text; the typed COPY loads rows that are ready (refs,
+hashes and all) into the same table with the same indexes; dlt, Django and pandas load typed values without refs,
+versions or quarantine, and only a part of the rows, because of their time. Ratios are of rows a second in this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench import intake_rows
+from bench.report import ROOT, Figure, at_least, at_most, processor_of, write
+
+ROWS = 1_000_000
+#: every person is paid in so many months of the file
+MONTHS = 4
+#: rows given to peers that take minutes for a million
+SLOW_ROWS = {"dlt merge": 100_000, "Django bulk_create": 50_000, "pandas to_sql": 20_000}
+AIM_NEW, AIM_KNOWN, AIM_AGAIN, AIM_DLT, AIM_BULK = 0.4, 0.55, 2.0, 3.0, 10.0
+MOST_MEMORY = 800.0
+FEED = "bn_intake"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.intake")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument(
+        "--months", type=int, default=MONTHS, help="payments of each person; 1: every row a new one"
+    )
+    parser.add_argument("--ten-fold", action="store_true", help="also ten times the rows, for memory")
+    options = parser.parse_args()
+    from chuxiong.up import services
+
+    folder = Path(tempfile.mkdtemp(prefix="cx-bench-"))
+    load_before = os.getloadavg()[0]
+    seed = secrets.randbits(31)
+    running = services.start(folder)
+    try:
+        _prepare(running)
+        bench = _Bench(running, folder, options.rows, options.months, seed)
+        figures = bench.run(ten_fold=options.ten_fold)
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    notes = {
+        "seed": seed,
+        "rows": options.rows,
+        "months": options.months,
+        "load_before": round(load_before, 2),
+    }
+    print(notes)
+    return write("intake", figures, notes=notes)
+
+
+def _prepare(running: Any) -> None:
+    os.environ.update(running.environment)
+    os.environ |= {"CHUXIONG_ROLE": "owner", "DJANGO_SETTINGS_MODULE": "chuxiong.settings"}
+    import django
+
+    django.setup()
+    from datetime import timedelta
+
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from ingestion import pool
+    from ingestion.agreements import PURPOSE
+    from ingestion.catalog.load import load_catalog
+    from ingestion.models import Agreement
+
+    call_command("migrate", database="owner", verbosity=0)
+    pool.sync(load_catalog(ROOT / "bench" / "feeds"))
+    today = timezone.localdate()
+    Agreement.objects.using("owner").create(
+        number="bench", agency="bn_bureau", agency_zh="样例局", title="bench", signed_on=today, valid_from=today,
+        valid_to=today + timedelta(days=9), purposes=[PURPOSE], fields={FEED: ["*"]}, data_class="L4", custodian="bench",
+    )  # fmt: skip
+
+
+class _Memory(threading.Thread):
+    """Peak of what this process and its children hold for themselves, ten times a second; the database apart."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0.0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.1):
+            self.peak = max(self.peak, _resident() + _shared())
+
+    def finish(self) -> float:
+        self.ended.set()
+        self.join()
+        return self.peak
+
+
+def _resident() -> float:
+    """MiB of this process and of its reader."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+            if int(status.parent.name) == os.getpid() or (
+                f"PPid:\t{os.getpid()}\n" in text
+                and "reader_process" in (status.parent / "cmdline").read_text()
+            ):
+                total += int(text.split("VmRSS:")[1].split()[0])
+        except (OSError, IndexError):
+            continue
+    return total / 1024
+
+
+def _shared() -> float:
+    """MiB of plain files in memory that this process and its reader have open."""
+    seen: dict[int, int] = {}
+    for place in [*Path("/proc/self/fd").iterdir()]:
+        try:
+            if os.readlink(place).startswith("/memfd:"):
+                stat = os.stat(place)
+                seen[stat.st_ino] = stat.st_blocks * 512
+        except OSError:
+            continue
+    for status in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if "reader_process" not in status.read_text():
+                continue
+            for place in (status.parent / "fd").iterdir():
+                if os.readlink(place).startswith("/memfd:"):
+                    stat = os.stat(place)
+                    seen[stat.st_ino] = stat.st_blocks * 512
+        except OSError:
+            continue
+    return sum(seen.values()) / (1 << 20)
+
+
+class _Bench:
+    def __init__(self, running: Any, folder: Path, rows: int, months: int, seed: int) -> None:
+        self.running, self.folder, self.rows, self.seed = running, folder, rows, seed
+        self.persons = max(1, rows // months)
+        self.months = months
+        self.figures: list[Figure] = []
+        from ingestion.catalog.load import load_catalog
+
+        self.feed = load_catalog(ROOT / "bench" / "feeds")[FEED]
+
+    def run(self, *, ten_fold: bool) -> list[Figure]:
+        first, second, again = (self.folder / name for name in ("first.csv", "second.csv", "again.csv"))
+        size = intake_rows.write(first, self.rows, seed=self.seed, persons=self.persons)
+        intake_rows.write(second, self.rows, seed=self.seed, persons=self.persons, first_month=self.months)
+        # The same rows in other bytes: a blank line more.
+        shutil.copyfile(first, again)
+        with open(again, "ab") as out:
+            out.write(b"\r\n")
+        self._say("file", size / (1 << 20), "MiB")
+        self._say("distinct identifiers", float(self.persons * 3), "")
+        new, memory = self._ours(first, loaded=True)
+        known, _ = self._ours(second, loaded=True)
+        repeated, _ = self._ours(again, loaded=False)
+        self._say("peer: raw COPY into text", raw := self._raw(first), "rows/s")
+        self._say("peer: COPY into the same typed table and indexes", typed := self._typed(), "rows/s")
+        self._say("intake, identifiers new", new, "rows/s", peer=typed)
+        self._say("intake, identifiers known", known, "rows/s", peer=typed)
+        self._say("intake, same rows in another file", repeated, "rows/s")
+        self._say("raw COPY is faster, times", raw / new, "")
+        self.figures += [
+            at_least("new identifiers ÷ typed COPY", round(new / typed, 3), "", AIM_NEW),
+            at_least("known identifiers ÷ typed COPY", round(known / typed, 3), "", AIM_KNOWN),
+            at_least("same rows again ÷ new", round(repeated / new, 2), "", AIM_AGAIN),
+        ]
+        for name, load, aim in (
+            ("dlt merge", self._dlt, AIM_DLT),
+            ("Django bulk_create", self._bulk_create, AIM_BULK),
+            ("pandas to_sql", self._to_sql, None),
+        ):
+            rate = load(min(SLOW_ROWS[name], self.rows))
+            if rate is None:
+                continue
+            self._say(f"peer: {name} ({min(SLOW_ROWS[name], self.rows):,} rows)", rate, "rows/s")
+            ratio = round(new / rate, 2)
+            label = f"new identifiers ÷ {name}"
+            self.figures.append(at_least(label, ratio, "", aim) if aim else Figure(label, ratio, ""))
+        self.figures.append(at_most("peak memory", round(memory), "MiB", MOST_MEMORY))
+        if ten_fold:
+            large = self.folder / "large.csv"
+            intake_rows.write(
+                large, self.rows * 10, seed=self.seed, persons=self.persons * 10, first_month=2 * self.months
+            )
+            rate, most = self._ours(large, loaded=True)
+            self._say("intake, ten times the rows", rate, "rows/s")
+            self.figures.append(
+                at_most("peak memory, ten times the rows ÷ once", round(most / memory, 3), "", 1.1)
+            )
+        return self.figures
+
+    def _say(self, name: str, value: float, unit: str, peer: float | None = None) -> None:
+        self.figures.append(
+            Figure(name, round(value, 1), unit, peer=None if peer is None else round(peer, 1))
+        )
+
+    # -- ours -------------------------------------------------------------------------------------
+
+    def _ours(self, path: Path, *, loaded: bool) -> tuple[float, float]:
+        """(rows a second from the file's first byte to its landing, peak MiB)."""
+        from django.utils import timezone
+
+        from ingestion.intake.receive import receive
+        from ingestion.intake.take_in import take_in
+
+        memory = _Memory()
+        memory.start()
+        spent = self._processor()
+        with self._clock() as seconds:
+            with open(path, "rb") as source:
+                batch, _ = receive(source, feed=self.feed, file_name=path.name, by="bench", at=timezone.now())
+            batch = take_in(batch.pk, self.feed, fence=1, at=timezone.now())
+        peak = memory.finish()
+        self._cost(f"intake of {path.stem}", spent, batch.received)
+        assert batch.state == "landed", batch.problem
+        assert batch.received == batch.loaded + batch.unchanged + batch.quarantined
+        assert (batch.loaded if loaded else batch.unchanged) > 0.95 * batch.received
+        return batch.received / seconds(), peak
+
+    @contextmanager
+    def _clock(self) -> Iterator[Callable[[], float]]:
+        start = time.perf_counter()
+        ended: list[float] = []
+        yield lambda: ended[0]
+        ended.append(time.perf_counter() - start)
+
+    def _processor(self) -> float:
+        """Processor seconds of this process, its ended children and the database so far."""
+        own = os.times()
+        return sum(own[:4]) + processor_of(self.running.postgres.process.pid)
+
+    def _cost(self, name: str, before: float, rows: int) -> None:
+        """What a busy machine does not change much, unlike rows a second."""
+        self._say(f"{name}: processor", (self._processor() - before) / rows * 1e6, "µs/row")
+
+    # -- peers ------------------------------------------------------------------------------------
+
+    def _cursor(self) -> Any:
+        from django.db import connections
+
+        return connections["owner"].cursor()
+
+    def _raw(self, path: Path) -> float:
+        columns = ", ".join(f'"{c.name}" text' for c in self.feed.delivered)
+        with self._cursor() as cursor:
+            cursor.execute(f"create table bench_raw ({columns})")
+            with self._clock() as seconds, open(path, "rb") as source:
+                cursor.copy_expert(
+                    "copy bench_raw from stdin (format csv, header, encoding 'gb18030')", source
+                )
+            cursor.execute("drop table bench_raw")
+        return self.rows / seconds()
+
+    def _ready(self) -> str:
+        from ingestion.pool import pool_columns
+
+        listed = ", ".join(f'"{name}"' for name in pool_columns(self.feed))
+        return f"natural_hash, row_hash, batch_id, row_no, from_landing, county, {listed}"
+
+    def _typed(self) -> float:
+        """The very rows of the first landing, ready, into a table made like the pool's."""
+        ready, dump = self._ready(), self.folder / "ready.copy"
+        with self._cursor() as cursor:
+            with open(dump, "wb") as out:
+                cursor.copy_expert(
+                    f"copy (select {ready} from pool.{FEED} where from_landing = 1 order by record_id) to stdout",
+                    out,
+                )
+            cursor.execute(f"create table bench_typed (like pool.{FEED} including all)")
+            spent = self._processor()
+            with self._clock() as seconds, open(dump, "rb") as source:
+                cursor.copy_expert(f"copy bench_typed ({ready}) from stdin", source)
+            cursor.execute("select count(*) from bench_typed")
+            count = cursor.fetchone()[0]
+            self._cost("peer: typed COPY", spent, count)
+            cursor.execute("drop table bench_typed")
+        dump.unlink()
+        return float(count) / seconds()
+
+    def _values(self, rows: int) -> list[dict[str, Any]]:
+        """Typed values of the first rows, as a program would have them in hand."""
+        names = [c.name for c in self.feed.columns if c.name != "county"]
+        listed = ", ".join(f'"{n}"' for n in names)
+        with self._cursor() as cursor:
+            cursor.execute(
+                f"select row_no, {listed} from pool.{FEED} where from_landing = 1 order by record_id limit %s",
+                [rows],
+            )
+            return [dict(zip(["row_no", *names], row, strict=True)) for row in cursor.fetchall()]
+
+    def _bulk_create(self, rows: int) -> float | None:
+        from django.db import connections, models
+
+        from ingestion.pool import pool_columns
+
+        kinds: dict[str, Callable[[], Any]] = {
+            "text": lambda: models.TextField(null=True), "uuid": lambda: models.UUIDField(null=True),
+            "bigint": lambda: models.BigIntegerField(null=True), "date": lambda: models.DateField(null=True),
+            "timestamp with time zone": lambda: models.DateTimeField(null=True),
+        }  # fmt: skip
+        fields = {name: kinds[kind]() for name, kind in pool_columns(self.feed).items()}
+        fields["citizen_id"] = models.UUIDField(null=True, db_index=True)
+        meta = type("Meta", (), {"app_label": "bench", "db_table": "bench_django"})
+        row_type = type("Payment", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
+        values = [{k: v for k, v in row.items() if k != "row_no"} for row in self._values(rows)]
+        with connections["owner"].schema_editor() as editor:
+            editor.create_model(row_type)
+        with self._clock() as seconds:
+            objects = [row_type(**row) for row in values]
+            row_type._default_manager.using("owner").bulk_create(objects, batch_size=5_000)
+        with self._cursor() as cursor:
+            cursor.execute("drop table bench_django")
+        return len(values) / seconds()
+
+    def _to_sql(self, rows: int) -> float | None:
+        """Needs SQLAlchemy, which the centre does not use."""
+        if importlib.util.find_spec("sqlalchemy") is None:
+            self.figures.append(Figure("peer: pandas to_sql left out, no SQLAlchemy", 0, ""))
+            return None
+        import pandas
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(
+            "postgresql+psycopg2://", creator=lambda: __import__("psycopg2").connect(self._address())
+        )
+        frame = pandas.DataFrame(self._values(rows))
+        for name in ("citizen_id", "phone", "bank_account"):
+            frame[name] = frame[name].astype(str)
+        with self._clock() as seconds:
+            frame.to_sql("bench_pandas", engine, index=False, method="multi", chunksize=1_000)
+        engine.dispose()
+        with self._cursor() as cursor:
+            cursor.execute("drop table bench_pandas")
+        return len(frame) / seconds()
+
+    def _dlt(self, rows: int) -> float | None:
+        """In a process of its own: dlt brings its own logging and threads."""
+        if importlib.util.find_spec("dlt") is None:
+            self.figures.append(Figure("peer: dlt left out, not installed", 0, ""))
+            return None
+        import polars
+
+        values = polars.DataFrame(self._values(rows), infer_schema_length=None)
+        source = self.folder / "dlt.parquet"
+        values.with_columns(
+            polars.col(polars.Object).map_elements(str, return_dtype=polars.String)
+        ).write_parquet(source)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.intake_dlt", str(source), self._address("localhost:5432"), str(self.folder / "dlt")],
+            cwd=ROOT, capture_output=True, text=True, env=os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
+        )  # fmt: skip
+        if done.returncode:
+            print(done.stderr[-2000:], file=sys.stderr)
+            self.figures.append(Figure("peer: dlt failed, see above", 0, ""))
+            return None
+        return rows / float(done.stdout.split()[-1])
+
+    def _address(self, host: str = "") -> str:
+        """dlt demands a host in its place; the socket in the query is what counts."""
+        return str(self.running.environment["CHUXIONG_DATABASE_URL_OWNER"]).replace("@/", f"@{host}/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
