@@ -201,7 +201,8 @@ class _Builder:
         conditions = [self._visible("s")]
         if source.where:
             conditions.append(f"({self._sql(self._truth(source.where, 's')[0])})")
-        sql = f"select s.record_id, s.county, {listed} from pool.{_q(feed.code)} s where {' and '.join(conditions)}"
+        natural = "s.natural_hash, " if alias == self.rule.driver and self.rule.cluster else ""
+        sql = f"select s.record_id, s.county, {natural}{listed} from pool.{_q(feed.code)} s where {' and '.join(conditions)}"
         if alias == self.subject_alias:
             sql += self._within(f"s.{_q(self.subject_column)}", feed.column(self.subject_column).pool_type)
         return sql
@@ -255,6 +256,8 @@ class _Builder:
         for alias, source in self.rule.sources.items():
             inner = f"{_q(alias)}.evidence" if source.any_of else f"{_q(alias)}.record_id"
             carried.append(f"{inner} as {_q(f'{alias}.evidence')}")
+        if self.rule.cluster:
+            carried.append(f"{_q(driver)}.natural_hash")
         truths = []
         for leaf in leaves(self.rule.when):
             truths.append(f"({self._sql(self._condition(leaf))}) as {_q(f'is_{leaf.id}')}")
@@ -541,6 +544,13 @@ class _Builder:
     def _order(self) -> str:
         return f"k.{_q(f'{self.rule.driver}.evidence')}"
 
+    def _latest(self) -> str:
+        return f"k.n desc, {self._order()} desc" if self.rule.cluster else f"{self._order()} desc"
+
+    def _sequence(self) -> str:
+        """Of an occurrence the order of time, so that a corrected record keeps its place; else that of arrival."""
+        return f"k.n, {self._order()}" if self.rule.cluster else self._order()
+
     def _grouped(self) -> str:
         subject = f"k.{_q(self.rule.clue.subject)}"
         bucket = "k.bucket" if self.rule.cluster else "''::text"
@@ -552,14 +562,15 @@ class _Builder:
                 parts.append(f"bool_or(k.{_q(flag)}) as {_q(flag)}")
         else:
             parts += self._bounds()
-        first = f"(array_agg({{}} order by {self._order()}) filter (where {{}} is not null))[1]"
+        # Whatever its name, an occurrence is known by its records.
+        members = "jsonb_agg(distinct encode(k.natural_hash, 'hex')) filter (where k.is_true)"
+        parts.append(f"{members if self.rule.cluster else 'null::jsonb'} as members")
+        first = f"(array_agg({{}} order by {self._sequence()}) filter (where {{}} is not null))[1]"
         label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
         parts.append(f"{first.format(label, label)} as label")
         parts.append(f"{first.format(county, county)} as county")
         # The row that decides: the latest true one, else the latest undecided one.
-        parts.append(
-            f"(array_agg(k.conditions order by k.is_true desc, {self._order()} desc))[1] as conditions"
-        )
+        parts.append(f"(array_agg(k.conditions order by k.is_true desc, {self._latest()}))[1] as conditions")
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
         rows, by = ("occurrences", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
@@ -582,7 +593,7 @@ class _Builder:
             return f"count(*) filter (where {counting})"
         if measure.kind == "first":
             column = f"k.{_q(measure.field)}"
-            return f"(array_agg({column} order by {self._order()}) filter (where {counting}))[1]"
+            return f"(array_agg({column} order by {self._sequence()}) filter (where {counting}))[1]"
         total = f"{measure.kind}({self._measured(measure)}) filter (where {counting})"
         return f"({total})::bigint" if measure.kind == "sum" else total
 
@@ -672,7 +683,7 @@ class _Builder:
             " case when t.is_true then 'hit' else 'undecided' end as verdict,"
             f" case when t.is_true then {self._bands()} end as level, g.county,"
             f" jsonb_strip_nulls(jsonb_build_object('label', g.label, {material})) as material,"
-            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due from grouped g"
+            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due, g.members from grouped g"
             f" cross join lateral (select {true} as is_true, {false} as is_false) t where not t.is_false"
         )
 
