@@ -432,7 +432,7 @@ class _Builder:
             return f"count(*) filter (where {counting})"
         if measure.kind == "first":
             column = f"k.{_q(measure.field)}"
-            return f"(array_agg({column} order by {self._sequence()}) filter (where {counting}))[1]"
+            return f"(array_agg({column} order by {self._sequence()}) filter (where {counting} and {column} is not null))[1]"
         total = f"{measure.kind}({self._measured(measure)}) filter (where {counting})"
         return f"({total})::bigint" if measure.kind == "sum" else total
 
