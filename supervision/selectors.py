@@ -509,7 +509,9 @@ def _flags(clue: Clue) -> list[str]:
     if clue.source_changes:
         flags.append("source_changed")
     if not clue.supported:
-        flags.append("unsupported")
+        # Its records are not gone when another clue's occurrence holds them.
+        joined = bool(clue.source_changes) and clue.source_changes[-1].get("verdict") == "joined"
+        flags.append("joined" if joined else "unsupported")
     if clue.exercise:
         flags.append("exercise")
     if clue.seals:
@@ -649,6 +651,11 @@ _EVENT_WORDS = {
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
     "case_query": ("办案查询封存数据", "Case query of sealed data"),
+    "moved": ("首条记录有变，同一情形沿用本线索", "Its first record changed; the occurrence keeps this clue"),
+    "joined": ("与另一线索成为同一情形", "Now one occurrence with another clue"),
+    "took_in": ("另一线索的记录并入同一情形", "Another clue's records are now part of this occurrence"),
+    "parted": ("部分记录分出，成为另一情形", "Some records are now an occurrence of their own"),
+    "parted_from": ("由另一线索的情形分出", "Parted from another clue's occurrence"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }

@@ -1,6 +1,7 @@
 """Brings the clues in line with the hits that a run changed. Set-based; people's decisions stay.
 
-Reads the temporary table ``run_changed`` (verdict null = the hit is gone; old_* = before).
+Reads the temporary table ``run_changed`` (verdict null = the hit is gone; old_* = before). Of rules that gather
+records into occurrences, a clue follows its occurrence first: ``occurrences.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from supervision.clues.lifecycle import CLOSED, WITHDRAWABLE
 from supervision.clues.numbers import format_number, take_numbers
 from supervision.duties import responsible
+from supervision.matching import occurrences
 from supervision.reference import REFERENCE
 from supervision.rulebook.load import LoadedRule
 
@@ -30,20 +32,6 @@ class InLine:
 
 def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime) -> InLine:
     """Raise, refresh, withdraw or mark the clues behind the changed hits."""
-    # Locked first, read after: the state that a person has just committed is the one that counts.
-    cursor.execute(
-        "select c.id from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
-        " where c.rule = %s order by c.id for update of c",
-        [rule.id],
-    )
-    cursor.execute(
-        # The newest episode of each changed fingerprint.
-        "create temp table run_clue on commit drop as"
-        " select distinct on (c.subject_kind, c.subject_ref, c.bucket) c.id, c.subject_kind, c.subject_ref, c.bucket,"
-        " c.state, c.episode, c.material from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
-        " where c.rule = %s order by c.subject_kind, c.subject_ref, c.bucket, c.episode desc",
-        [rule.id],
-    )
     params = {
         "rule": rule.id,
         "landing": landing,
@@ -56,27 +44,66 @@ def bring_in_line(cursor: Any, rule: LoadedRule, *, landing: int, at: datetime) 
         "due": REFERENCE.limit("triage").after(at.date()),
         "closed_to": REFERENCE.closed_to(rule.domain),
     }
-    marked = _mark_source_changed(cursor, params)
+    gathers = rule.cluster is not None
+    if gathers:
+        occurrences.share(cursor, rule)
+    # Locked first, read after: the state that a person has just committed is the one that counts.
+    shared = " union select clue from run_shared" if gathers else ""
+    cursor.execute(
+        "select c.id from supervision_clue c where c.id in (select k.id from supervision_clue k"
+        " join run_changed r using (subject_kind, subject_ref, bucket) where k.rule = %(rule)s"
+        f"{shared}) order by c.id for update of c",
+        params,
+    )
+    if gathers:
+        occurrences.follow(cursor, params)
+    moved = "m.was, m.now" if gathers else "null::text as was, null::text as now"
+    cursor.execute(
+        # The newest episode of each changed fingerprint.
+        "create temp table run_clue on commit drop as"
+        " select distinct on (c.subject_kind, c.subject_ref, c.bucket) c.id, c.subject_kind, c.subject_ref, c.bucket,"
+        f" c.state, c.episode, c.material, {moved}, {occurrences.JOINED} as joined"
+        " from supervision_clue c join run_changed r using (subject_kind, subject_ref, bucket)"
+        + (" left join run_moved m on m.clue = c.id" if gathers else "")
+        + " where c.rule = %(rule)s order by c.subject_kind, c.subject_ref, c.bucket, c.episode desc",
+        params,
+    )
+    if gathers:
+        occurrences.find_joined(cursor, params)
+    marked = _mark_source_changed(cursor, params, gathers)
     _refresh(cursor, params)
-    withdrawn = _withdraw(cursor, params)
-    raised = _reopen_withdrawn(cursor, params) + _raise(cursor, rule, params, at)
+    withdrawn = (occurrences.join(cursor, params) if gathers else 0) + _withdraw(cursor, params)
+    again, born = _reopen_withdrawn(cursor, params), _raise(cursor, rule, params, at)
+    if gathers:
+        if again or born:
+            occurrences.tell_parted(cursor, params, again + born)
+        cursor.execute("drop table run_shared; drop table run_moved; drop table run_joined")
     cursor.execute("drop table run_clue")
-    return InLine(raised, withdrawn, marked)
+    return InLine(len(again) + len(born), withdrawn, marked)
 
 
 _JOIN = " from run_clue k join run_changed r using (subject_kind, subject_ref, bucket) where c.id = k.id"
 
 
-def _mark_source_changed(cursor: Any, params: dict[str, Any]) -> int:
-    """Beyond triage a correction never takes a clue away: its handler is told what was, what is, and when."""
+def _mark_source_changed(cursor: Any, params: dict[str, Any], gathers: bool) -> int:
+    """Beyond triage a correction never takes a clue away: its handler is told what was, what is, and when.
+
+    Also when the occurrence only bears another name, or is now part of another clue's.
+    """
+    joined = "(select j.told from run_joined j where j.clue = k.id)" if gathers else "null"
+    is_joined = "exists (select 1 from run_joined j where j.clue = k.id)" if gathers else "false"
     cursor.execute(
         "with marked as (update supervision_clue c set source_changes = c.source_changes || jsonb_build_array("
         "jsonb_build_object('at', %(at)s::timestamptz, 'landing', %(landing)s::bigint, 'before', c.material,"
-        " 'after', case when r.verdict = 'hit' then r.material end, 'verdict', coalesce(r.verdict, 'gone'))),"
+        " 'after', case when r.verdict = 'hit' then r.material end,"
+        f" 'verdict', case when {is_joined} then 'joined' else coalesce(r.verdict, 'gone') end)"
+        " || jsonb_strip_nulls(jsonb_build_object('name_before', k.was, 'name_after', k.now,"
+        f" 'into', {joined}))),"
         " supported = coalesce(r.verdict = 'hit', false), version = c.version + 1"
         + _JOIN
         + " and k.state <> all(%(withdrawable)s) and k.state <> all(%(closed)s)"
-        " and (r.verdict is distinct from 'hit' or r.material <> c.material) returning c.id, c.state)"
+        " and (r.verdict is distinct from 'hit' or r.material <> c.material or k.was is not null)"
+        " returning c.id, c.state)"
         " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
         " select id, %(at)s, %(engine)s, 'source_changed', state, state, '', jsonb_build_object('landing', %(landing)s::bigint)"
         " from marked",
@@ -95,6 +122,13 @@ def _refresh(cursor: Any, params: dict[str, Any]) -> None:
         + " and r.verdict = 'hit' and k.state <> all(%(closed)s)",
         params,
     )
+    # Closed ones keep the facts that people decided on, but stay known by the records of today.
+    cursor.execute(
+        "update supervision_clue c set members = r.members"
+        + _JOIN
+        + " and r.verdict = 'hit' and c.members is distinct from r.members",
+        params,
+    )
 
 
 def _withdraw(cursor: Any, params: dict[str, Any]) -> int:
@@ -102,7 +136,7 @@ def _withdraw(cursor: Any, params: dict[str, Any]) -> int:
         "with gone as (update supervision_clue c set state = 'withdrawn', supported = false, version = c.version + 1,"
         " landing = %(landing)s"
         + _JOIN
-        + " and r.verdict is distinct from 'hit' and k.state = any(%(withdrawable)s)"
+        + " and r.verdict is distinct from 'hit' and c.state = any(%(withdrawable)s)"
         " and not exists (select 1 from supervision_letter l where l.clue_id = c.id)"
         " returning c.id, k.state as before)"
         " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
@@ -113,24 +147,27 @@ def _withdraw(cursor: Any, params: dict[str, Any]) -> int:
     return int(cursor.rowcount)
 
 
-def _reopen_withdrawn(cursor: Any, params: dict[str, Any]) -> int:
+def _reopen_withdrawn(cursor: Any, params: dict[str, Any]) -> list[int]:
+    """What a run took back comes back with its hit: withdrawn clues, and those merged into another by a run."""
     cursor.execute(
         "with again as (update supervision_clue c set state = 'raised', supported = true, material = r.material,"
         " conditions = r.conditions, evidence = r.evidence, level = r.level, landing = %(landing)s,"
-        " rule_version = %(version)s, rule_digest = %(digest)s, version = c.version + 1, due_on = %(due)s"
+        " rule_version = %(version)s, rule_digest = %(digest)s, version = c.version + 1, due_on = %(due)s,"
+        " merged_into_id = null"
         + _JOIN
-        + " and r.verdict = 'hit' and k.state = 'withdrawn' returning c.id)"
+        + " and r.verdict = 'hit' and (k.state = 'withdrawn' or k.joined) returning c.id, k.state as before)"
         " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
-        " select id, %(at)s, %(engine)s, 'raised', 'withdrawn', 'raised', '',"
-        " jsonb_build_object('landing', %(landing)s::bigint) from again",
+        " select id, %(at)s, %(engine)s, 'raised', before, 'raised', '',"
+        " jsonb_build_object('landing', %(landing)s::bigint) from again order by id returning clue_id",
         params,
     )
-    return int(cursor.rowcount)
+    return [row[0] for row in cursor.fetchall()]
 
 
-def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) -> int:
+def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) -> list[int]:
     """New fingerprints, and closed ones whose material facts differ from those people decided on."""
     year = at.year
+    born: list[int] = []
     cursor.execute(
         "create temp table run_new on commit drop as"
         ' select row_number() over (order by r.subject_ref collate "C", r.bucket collate "C") as n, r.*,'
@@ -148,12 +185,12 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
         cursor.execute(
             "insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
             " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
-            " supported, material, conditions, evidence, source_changes, results, landing, raised_at, due_on, handler,"
+            " supported, material, conditions, evidence, members, source_changes, results, landing, raised_at, due_on, handler,"
             " responsible, responsible_zh, responsible_en, closed_to, sealed, admitted, recused, exercise, version)"
             " select (%(numbers)s::text[])[n], 'model', %(rule)s, %(version)s, %(digest)s, subject_kind, subject_ref,"
             " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level,"
             " coalesce(w.office, o.code, %(top)s), coalesce(w.department, ''),"
-            " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, '[]',"
+            " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, members, '[]',"
             " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
             " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''), %(closed_to)s, false,"
             " '{}', '{}', false, 1"
@@ -173,7 +210,7 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
             _deliver_directly(cursor, params, born, at)
         cursor.execute("drop table run_way")
     cursor.execute("drop table run_new")
-    return count
+    return born
 
 
 def _route(cursor: Any, rule: LoadedRule, at: datetime) -> None:

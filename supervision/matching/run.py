@@ -169,8 +169,8 @@ def _compute(cursor: Any, query: Query, params: dict[str, Any]) -> None:
     cursor.execute("create index on run_result (subject_ref, bucket, subject_kind); analyze run_result")
 
 
-_SAME = "(h.verdict, h.level, h.county, h.material, h.conditions, h.evidence, h.next_due)"
-_NEW = "(r.verdict, r.level, r.county, r.material, r.conditions, r.evidence, r.next_due)"
+_SAME = "(h.verdict, h.level, h.county, h.material, h.conditions, h.evidence, h.next_due, h.members)"
+_NEW = "(r.verdict, r.level, r.county, r.material, r.conditions, r.evidence, r.next_due, r.members)"
 
 
 def _replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> int:
@@ -180,12 +180,12 @@ def _replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> in
     cursor.execute(
         "create temp table run_changed on commit drop as"
         " select r.subject_kind, r.subject_ref, r.bucket, r.verdict, r.level, r.county, r.material, r.conditions,"
-        " r.evidence, r.next_due, h.verdict as old_verdict, h.material as old_material"
+        " r.evidence, r.next_due, r.members, h.verdict as old_verdict, h.material as old_material"
         f" from run_result r left join supervision_hit h on h.rule = %(rule)s and {match}"
         f" where h.id is null or {_SAME} is distinct from {_NEW}"
         " union all"
         " select h.subject_kind, h.subject_ref, h.bucket, null, h.level, h.county, h.material, h.conditions,"
-        " h.evidence, null, h.verdict, h.material"
+        " h.evidence, null, h.members, h.verdict, h.material"
         f" from supervision_hit h where h.rule = %(rule)s{within}"
         f" and not exists (select 1 from run_result r where {match})",
         {"rule": rule_id},
@@ -198,13 +198,13 @@ def _replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> in
     removed = int(cursor.rowcount)
     cursor.execute(
         "insert into supervision_hit (rule, subject_kind, subject_ref, bucket, verdict, level, county, material,"
-        " conditions, evidence, next_due, landing)"
+        " conditions, evidence, next_due, members, landing)"
         " select %s, subject_kind, subject_ref, bucket, verdict, level, county, material, conditions, evidence,"
-        " next_due, %s from run_changed where verdict is not null"
+        " next_due, members, %s from run_changed where verdict is not null"
         " on conflict (rule, subject_ref, bucket, subject_kind) do update set verdict = excluded.verdict,"
         " level = excluded.level, county = excluded.county, material = excluded.material,"
         " conditions = excluded.conditions, evidence = excluded.evidence, next_due = excluded.next_due,"
-        " landing = excluded.landing",
+        " members = excluded.members, landing = excluded.landing",
         [rule_id, landing],
     )
     return removed

@@ -69,6 +69,8 @@ class Clue(models.Model):
     material = models.JSONField(default=dict)
     conditions = models.JSONField(default=list)
     evidence = models.JSONField(default=list)
+    #: all records of the occurrence, when the rule gathers some (``Hit.members``); the evidence lists but a few
+    members = models.JSONField(null=True)
     source_changes = models.JSONField(default=list)
     results = models.JSONField(default=dict)
     landing = models.BigIntegerField(null=True)

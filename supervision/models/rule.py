@@ -46,6 +46,8 @@ class Hit(models.Model):
     conditions = models.JSONField()
     evidence = models.JSONField()
     next_due = models.DateField(null=True)
+    # Of an occurrence the driver's true records by natural hash: what it is known by whatever its bucket.
+    members = models.JSONField(null=True)
     landing = models.BigIntegerField()
 
     class Meta:

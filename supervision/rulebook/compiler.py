@@ -14,10 +14,11 @@ from sqlglot import exp
 
 from ingestion.catalog.load import Catalog
 from supervision.rulebook.check import SUPPORT, Fields
+from supervision.rulebook.clustering import Clustering
+from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.operators import OPERATORS, Operands
 from supervision.rulebook.spec import (
     Band,
-    Cluster,
     Leaf,
     Measure,
     Member,
@@ -165,6 +166,7 @@ class _Builder:
 
     def query(self) -> Query:
         steps: list[tuple[str, str]] = []
+        apart: set[str] = set()
         for alias, source in self.rule.sources.items():
             steps.append(
                 (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
@@ -174,11 +176,15 @@ class _Builder:
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
         steps.append(("kept", self._kept()))
         if self.rule.cluster:
-            steps += self._clustered(self.rule.cluster)
+            gathered = Clustering(self, self.rule.cluster).steps()
+            steps += gathered
+            apart = {name for name, _ in gathered}
         steps.append(("grouped", self._grouped()))
         text = (
             "with recursive "
-            + ", ".join(f"{_q(name)} as ({sql})" for name, sql in steps)
+            + ", ".join(
+                f"{_q(name)} as {'materialized ' if name in apart else ''}({sql})" for name, sql in steps
+            )
             + " "
             + self._final()
         )
@@ -201,7 +207,8 @@ class _Builder:
         conditions = [self._visible("s")]
         if source.where:
             conditions.append(f"({self._sql(self._truth(source.where, 's')[0])})")
-        sql = f"select s.record_id, s.county, {listed} from pool.{_q(feed.code)} s where {' and '.join(conditions)}"
+        natural = "s.natural_hash, " if alias == self.rule.driver and self.rule.cluster else ""
+        sql = f"select s.record_id, s.county, {natural}{listed} from pool.{_q(feed.code)} s where {' and '.join(conditions)}"
         if alias == self.subject_alias:
             sql += self._within(f"s.{_q(self.subject_column)}", feed.column(self.subject_column).pool_type)
         return sql
@@ -255,6 +262,8 @@ class _Builder:
         for alias, source in self.rule.sources.items():
             inner = f"{_q(alias)}.evidence" if source.any_of else f"{_q(alias)}.record_id"
             carried.append(f"{inner} as {_q(f'{alias}.evidence')}")
+        if self.rule.cluster:
+            carried.append(f"{_q(driver)}.natural_hash")
         truths = []
         for leaf in leaves(self.rule.when):
             truths.append(f"({self._sql(self._condition(leaf))}) as {_q(f'is_{leaf.id}')}")
@@ -360,173 +369,6 @@ class _Builder:
             f" 'values', jsonb_build_object({', '.join(values)}))"
         )
 
-    def _clustered(self, cluster: Cluster) -> list[tuple[str, str]]:
-        """The occurrences as ``Cluster`` defines them: those of the true rows, and what undecided rows keep open.
-
-        ``part`` numbers the partitions within which rows may belong together, ``n`` the rows of a partition in
-        the order of time; a row is (part, n), an occurrence the (part, n) of its anchor. Pairs of rows are only
-        formed behind a row within its time, and only in partitions that hold an undecided row.
-        """
-        loose = "o.part in (select part from loose)"
-        flags = [f"f_{leaf.id}" for leaf in self._having()]
-        any_flag = "".join(f", bool_or(j.{_q(flag)}) as {_q(flag)}" for flag in flags)
-        return [
-            ("ordered", self._ordered(cluster)),
-            ("held", self._held(cluster, "select * from ordered where is_true")),
-            ("loose", "select distinct part from ordered where not is_true"),
-            # Rows that an anchor of true rows reaches, itself included.
-            (
-                "grasped",
-                "select o.part, o.n as anchor, r.n, r.is_true from ordered o"
-                f" join held a on a.part = o.part and a.n = o.n and a.anchor = o.n {self._reached(cluster)} where {loose}",
-            ),
-            # Anchors of true rows that others may come to reach: undecided rows, or rows set free by such an anchor.
-            (
-                "displaced",
-                "select r.part, r.n from ordered o"
-                f" {self._reached(cluster)} join held a on a.part = r.part and a.n = r.n and a.anchor = r.n"
-                " where not o.is_true and r.n <> o.n"
-                " union select r.part, r.n from displaced d join"
-                " (select distinct g.part, g.anchor, r.n from grasped g join ordered o on o.part = g.part and o.n = g.n"
-                f" {self._reached(cluster)} join held a on a.part = r.part and a.n = r.n and a.anchor = r.n"
-                " where g.is_true and r.n <> g.anchor and r.n <> g.n) r on r.part = d.part and r.anchor = d.n",
-            ),
-            # Rows whose anchor no undecided row can change, or only to an earlier one.
-            (
-                "fixed",
-                "select g.part, g.n, min(g.anchor) as anchor from grasped g"
-                " where (g.part, g.anchor) not in (select part, n from displaced) group by g.part, g.n",
-            ),
-            # What could be an occurrence, each with all rows that it could hold.
-            (
-                "windows",
-                "select part, anchor, n, true as is_true from held where part not in (select part from loose)"
-                " union all select o.part, o.n, r.n, r.is_true from ordered o"
-                f" left join fixed x on x.part = o.part and x.n = o.n {self._reached(cluster)}"
-                " left join fixed y on y.part = r.part and y.n = r.n"
-                f" where {loose} and coalesce(x.anchor = o.n, true) and coalesce(y.anchor >= o.n, true)",
-            ),
-            ("measured", self._measured_windows()),
-            ("judged_windows", self._judged_windows()),
-            # Undecided rows of windows without any true row: occurrences of their own.
-            (
-                "apart",
-                self._held(
-                    cluster,
-                    "select * from ordered where (part, n) in (select w.part, w.n from windows w"
-                    " join judged_windows j using (part, anchor) where j.possible and not j.certain)",
-                ),
-            ),
-            ("homes", "select * from held union all select * from apart"),
-            # An occurrence may be a hit if a window holding one of its rows may be.
-            (
-                "touched",
-                f"select w.part, w.n, bool_or(j.possible) as possible{any_flag} from windows w"
-                " join judged_windows j on j.part = w.part and j.anchor = w.anchor group by w.part, w.n",
-            ),
-            (
-                "occurrences",
-                "select o.*, first_value(o.occurrence) over (partition by h.part, h.anchor order by h.n) as bucket, "
-                + ", ".join(f"t.{_q(flag)}" for flag in ("possible", *flags))
-                + " from homes h join ordered o on o.part = h.part and o.n = h.n"
-                " join touched t on t.part = h.part and t.n = h.n",
-            ),
-        ]
-
-    def _ordered(self, cluster: Cluster) -> str:
-        """``until``: the last row behind this one within its time; ``lost``: without time or place."""
-        subject = f"k.{_q(self.rule.clue.subject)}"
-        part = ", ".join([subject, *(f"k.{_q(name)}" for name in cluster.same)])
-        names = [f"k.{_q(name)}" for name in cluster.named_by]
-        order = ", ".join([f"k.{_q(cluster.time)} nulls last", *(f"{n}::text" for n in names), self._order()])
-        bucket = " || ' ' || ".join(
-            f"coalesce({self._as_name(name)}, '')" for name in (*cluster.same, *cluster.named_by)
-        )
-        place = cluster.place
-        lon, lat = (f"k.{_q(place.lon)}", f"k.{_q(place.lat)}") if place else ("0::float8", "0::float8")
-        numbered = (
-            f"select k.*, {bucket} as occurrence, k.{_q(cluster.time)} as at, {lon} as lon, {lat} as lat,"
-            f" k.{_q(cluster.time)} is null or {lon} is null or {lat} is null as lost,"
-            f" dense_rank() over (order by {part}) as part,"
-            f" row_number() over (partition by {part} order by {order}) as n"
-            # The planner takes so many conditions to leave a handful of rows, and would join every row to every
-            # row; by its reckoning a list of unknown length has a hundred entries, and then it hashes.
-            f" from kept k cross join jsonb_array_elements('[0]') where {subject} is not null"
-        )
-        return (
-            "select k.*, case when k.lost then k.n else max(k.n) over (partition by k.part order by k.at"
-            f" range between unbounded preceding and {self._hours(cluster)} following) end as until from ({numbered}) k"
-        )
-
-    def _held(self, cluster: Cluster, rows: str) -> str:
-        """(part, n, anchor) of the rows, anchored among themselves.
-
-        Walks each partition once, keeping the anchors that still reach in time; arrays, because a common
-        table expression has no index by which the next row could be found.
-        """
-        arrays = "array_agg(n order by n) as ns, array_agg(at order by n) as ats"
-        near = "true"
-        if cluster.place:
-            arrays += ", array_agg(lon order by n) as lons, array_agg(lat order by n) as lats"
-            near = self._near(cluster, *(f"p.{c}[{i}]" for i in ("h", "w.i + 1") for c in ("lons", "lats")))
-        return (
-            f"with rows as ({rows})"
-            " select p.part, p.ns[w.i] as n, p.ns[w.anchor] as anchor"
-            f" from (select part, {arrays} from rows where not lost group by part) p cross join lateral ("
-            "with recursive walk(i, anchor, live) as (select 1, 1, array[1] union all"
-            " select w.i + 1, coalesce(s.mine, w.i + 1), case when s.mine is null then s.live || (w.i + 1) else s.live end"
-            " from walk w cross join lateral (select coalesce(array_agg(h order by h), '{}') as live,"
-            f" min(h) filter (where {near}) as mine from unnest(w.live) h"
-            f" where p.ats[w.i + 1] <= p.ats[h] + {self._hours(cluster)}) s where w.i < cardinality(p.ns))"
-            " select i, anchor from walk) w"
-            " union all select part, n, n from rows where lost"
-        )
-
-    def _reached(self, cluster: Cluster) -> str:
-        """Joins ``r``: the row ``o`` itself and those behind it that it reaches."""
-        join = "cross join lateral generate_series(o.n, o.until) s(n) join ordered r on r.part = o.part and r.n = s.n"
-        if cluster.place is None:
-            return join
-        return f"{join} and (r.n = o.n or {self._near(cluster, 'o.lon', 'o.lat', 'r.lon', 'r.lat')})"
-
-    def _near(self, cluster: Cluster, lon1: str, lat1: str, lon2: str, lat2: str) -> str:
-        """Great-circle distance on a sphere of 6,371 km; without a place nothing is near."""
-        assert cluster.place is not None  # noqa: S101  asked for by callers that have one
-        return (
-            f"coalesce(2 * 6371000 * asin(least(1, sqrt(sin(radians({lat2} - {lat1}) / 2) ^ 2 + cos(radians({lat1}))"
-            f" * cos(radians({lat2})) * sin(radians({lon2} - {lon1}) / 2) ^ 2)))"
-            f" <= {self._sql(self.param(cluster.place.metres))}, false)"
-        )
-
-    def _hours(self, cluster: Cluster) -> str:
-        return f"make_interval(hours => ({self._sql(self.param(cluster.hours))})::int)"
-
-    def _measured_windows(self) -> str:
-        """Each window's measures were all its rows true."""
-        parts = ["bool_or(w.is_true) as certain", "bool_or(k.lost) as lost", *self._bounds()]
-        return (
-            f"select w.part, w.anchor, {', '.join(parts)} from windows w"
-            " join ordered k on k.part = w.part and k.n = w.n group by w.part, w.anchor"
-        )
-
-    def _judged_windows(self) -> str:
-        """Whether the conditions on the whole could hold there; a lost row is never ruled out."""
-        if self.rule.having is None:
-            return "select w.part, w.anchor, w.certain, true as possible from measured w"
-        flags = [f"{self._sql(self._further(leaf, 'w'))} as {_q(f'f_{leaf.id}')}" for leaf in self._having()]
-        flags = [f"w.lost or {flag}" for flag in flags]
-
-        def possible(node: Node) -> exp.Expression:
-            if isinstance(node, Leaf):
-                return exp.column(f"f_{node.id}", table="w", quoted=True)
-            joined = [possible(child) for child in (node.all or node.any or ())]
-            return exp.paren(exp.and_(*joined) if node.all else exp.or_(*joined))
-
-        return (
-            f"select w.*, {self._sql(possible(self.rule.having))} as possible"
-            f" from (select w.part, w.anchor, w.certain, {', '.join(flags)} from measured w) w"
-        )
-
     def _as_name(self, field: str) -> str:
         """A field's value within a occurrence's name; of a moment the day."""
         cast = "::date::text" if self.fields.types[field] in ("date", "month", "datetime") else "::text"
@@ -541,6 +383,13 @@ class _Builder:
     def _order(self) -> str:
         return f"k.{_q(f'{self.rule.driver}.evidence')}"
 
+    def _latest(self) -> str:
+        return f"k.n desc, {self._order()} desc" if self.rule.cluster else f"{self._order()} desc"
+
+    def _sequence(self) -> str:
+        """Of an occurrence the order of time, so that a corrected record keeps its place; else that of arrival."""
+        return f"k.n, {self._order()}" if self.rule.cluster else self._order()
+
     def _grouped(self) -> str:
         subject = f"k.{_q(self.rule.clue.subject)}"
         bucket = "k.bucket" if self.rule.cluster else "''::text"
@@ -552,14 +401,15 @@ class _Builder:
                 parts.append(f"bool_or(k.{_q(flag)}) as {_q(flag)}")
         else:
             parts += self._bounds()
-        first = f"(array_agg({{}} order by {self._order()}) filter (where {{}} is not null))[1]"
+        # Whatever its name, an occurrence is known by its records.
+        members = "jsonb_agg(distinct encode(k.natural_hash, 'hex')) filter (where k.is_true)"
+        parts.append(f"{members if self.rule.cluster else 'null::jsonb'} as members")
+        first = f"(array_agg({{}} order by {self._sequence()}) filter (where {{}} is not null))[1]"
         label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
         parts.append(f"{first.format(label, label)} as label")
         parts.append(f"{first.format(county, county)} as county")
         # The row that decides: the latest true one, else the latest undecided one.
-        parts.append(
-            f"(array_agg(k.conditions order by k.is_true desc, {self._order()} desc))[1] as conditions"
-        )
+        parts.append(f"(array_agg(k.conditions order by k.is_true desc, {self._latest()}))[1] as conditions")
         for alias, source in self.rule.sources.items():
             parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
         rows, by = ("occurrences", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
@@ -582,7 +432,7 @@ class _Builder:
             return f"count(*) filter (where {counting})"
         if measure.kind == "first":
             column = f"k.{_q(measure.field)}"
-            return f"(array_agg({column} order by {self._order()}) filter (where {counting}))[1]"
+            return f"(array_agg({column} order by {self._sequence()}) filter (where {counting} and {column} is not null))[1]"
         total = f"{measure.kind}({self._measured(measure)}) filter (where {counting})"
         return f"({total})::bigint" if measure.kind == "sum" else total
 
@@ -672,7 +522,7 @@ class _Builder:
             " case when t.is_true then 'hit' else 'undecided' end as verdict,"
             f" case when t.is_true then {self._bands()} end as level, g.county,"
             f" jsonb_strip_nulls(jsonb_build_object('label', g.label, {material})) as material,"
-            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due from grouped g"
+            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due, g.members from grouped g"
             f" cross join lateral (select {true} as is_true, {false} as is_false) t where not t.is_false"
         )
 
@@ -707,10 +557,6 @@ def _combine(tree: Tree, of: Any) -> tuple[exp.Expression, exp.Expression]:
 
 def _coalesced(condition: exp.Expression) -> exp.Expression:
     return exp.Coalesce(this=condition, expressions=[exp.false()])
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _affected(plan: Plan) -> Query:
