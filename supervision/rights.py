@@ -145,9 +145,9 @@ STATEMENTS = [
             if new.origin = 'model' or new.rule <> '' or new.evidence <> '[]' then
                 raise exception 'clues of models are raised by runs' using errcode = 'insufficient_privilege';
             end if;
-        elsif (new.origin, new.rule, new.subject_kind, new.subject_ref, new.bucket, new.evidence, new.material, new.conditions)
+        elsif (new.origin, new.rule, new.subject_kind, new.subject_ref, new.bucket, new.members, new.evidence, new.material, new.conditions)
                 is distinct from
-              (old.origin, old.rule, old.subject_kind, old.subject_ref, old.bucket, old.evidence, old.material, old.conditions) then
+              (old.origin, old.rule, old.subject_kind, old.subject_ref, old.bucket, old.members, old.evidence, old.material, old.conditions) then
             raise exception 'facts of a clue are written by runs' using errcode = 'insufficient_privilege';
         end if;
         return new;

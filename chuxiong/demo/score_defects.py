@@ -168,7 +168,7 @@ def _expected(feed: FeedSpec, lines: list[dict[str, Any]]) -> dict[tuple[str, st
     return found
 
 
-def _known(kind: str, values: list[str]) -> dict[str, UUID]:
+def _known(kind: str, values: pl.Series) -> dict[str, UUID]:
     """Refs that the vault holds already; an unknown number has none, so nothing can equal it."""
     none = UUID(int=0)
     return {value: refs.find(connections[_ALIAS], kind, value) or none for value in values}
