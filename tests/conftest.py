@@ -118,7 +118,8 @@ def empty_tables() -> None:
         cursor.execute("select schemaname, tablename from pg_tables where schemaname in ('public', 'pool')")
         tables = [f'{s}."{t}"' for s, t in cursor.fetchall() if t not in _KEEP]
         cursor.execute("truncate " + ", ".join(tables) + " restart identity cascade")
-    shutil.rmtree(Path(_services.var) / "batches", ignore_errors=True)
+    for store in ("batches", "exchange"):
+        shutil.rmtree(Path(_services.var) / store, ignore_errors=True)
     call_command("rule", "sync", stdout=open(os.devnull, "w"))
 
 

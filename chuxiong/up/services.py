@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chuxiong.audit import signing
+from ingestion.exchange import sealing
+
 from . import database
 from .children import ServiceFailed
 from .postgres import Postgres
@@ -112,6 +115,8 @@ def start(var: Path, *, durable: bool = True) -> Services:
     kept = _secrets(var / "keys" / "services.json")
     vault = var / "keys" / "vault.json"
     ensure(vault)
+    sealing.ensure(var / "keys" / "exchange.pem")
+    signing.create(var / "keys" / "exchange-signing.pem")
     sockets = socket_folder(var)
     postgres = Postgres(var / "postgres", sockets, var / "log" / "postgres.log", kept["postgres"], durable)
     valkey = Valkey(sockets / "valkey.sock", var / "valkey", var / "log" / "valkey.log", kept["valkey"])
