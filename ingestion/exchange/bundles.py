@@ -48,7 +48,7 @@ def receive_bundle(path: Path, *, name: str = "", by: str, at: datetime) -> Take
                 with bundle.file(entry) as stream:
                     laid.append(
                         deliveries.lay_down(
-                            stream,  # type: ignore[arg-type]  read() is all that is asked of it
+                            stream,
                             feed=entry.feed,
                             name=entry.name,
                             covers_until=entry.covers_until,

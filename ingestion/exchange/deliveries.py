@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -33,6 +33,10 @@ from ingestion.selectors import catalog
 
 _UNDER_WAY = (Batch.State.RECEIVED, Batch.State.READING)
 _TAKEN = (Delivery.State.TAKING, Delivery.State.DONE, Delivery.State.SKIPPED)
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Next(Enum):
@@ -70,12 +74,12 @@ def store_path(name: str) -> Path:
 
 
 def lay_down(
-    source: BinaryIO, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool = False
+    source: Readable, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool = False
 ) -> Laid:
     """Seal a stream into the exchange store under the inner side's public key."""
     store, data_key = uuid.uuid4().hex, envelope.new_data_key()
     try:
-        digest, size = envelope.store(source, store_path(store), data_key)
+        digest, size = envelope.store(cast(BinaryIO, source), store_path(store), data_key)
     except BaseException:
         store_path(store).unlink(missing_ok=True)
         raise
@@ -283,7 +287,12 @@ def _refuse_waiting(bundle: Delivery, expected: str, at: datetime) -> None:
     }
     bundle.save(using=ALIAS)
     stores = [s for s in bundle.files.using(ALIAS).values_list("store", flat=True) if s]
-    transaction.on_commit(lambda: [store_path(s).unlink(missing_ok=True) for s in stores], using=ALIAS)
+
+    def gone() -> None:
+        for store in stores:
+            store_path(store).unlink(missing_ok=True)
+
+    transaction.on_commit(gone, using=ALIAS)
     bundle.files.using(ALIAS).update(store="", sealed_key=b"", problem=bundle.problem)
 
 
@@ -316,7 +325,8 @@ def missing(agency: str, *, using: str = "default") -> list[int]:
         .exclude(state=Delivery.State.REFUSED)
         .values_list("sequence", flat=True)
     )
-    return [n for n in range(1, max(known, default=0)) if n not in known][:1000]
+    last = max((n for n in known if n is not None), default=0)
+    return [n for n in range(1, last) if n not in known][:1000]
 
 
 def sweep(*, older_than_seconds: float = 6 * 3600) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def document(delivery: Delivery, *, at: datetime, using: str = "default") -> dic
 
 
 def _file(
-    file: DeliveryFile, delivery: Delivery, reasons: dict[int, Iterable[tuple[str, Any, int]]]
+    file: DeliveryFile, delivery: Delivery, reasons: Mapping[int, Iterable[tuple[str, Any, int]]]
 ) -> dict[str, Any]:
     outcome, words = outcome_of(file, delivery)
     counted = file.batch is not None and not file.repeated
