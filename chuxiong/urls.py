@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("dashboard.desk.urls")),
+    path("exchange/", include("dashboard.exchange.urls")),
     path("audit/", include("dashboard.audit.urls")),
     path("", include("dashboard.accounts.urls")),
     path("wall/", include("dashboard.walls.urls")),

@@ -101,9 +101,13 @@ def hold(
     by: str,
     at: datetime,
     using: str = ALIAS,
+    wake: bool = True,
     **more: Any,
 ) -> Delivery:
-    """Write a delivery down with its files and set it going; the caller sees to what makes it unique."""
+    """Write a delivery down with its files and, unless it waits for a person, set it going.
+
+    The caller sees to what makes it unique.
+    """
     with transaction.atomic(using=using):
         delivery = Delivery.objects.using(using).create(
             code=more.pop("code", None) or uuid.uuid4(),
@@ -126,7 +130,8 @@ def hold(
             detail={"way": way, "agency": agency, "sequence": delivery.sequence, "state": state},
             using=using,
         )
-        enqueue("exchange", agency, {"agency": agency}, priority=4, using=using)
+        if wake:
+            enqueue("exchange", agency, {"agency": agency}, priority=4, using=using)
     return delivery
 
 

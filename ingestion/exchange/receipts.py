@@ -133,11 +133,11 @@ def lines(receipt: dict[str, Any]) -> list[str]:
         p = receipt["problem"]
         out.append(f"  {p['place']}：{p['what']}。{p['cure']}")
     if receipt["missing"]:
-        out.append(f"  缺号：{_ranges(receipt['missing'])}；后面的包已暂存，补齐后按顺序入库")
+        out.append(f"  缺号：{ranges(receipt['missing'])}；后面的包已暂存，补齐后按顺序入库")
     return out
 
 
-def _ranges(numbers: list[int]) -> str:
+def ranges(numbers: list[int]) -> str:
     spans: list[list[int]] = []
     for n in numbers:
         if spans and spans[-1][1] == n - 1:

@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +31,7 @@ from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
 from chuxiong.accounts.models import Department, Person, Role
+from ingestion.models import Delivery
 from supervision.alarms import actions as alarm_actions
 from supervision.api.signing import new_client, sign, string_to_sign
 from supervision.clues.lifecycle import MOVES
@@ -69,6 +71,7 @@ class World:
     keys: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     letter: str = ""
     alarm: int = 0
+    disc: str = ""
     target: int = 0
     http: Client = field(default_factory=Client)
 
@@ -108,6 +111,7 @@ class World:
             "pk": self.target,
             "alarm": self.alarm,
             "act": act,
+            "code": self.disc,
             "move": "accept" if door == "desk:move" else "acknowledge",
         }
         wanted = doors()[door].pattern.converters
@@ -192,7 +196,10 @@ def _built() -> World:
         for caller, agency in (("agency", "example_agency"), ("other_agency", "someone_else")):
             client, secret = new_client(agency=agency, agency_zh="示例单位")
             world.keys[caller] = client.key, bytes.fromhex(secret)
-    world.letter, world.alarm = letter.number, alarm.pk
+        disc = Delivery.objects.create(
+            code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
+        )  # fmt: skip
+    world.letter, world.alarm, world.disc = letter.number, alarm.pk, str(disc.code)
     return world
 
 
@@ -286,7 +293,7 @@ def _leak(world: World, answer: Any) -> set[str]:
 
 
 #: doors behind which no clue lies
-_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|api:|set_language")
+_CLUELESS = re.compile(r"accounts:(?!hand_over)|audit:|walls:|exchange:|api:|set_language")
 
 
 def _callers(row: str, answers: dict[str, Any]) -> list[str]:
