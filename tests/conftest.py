@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     setup_test_environment()
     call_command("migrate", database="owner", verbosity=0)
+    call_command("front", "prepare", stdout=open(os.devnull, "w"))
     call_command("office", "sync", verbosity=0, stdout=open(os.devnull, "w"))
     call_command("feed", "sync", verbosity=0, stdout=open(os.devnull, "w"))
 
@@ -118,6 +119,10 @@ def empty_tables() -> None:
         cursor.execute("select schemaname, tablename from pg_tables where schemaname in ('public', 'pool')")
         tables = [f'{s}."{t}"' for s, t in cursor.fetchall() if t not in _KEEP]
         cursor.execute("truncate " + ", ".join(tables) + " restart identity cascade")
+    with connections["front"].cursor() as cursor:
+        cursor.execute(
+            "truncate front_chunk, front_inbox, front_letter, front_feed, front_nonce, front_client"
+        )
     for store in ("batches", "exchange"):
         shutil.rmtree(Path(_services.var) / store, ignore_errors=True)
     call_command("rule", "sync", stdout=open(os.devnull, "w"))

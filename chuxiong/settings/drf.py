@@ -7,7 +7,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "supervision.api.problems.exception_handler",
+    "EXCEPTION_HANDLER": "ingestion.api.problems.exception_handler",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -18,7 +18,11 @@ SPECTACULAR_SETTINGS = {
         "supervision.api.schema.introduce",
     ],
     "VERSION": "1.0.0",
-    "TAGS": [{"name": "letters", "description": "反馈函 Feedback letters"}],
+    "TAGS": [
+        {"name": "letters", "description": "反馈函 Feedback letters"},
+        {"name": "feeds", "description": "报送文件 Handing files in"},
+        {"name": "deliveries", "description": "报送结果 What became of them"},
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from cryptography.exceptions import InvalidTag
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -240,7 +241,7 @@ def _receive(file: DeliveryFile, delivery: Delivery, feed: Any, at: datetime) ->
                 covers_until=file.covers_until,
                 snapshot=file.snapshot,
             )
-    except (FileNotFoundError, EOFError, sealing.SealBroken) as error:
+    except (FileNotFoundError, EOFError, InvalidTag, sealing.SealBroken) as error:
         return Problem(
             place=file.name,
             what=f"暂存的文件不完整或已被改动（{type(error).__name__}）",

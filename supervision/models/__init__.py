@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
-from .exchange import AgencyClient, Nonce
+from .exchange import AgencyClient
 from .rule import Hit, RuleState
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Hit",
     "Interference",
     "Letter",
-    "Nonce",
     "RuleState",
     "Unmasking",
 ]

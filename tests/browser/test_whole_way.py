@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from supervision.api.signing import sign, string_to_sign
+from ingestion.api.signing import sign, string_to_sign
 from tests.prefecture import citizen, cremation, death, payment, sheet
 from tests.up.test_up import ROOT, Tree
 

@@ -31,12 +31,14 @@ from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
 from chuxiong.accounts.models import Department, Person, Role
+from ingestion.api.signing import sign, string_to_sign
 from ingestion.models import Delivery
 from supervision.alarms import actions as alarm_actions
-from supervision.api.signing import new_client, sign, string_to_sign
+from supervision.clients import new_client
 from supervision.clues.lifecycle import MOVES
 from supervision.models import Alarm, Clue, Letter
 from tests.conftest import acting_as, empty_tables
+from tests.front import carry
 
 TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("doors.yaml").read_text(encoding="utf-8"))
 GROUPS: dict[str, list[str]] = TABLE["groups"]
@@ -78,7 +80,7 @@ class World:
     def ask(self, caller: str, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
         """The answer to one request of the caller, after which everything is as it was."""
         self.http.cookies = SimpleCookie(self.cookies.get(caller, {}))
-        with transaction.atomic():
+        with transaction.atomic(using="front"), transaction.atomic():
             if path.startswith("/api/") or caller in self.keys:
                 answer = self._signed(caller, method, path, data or {})
             elif method == "GET":
@@ -86,6 +88,7 @@ class World:
             else:
                 answer = self.http.post(path, {k: self._filled(v) for k, v in (data or {}).items()})
             transaction.set_rollback(True)
+            transaction.set_rollback(True, using="front")
         return answer
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
@@ -112,6 +115,7 @@ class World:
             "alarm": self.alarm,
             "act": act,
             "code": self.disc,
+            "feed": "hr_pension_payment",
             "move": "accept" if door == "desk:move" else "acknowledge",
         }
         wanted = doors()[door].pattern.converters
@@ -199,6 +203,7 @@ def _built() -> World:
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
+    carry()
     world.letter, world.alarm, world.disc = letter.number, alarm.pk, str(disc.code)
     return world
 

@@ -44,12 +44,15 @@ class Command(BaseCommand):
         )
 
     def _watch(self, *, sources: Path, quiet_seconds: float | None, **_: Any) -> None:
+        from ingestion.exchange.front.carrying import Carrier
         from ingestion.exchange.watching import Watch
 
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Watch(sources, quiet_seconds=quiet_seconds).go_on(stop)
+        watch = Watch(sources, quiet_seconds=quiet_seconds)
+        watch.extra.append(Carrier())
+        watch.go_on(stop)
 
     def _once(self, *, sources: Path, quiet_seconds: float | None, json: bool, **_: Any) -> None:
         from ingestion.exchange.watching import Watch
