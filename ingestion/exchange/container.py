@@ -35,6 +35,20 @@ class Faulty(Exception):
 _RESEND = "请报送单位重新打包后再送；原包未入库。"
 
 
+_NOT_WHOLE = "不是完整的数据包（zip），可能没有传完或介质有损"
+#: how the library says that an archive is broken, wherever it finds out
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
+
+
 @dataclass(frozen=True)
 class Signature:
     algorithm: str
@@ -55,10 +69,11 @@ class Opened:
     def file(self, entry: FileEntry) -> Iterator[Checked]:
         """One file as a stream; its end raises ``Faulty`` when size or digest differ from the manifest."""
         try:
-            with self._archive.open(DATA + entry.name) as stream:
-                yield Checked(stream, entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            stream = self._archive.open(DATA + entry.name)
+        except _BROKEN as error:
             raise Faulty(DATA + entry.name, "文件已损坏，无法读取", _RESEND) from error
+        with stream:
+            yield Checked(stream, entry)
 
 
 class Checked:
@@ -69,7 +84,10 @@ class Checked:
         self._size, self._digest = 0, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        data: bytes = self._stream.read(_CHUNK if size < 0 else size)  # type: ignore[attr-defined]
+        try:
+            data: bytes = self._stream.read(_CHUNK if size < 0 else size)  # type: ignore[attr-defined]
+        except _BROKEN as error:
+            raise Faulty(DATA + self._entry.name, "文件已损坏，无法读取", _RESEND) from error
         self._size += len(data)
         self._digest.update(data)
         if self._size > self._entry.size:
@@ -97,25 +115,21 @@ def opened(path: Path, *, name: str = "") -> Iterator[Opened]:
             name, f"数据包 {size} 字节，超过上限 {LIMITS.bundle_bytes.value}", "请分成几个数据包报送。"
         )
     try:
-        with zipfile.ZipFile(path) as archive:
+        archive = zipfile.ZipFile(path)
+    except _BROKEN as error:
+        raise Faulty(name, _NOT_WHOLE, _RESEND) from error
+    with archive:
+        try:
             _check_members(archive, name)
-            raw = _small(archive, MANIFEST)
-            try:
-                manifest = manifests.parse(raw)
-            except manifests.ManifestFault as fault:
-                raise Faulty(f"{MANIFEST} {fault.place}", fault.what, _RESEND) from fault
-            signature = _signature(_small(archive, SIGNATURE))
-            _check_files(archive, manifest)
-            yield Opened(archive, raw, manifest, signature)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        UnicodeDecodeError,
-        OverflowError,
-    ) as error:
-        raise Faulty(name, "不是完整的数据包（zip），可能没有传完或介质有损", _RESEND) from error
+            raw, said = _small(archive, MANIFEST), _small(archive, SIGNATURE)
+        except _BROKEN as error:
+            raise Faulty(name, _NOT_WHOLE, _RESEND) from error
+        try:
+            manifest = manifests.parse(raw)
+        except manifests.ManifestFault as fault:
+            raise Faulty(f"{MANIFEST} {fault.place}", fault.what, _RESEND) from fault
+        _check_files(archive, manifest)
+        yield Opened(archive, raw, manifest, _signature(said))
 
 
 def _check_members(archive: zipfile.ZipFile, name: str) -> None:
