@@ -23,8 +23,8 @@ from ingestion.selectors import catalog
 
 logger = logging.getLogger(__name__)
 
-_ROUND_SECONDS = 2.0
-_SWEEP_ROUNDS = 1800
+_ROUND_SECONDS = 1.0
+_SWEEP_ROUNDS = 3600
 
 
 class Watch:

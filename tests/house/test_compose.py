@@ -257,7 +257,7 @@ class Engine:
         words = words.replace("s-front_superuser_secret", "s-superuser_secret")
         words = words.replace("redis://:s-valkey_secret@valkey:6379/0", self.valkey.url())
         words = words.replace("/var/lib/chuxiong", str(self.var))
-        words = re.sub("/tmp/(beat|front)", rf"{self.var}/\1", words)
+        words = re.sub("/tmp/(beat|front)", rf"{self.var}/\1", words)  # noqa: S108
         words = re.sub(r"\bpython\b(?= -m| manage)", sys.executable, words)
         if name in self.ports:
             words = re.sub(r"\b8000\b", str(self.ports[name]), words).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
