@@ -42,7 +42,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "ways": _ways(),
         "way": way,
         "agency": agency,
-        "agencies": selectors.feeds_by_agency(),
+        "agencies": selectors.providers(),
     }
     return page_of(request, "exchange/deliveries.html", "exchange", context)
 
@@ -62,10 +62,10 @@ def _ways() -> list[tuple[str, str]]:
 @require_safe
 def packing(request: HttpRequest) -> HttpResponse:
     agency = request.GET.get("agency", "")
-    found = next((row for row in selectors.feeds_by_agency() if row[0] == agency), None)
+    found = next((p for p in selectors.providers() if p.code == agency), None)
     if found is None:
         raise Http404
-    answer = HttpResponse(packing_page(*found), content_type="text/html; charset=utf-8")
+    answer = HttpResponse(packing_page(found), content_type="text/html; charset=utf-8")
     # Never shown from here: it is taken to the agency and opened there.
     answer["Content-Disposition"] = f'attachment; filename="packing-{agency}.html"'
     return answer
@@ -84,7 +84,7 @@ def disc(request: HttpRequest) -> HttpResponse:
             return redirect("exchange:delivery", code=made.code)
     typed = {name: request.POST.get(name, "") for name in (*_HAND_OVER, "agency", "feed", "lines")}
     context: dict[str, Any] = {
-        "agencies": selectors.feeds_by_agency(),
+        "agencies": selectors.providers(),
         "drive": discs.drive(),
         "drive_named": bool(settings.DISC_DIR),
         "chosen": request.POST.getlist("chosen"),

@@ -9,7 +9,7 @@ from typing import Any
 from chuxiong.accounts.models import Person
 from ingestion.exchange import deliveries, receipts
 from ingestion.models import Delivery, SourceMark
-from ingestion.selectors import agencies, catalog
+from ingestion.selectors import catalog
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,38 @@ class Row:
     """One delivery of the list, with what its files came to."""
 
     delivery: Delivery
-    agency: str
+    agency: Named
     receipt: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Gap:
-    agency: str
+    agency: Named
     numbers: str
 
 
-def names() -> dict[str, str]:
-    return dict(agencies())
+@dataclass(frozen=True)
+class Named:
+    """Something of the catalogue in both languages."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Provider(Named):
+    """A data provider with the feeds that it delivers."""
+
+    feeds: tuple[Named, ...]
+
+
+def names() -> dict[str, Named]:
+    return {p.code: p for p in providers()}
+
+
+def _named(agency: str, known: dict[str, Named]) -> Named:
+    return known.get(agency, Named(agency, agency or "—", agency or "—"))
 
 
 def rows(
@@ -43,14 +63,14 @@ def rows(
     if before:
         found = found.filter(pk__lt=before)
     known = names()
-    return [Row(d, known.get(d.agency, d.agency or "—"), receipts.document(d, at=at)) for d in found[:limit]]
+    return [Row(d, _named(d.agency, known), receipts.document(d, at=at)) for d in found[:limit]]
 
 
 def one(code: str, *, at: datetime) -> Row | None:
     delivery = Delivery.objects.select_related("signed_by").filter(code=code).first()
     if delivery is None:
         return None
-    return Row(delivery, names().get(delivery.agency, delivery.agency), receipts.document(delivery, at=at))
+    return Row(delivery, _named(delivery.agency, names()), receipts.document(delivery, at=at))
 
 
 def to_confirm() -> int:
@@ -66,7 +86,7 @@ def gaps() -> list[Gap]:
     )
     known = names()
     found = [(a, deliveries.missing(a)) for a in sorted(set(waiting))]
-    return [Gap(known.get(a, a), receipts.ranges(numbers)) for a, numbers in found if numbers]
+    return [Gap(_named(a, known), receipts.ranges(numbers)) for a, numbers in found if numbers]
 
 
 def faults() -> list[SourceMark]:
@@ -74,12 +94,14 @@ def faults() -> list[SourceMark]:
     return list(SourceMark.objects.filter(problem__isnull=False).order_by("code"))
 
 
-def feeds_by_agency() -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """(agency, its name, [(feed, title)]) in code order: what a packing page and a form offer."""
-    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+def providers() -> list[Provider]:
+    """Every data provider in code order: what a packing page and a form offer."""
+    found: dict[str, tuple[Named, list[Named]]] = {}
     for code, feed in catalog().items():
-        found.setdefault(feed.agency.code, (feed.agency.zh, []))[1].append((code, feed.title.zh))
-    return [(agency, zh, feeds) for agency, (zh, feeds) in sorted(found.items())]
+        agency = feed.agency
+        _, feeds = found.setdefault(agency.code, (Named(agency.code, agency.zh, agency.en), []))
+        feeds.append(Named(code, feed.title.zh, feed.title.en))
+    return [Provider(code, p.zh, p.en, tuple(feeds)) for code, (p, feeds) in sorted(found.items())]
 
 
 def people(*usernames: str | None) -> dict[str, str]:
