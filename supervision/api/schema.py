@@ -49,9 +49,9 @@ def introduction() -> str:
     signed = string_to_sign("POST", _PATH, body, _STAMP, _NONCE)
     secret = bytes.fromhex(_SECRET)
     return f"""\
-各单位由此签收并答复检察机关反馈的事项。每个请求须签名；错误以 `application/problem+json` 返回（RFC 9457）。
+各单位由此签收并答复检察机关反馈的事项，报送数据文件。每个请求须签名；错误以 `application/problem+json` 返回（RFC 9457）。
 
-Here agencies sign for and answer what the procuratorate fed back to them. Every request is signed; errors come as
+Here agencies sign for and answer what the procuratorate fed back to them, and hand data files in. Every request is signed; errors come as
 `application/problem+json` (RFC 9457).
 
 **签名 · Signature**
@@ -96,6 +96,15 @@ X-Signature, HMAC-SHA256
 
 Answering also signs for the letter; an answer may be replaced, the last one stands. Every write carries `If-Match`
 (the `ETag` of what was read); 412 says that it has changed since.
+
+**报送文件 · Handing files in**
+
+正文就是文件。签名串中的正文摘要取 `X-Content-SHA256`，收到的正文须与它一致。`Idempotency-Key` 每次报送不同，重试时不变。
+收到即答 202，结果用 `status_url` 查询，`final` 为 true 时不再变化。
+
+The body is the file. The digest in the string to sign is `X-Content-SHA256`, and the body must agree with it.
+`Idempotency-Key` is new for each hand-over and the same when it is tried again. The answer is 202; ask `status_url` what
+became of it until `final` is true.
 
 **错误 · Errors**
 
