@@ -15,6 +15,8 @@ OWNER = {
     "showmigrations",
     "sqlmigrate",
 }
+#: Commands that act for agencies, within what the web role may do for them.
+WEB_VERBS = {("exchange", "watch"), ("exchange", "once"), ("front", "carry")}
 OWNER_VERBS = {("feed", "sync"), ("rule", "sync"), ("demo", "seed")}
 
 
@@ -23,6 +25,8 @@ def main() -> None:
     command, verb = (*sys.argv[1:3], "", "")[:2]
     if command in OWNER or (command, verb) in OWNER_VERBS:
         os.environ.setdefault("CHUXIONG_ROLE", "owner")
+    if (command, verb) in WEB_VERBS:
+        os.environ.setdefault("CHUXIONG_ROLE", "web")
     if command == "up":
         from chuxiong.up.command import main as up
 

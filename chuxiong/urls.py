@@ -5,6 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("dashboard.desk.urls")),
     path("", include("dashboard.imports.urls")),
+    path("exchange/", include("dashboard.exchange.urls")),
     path("audit/", include("dashboard.audit.urls")),
     path("", include("dashboard.accounts.urls")),
     path("sources/", include("dashboard.sources.urls")),

@@ -3,4 +3,4 @@
 from django.urls import include, path
 
 urlpatterns = [path("api/v1/", include("supervision.api.urls"))]
-handler404 = "supervision.api.problems.not_found"
+handler404 = "ingestion.api.problems.not_found"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from ingestion.catalog.cadence import next_end
@@ -230,10 +230,12 @@ def held_batches() -> list[Batch]:
     return list(Batch.objects.filter(state=Batch.State.HELD).order_by("pk"))
 
 
-def quarantine_reasons(batch_ids: Iterable[int]) -> dict[int, list[tuple[str, Reason, int]]]:
+def quarantine_reasons(
+    batch_ids: Iterable[int], *, using: str = "default"
+) -> dict[int, list[tuple[str, Reason, int]]]:
     """Per batch: (column in the sender's words, reason, rows), most rows first."""
     found: dict[int, list[tuple[str, Reason, int]]] = {}
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(
             "select q.batch_id, r->>'column', r->>'reason', count(*) from ingestion_quarantine q,"
             " jsonb_array_elements(q.reasons) r where q.batch_id = any(%s) group by 1, 2, 3 order by 1, 4 desc",

@@ -5,8 +5,9 @@ from datetime import date
 
 from django.utils import timezone
 
-from chuxiong.work.jobs import Claim, handler
+from chuxiong.work.jobs import Claim, enqueue, handler
 from ingestion.catalog.health import limits
+from ingestion.exchange import deliveries
 from ingestion.health.measuring import measure
 from ingestion.imports import carrying, checking
 from ingestion.intake import holding
@@ -76,4 +77,18 @@ def run_held_batch(claim: Claim) -> None:
     with contextlib.suppress(holding.NotHeld):
         holding.decide(
             said["batch"], said["outcome"], by=said["by"], office=said["office"], reason=said["reason"]
+        )
+
+
+#: seconds until another look: intake is soon over, a person takes longer
+_AGAIN = {deliveries.Next.INTAKE: 1, deliveries.Next.PERSON: 60}
+
+
+@handler("exchange", leased=True)
+def run_exchange(claim: Claim) -> None:
+    agency = claim.payload["agency"]
+    waits_for = deliveries.advance(agency, at=timezone.now())
+    if waits_for in _AGAIN:
+        enqueue(
+            "exchange", agency, claim.payload, priority=4, delay_seconds=_AGAIN[waits_for], using="intake"
         )

@@ -6,4 +6,5 @@ class SupervisionConfig(AppConfig):
     verbose_name = "法律监督"
 
     def ready(self) -> None:
-        from supervision import tasks  # noqa: F401  registers the job handlers
+        # They register job handlers, and what goes to and comes from the front.
+        from supervision import carrying, tasks  # noqa: F401

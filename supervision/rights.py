@@ -41,7 +41,6 @@ TABLES = {
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
-    "supervision_nonce": {"web": "SELECT, INSERT, DELETE"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write

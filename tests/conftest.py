@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     setup_test_environment()
     call_command("migrate", database="owner", verbosity=0)
+    call_command("front", "prepare", stdout=open(os.devnull, "w"))
     call_command("office", "sync", verbosity=0, stdout=open(os.devnull, "w"))
     call_command("feed", "sync", verbosity=0, stdout=open(os.devnull, "w"))
     call_command("rule", "sync", stdout=open(os.devnull, "w"))
@@ -160,7 +161,12 @@ def empty_tables() -> None:
     keys.cache_clear()
     with connections["owner"].cursor() as cursor:
         cursor.execute(_EMPTY, [sorted(_KEEP)])
-    shutil.rmtree(Path(_services.var) / "batches", ignore_errors=True)
+    with connections["front"].cursor() as cursor:
+        cursor.execute(
+            "truncate front_chunk, front_inbox, front_letter, front_feed, front_nonce, front_client"
+        )
+    for store in ("batches", "exchange"):
+        shutil.rmtree(Path(_services.var) / store, ignore_errors=True)
     with acting_as("owner"):
         RuleState.objects.bulk_create([copy(state) for state in _rules])
 

@@ -14,7 +14,7 @@ from chuxiong.accounts.people import new_pairing_code
 from ingestion.agreements import PURPOSE
 from ingestion.models import Agreement
 from ingestion.selectors import catalog
-from supervision.api.signing import new_client
+from supervision.clients import new_client
 from supervision.duties import responsible
 from supervision.models import AgencyClient
 from supervision.rulebook.compiler import compile_rule

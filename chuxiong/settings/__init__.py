@@ -6,5 +6,6 @@ from .celery import *  # noqa: F403
 from .channels import *  # noqa: F403
 from .csp import *  # noqa: F403
 from .drf import *  # noqa: F403
+from .exchange import *  # noqa: F403
 from .logging import *  # noqa: F403
 from .sign_in import *  # noqa: F403

@@ -10,12 +10,12 @@ from . import env
 BASE_DIR = env.BASE_DIR
 VAR_DIR = Path(env.optional("CHUXIONG_VAR"))
 FACE = env.face()
-# Nothing at the front opens an identifier: it is not given the keys.
-_keys = () if FACE == "front" else ("CHUXIONG_VAULT_KEYS",)
-_required = env.require("CHUXIONG_SECRET_KEY", "CHUXIONG_REDIS_URL", *_keys)
+# Nothing at the front opens an identifier, rings a worker or reaches a screen: it is given neither keys nor Redis.
+_inner = () if FACE == "front" else ("CHUXIONG_VAULT_KEYS", "CHUXIONG_REDIS_URL")
+_required = env.require("CHUXIONG_SECRET_KEY", *_inner)
 
 SECRET_KEY = _required["CHUXIONG_SECRET_KEY"]
-REDIS_URL = _required["CHUXIONG_REDIS_URL"]
+REDIS_URL = _required.get("CHUXIONG_REDIS_URL", "redis://none.invalid")
 VAULT_KEYS = Path(_required.get("CHUXIONG_VAULT_KEYS", "/nonexistent"))
 DEBUG = False
 ALLOWED_HOSTS = [h for h in env.optional("CHUXIONG_HOSTS", "127.0.0.1,localhost,[::1]").split(",") if h]
@@ -62,6 +62,18 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
+# The front knows agencies' signatures alone: no people, no sessions, no audit store of its own (answers are audited
+# where they are taken).
+if FACE == "front":
+    MIDDLEWARE = [
+        "django.middleware.security.SecurityMiddleware",
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "dashboard.language.LanguageMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "csp.middleware.CSPMiddleware",
+    ]
+
 ROOT_URLCONF = {"all": "chuxiong.urls", "inner": "chuxiong.urls_inner", "front": "chuxiong.urls_front"}[FACE]
 ASGI_APPLICATION = "chuxiong.asgi.application"
 TEMPLATES = [
@@ -83,6 +95,7 @@ TEMPLATES = [
 # A lock or a statement that waits this long is a fault to be seen, not a page that hangs.
 _TIMEOUTS = {
     "web": "-c statement_timeout=20s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+    "front": "-c statement_timeout=20s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
     "wall": "-c statement_timeout=10s -c lock_timeout=2s -c default_transaction_read_only=on",
 }
 

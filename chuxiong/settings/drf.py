@@ -7,7 +7,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "supervision.api.problems.exception_handler",
+    "EXCEPTION_HANDLER": "ingestion.api.problems.exception_handler",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -20,13 +20,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "TAGS": [
         {"name": "letters", "description": "反馈函 Feedback letters"},
-        {"name": "tickets", "description": "数据问题单 Data tickets"},
+        {"name": "feeds", "description": "报送文件 Handing files in"},
+        {"name": "deliveries", "description": "报送结果 What became of them"},
     ],
-    # Two things are answered, each in its own words.
-    "ENUM_NAME_OVERRIDES": {
-        "LetterAnswerEnum": "supervision.models.Letter.Answer",
-        "TicketAnswerEnum": "ingestion.models.DataTicket.Answer",
-    },
+    "ENUM_NAME_OVERRIDES": {"LetterAnswerEnum": "supervision.models.Letter.Answer"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

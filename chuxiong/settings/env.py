@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-ROLES = ("owner", "intake", "worker", "web", "wall")
+ROLES = ("owner", "intake", "worker", "web", "wall", "front")
 #: Which doors a web process opens; see ``chuxiong/up/README.md``.
 FACES = ("all", "inner", "front")
 
@@ -103,5 +103,6 @@ def databases() -> dict[str, DatabaseAddress]:
     }
     own = role()
     if own not in present:
-        require(f"CHUXIONG_DATABASE_URL_{own.upper()}", "CHUXIONG_SECRET_KEY", "CHUXIONG_REDIS_URL")
+        also = () if own == "front" else ("CHUXIONG_REDIS_URL",)
+        require(f"CHUXIONG_DATABASE_URL_{own.upper()}", "CHUXIONG_SECRET_KEY", *also)
     return present

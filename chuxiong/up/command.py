@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         "--role",
         choices=("all", "inner", "front"),
         default="all",
-        help="inner: everything but the agency interface; front: the agency interface alone, on a running centre",
+        help="inner: everything but the agency interface; front: the agency interface alone, on a database of its own",
     )
     parser.add_argument("--json", action="store_true", help="one JSON line per step")
     options = parser.parse_args(argv)
@@ -109,16 +109,14 @@ class Up:
         return ""
 
     def _front(self) -> None:
-        environment = (
-            services.of_duty("front", services.given(self.var))
-            | _asked()
-            | {
-                # Its log apart, its static files its own; it reads nothing of the centre's folder.
-                "CHUXIONG_VAR": str(self.home),
-            }
-        )
+        running = self._step("前置机数据库 / the front's database", lambda: services.start_front(self.home))
+        environment = services.of_duty("front", running.environment) | _asked()
         supervisor = Supervisor(say=self._say)
         try:
+            prepare = ["front", "prepare"]
+            self._step("前置机表 / its tables", partial(self._manage, prepare, environment))
+            if running.postgres is not None:
+                supervisor.watch_over(running.postgres)
             self._step("静态文件 / assets", partial(self._manage, COLLECT, environment))
             supervisor.start(self._page("front", environment))
             self._wait_for_page(supervisor, "front", "/api/v1/openapi.json")
@@ -126,6 +124,7 @@ class Up:
             supervisor.watch()
         finally:
             supervisor.stop()
+            running.stop()
 
     def _centre(self) -> None:
         running = self._step("PostgreSQL 与 Valkey / servers", lambda: services.start(self.var))
@@ -137,6 +136,7 @@ class Up:
                 ("机构 / offices", ["office", "sync"]),
                 ("数据源 / feeds", ["feed", "sync"]),
                 ("监督模型 / rules", ["rule", "sync"]),
+                ("前置机表 / the front's tables", ["front", "prepare"]),
                 ("静态文件 / assets", COLLECT),
             ):
                 self._step(words, partial(self._manage, arguments, owner))
@@ -198,7 +198,8 @@ class Up:
 
     def _children(self, running: services.Services) -> list[Child]:
         celery = [sys.executable, "-m", "celery", "-A", "chuxiong.celery_app"]
-        web = running.of_duty("web") | _asked() | {"CHUXIONG_FACE": self.options.role}
+        shown = "page" if self.options.role == "all" else "web"
+        web = running.of_duty(shown) | _asked() | {"CHUXIONG_FACE": self.options.role}
         children = [self._page("web", web)]
         for index in range(self.options.workers):
             arguments = ["worker", "--pool", "solo", "--loglevel", "info", "-n", f"w{index}@%h",
@@ -207,6 +208,14 @@ class Up:
         schedule = str(self.var / "run" / "beat")
         arguments = ["beat", "--loglevel", "warning", "--schedule", schedule, "--pidfile", ""]
         children.append(self._child("beat", celery + arguments, running.of_duty("beat")))
+        exchange = running.of_duty("exchange")
+        if self.options.role == "inner":
+            # The front's database is on the front machine: what the operator names, or a front in this very folder.
+            exchange.pop("CHUXIONG_DATABASE_URL_FRONT")
+            if "CHUXIONG_DATABASE_URL_FRONT" in os.environ:
+                exchange["CHUXIONG_DATABASE_URL_FRONT"] = os.environ["CHUXIONG_DATABASE_URL_FRONT"]
+        watch = [sys.executable, "manage.py", "exchange", "watch"]
+        children.append(self._child("exchange", watch, exchange | _sources()))
         if self.options.telemetry:
             arguments = ["telemetry", "listen", "--port", str(self.options.telemetry)]
             listen = [sys.executable, "manage.py", *arguments]
@@ -274,7 +283,16 @@ class Up:
 
 def _asked() -> dict[str, str]:
     """What the operator may set for the pages."""
-    return {name: os.environ[name] for name in ("CHUXIONG_HOSTS", "CHUXIONG_HTTPS") if name in os.environ}
+    return {
+        name: os.environ[name]
+        for name in ("CHUXIONG_HOSTS", "CHUXIONG_HTTPS", "CHUXIONG_DISC_DIR")
+        if name in os.environ
+    }
+
+
+def _sources() -> dict[str, str]:
+    """What the operator may set for the ways in: the declaration's place, and secrets that it refers to."""
+    return {name: os.environ[name] for name in ("CHUXIONG_EXCHANGE_SOURCES",) if name in os.environ}
 
 
 def _as_interrupt(number: int, frame: object) -> None:

@@ -19,6 +19,8 @@ from .children import ServiceFailed
 
 DATABASE = "chuxiong"
 ROLES = ("owner", "intake", "worker", "web", "wall")
+#: the front's database and the one role that owns it and reaches nothing else
+FRONT, FRONT_ROLE = "chuxiong_front", "cx_front"
 
 
 def prepare(superuser: Callable[[str], str], passwords: Mapping[str, str], *, durable: bool = True) -> None:
@@ -58,6 +60,52 @@ def prepare(superuser: Callable[[str], str], passwords: Mapping[str, str], *, du
     _inside(superuser(DATABASE), durable)
 
 
+def prepare_front(superuser: Callable[[str], str], password: str) -> None:
+    """The front's role, without any power over the cluster, and its database, which nobody else may enter.
+
+    On a cluster that holds the centre too, the role cannot enter the centre's database nor any other.
+    """
+    connection = psycopg2.connect(superuser("postgres"))
+    connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1 from pg_roles where rolname = %s", [FRONT_ROLE])
+            if cursor.fetchone() is None:
+                cursor.execute(f"create role {FRONT_ROLE}")
+            cursor.execute(
+                sql.SQL(
+                    "alter role {} login nosuperuser nobypassrls nocreatedb nocreaterole noreplication password {}"
+                ).format(sql.Identifier(FRONT_ROLE), sql.Literal(password))
+            )
+            cursor.execute("select 1 from pg_database where datname = %s", [FRONT])
+            if cursor.fetchone() is None:
+                cursor.execute(
+                    f"create database {FRONT} owner {FRONT_ROLE} template template0 encoding 'UTF8'"
+                    " locale_provider libc lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'"
+                )
+            for database in (FRONT, "postgres", "template1"):
+                cursor.execute(f"revoke all on database {database} from public")
+            cursor.execute(f"grant connect on database {FRONT} to {FRONT_ROLE}")
+    finally:
+        connection.close()
+
+
+def front_from_environment(environment: Mapping[str, str]) -> None:
+    """Prepare the front's own server; raises ``ServiceFailed`` naming what is missing or wrong."""
+    names = ("CHUXIONG_SUPERUSER_URL", "CHUXIONG_DATABASE_URL_FRONT")
+    if missing := [n for n in names if not environment.get(n)]:
+        raise ServiceFailed(f"缺少环境变量 / missing environment variables: {', '.join(missing)}")
+    parts = urlsplit(environment["CHUXIONG_DATABASE_URL_FRONT"])
+    if parts.username != FRONT_ROLE or parts.path != f"/{FRONT}" or not parts.password:
+        raise ServiceFailed(
+            f"CHUXIONG_DATABASE_URL_FRONT: 应为 / expected postgresql://{FRONT_ROLE}:PASSWORD@HOST/{FRONT}"
+        )
+    superuser = urlsplit(environment["CHUXIONG_SUPERUSER_URL"])
+    prepare_front(
+        lambda database: urlunsplit(superuser._replace(path=f"/{database}")), unquote(parts.password)
+    )
+
+
 def _inside(superuser: str, durable: bool) -> None:
     connection = psycopg2.connect(superuser)
     connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
@@ -95,6 +143,6 @@ def from_environment(environment: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     try:
-        from_environment(os.environ)
+        (front_from_environment if sys.argv[1:] == ["front"] else from_environment)(os.environ)
     except (ServiceFailed, psycopg2.Error) as failure:
         sys.exit(f"数据库未能准备 / database not prepared: {failure}")

@@ -8,9 +8,12 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from chuxiong.audit import signing
+from ingestion.exchange import sealing
 
 from . import database
 from .children import ServiceFailed
@@ -20,16 +23,20 @@ from .vault_keys import ensure, write_private
 
 #: Which database roles' addresses a duty receives; see docs/architecture.md.
 DUTIES = {
-    "owner": ("owner", "web", "intake", "worker", "wall"),
+    "owner": ("owner", "web", "intake", "worker", "wall", "front"),
     "web": ("web", "wall"),
+    # A centre that shows the agencies' interface itself has the front's database beside its own.
+    "page": ("web", "wall", "front"),
     "worker": ("worker", "intake"),
     "beat": ("worker",),
-    "front": ("web",),
+    "front": ("front",),
+    # Folders, sources, and the way to the front and back: acts for agencies within the web role.
+    "exchange": ("web", "intake", "front"),
     "listener": ("intake",),
     "alarms": ("worker",),
 }
-#: What the outside machine's face does without: nothing it shows holds an identifier.
-_NOT_FOR_THE_FRONT = {"CHUXIONG_VAULT_KEYS"}
+#: What the front does without: nothing of the inner side is its own.
+_NOT_FOR_THE_FRONT = {"CHUXIONG_VAULT_KEYS", "CHUXIONG_REDIS_URL"}
 
 
 def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -48,7 +55,9 @@ def of_duty(duty: str, environment: Mapping[str, str]) -> dict[str, str]:
     }
     if duty == "front":
         kept = {k: v for k, v in kept.items() if k not in _NOT_FOR_THE_FRONT} | {"CHUXIONG_FACE": "front"}
-    role = {"beat": "worker", "front": "web", "listener": "intake", "alarms": "worker"}.get(duty, duty)
+    role = {"beat": "worker", "page": "web", "exchange": "web", "listener": "intake", "alarms": "worker"}.get(
+        duty, duty
+    )
     return base | kept | {"CHUXIONG_SEALED_ENV": "1", "CHUXIONG_ROLE": role}
 
 
@@ -70,21 +79,46 @@ class Services:
         return of_duty(duty, self.environment)
 
 
-def given(var: Path) -> dict[str, str]:
-    """The addresses and secrets of servers that run elsewhere: the environment, then a centre's ``env.json``.
+@dataclass
+class Front:
+    """The front's own server, if it is ours to run, and the environment of its page."""
 
-    Raises ``ServiceFailed`` naming what the front lacks.
+    postgres: Postgres | None
+    environment: dict[str, str]
+
+    def stop(self) -> None:
+        if self.postgres is not None:
+            self.postgres.stop()
+
+
+def start_front(home: Path) -> Front:
+    """The front on ``home``: its own database, role and application key, or the database that the environment names.
+
+    Nothing of a centre that may run in the folder above is read.
     """
-    written = var / "env.json"
-    found = json.loads(written.read_text()) if written.is_file() else {}
-    found |= {k: v for k, v in os.environ.items() if k.startswith("CHUXIONG_")}
-    needed = ("CHUXIONG_DATABASE_URL_WEB", "CHUXIONG_REDIS_URL", "CHUXIONG_SECRET_KEY")
-    if missing := [name for name in needed if not found.get(name)]:
-        raise ServiceFailed(
-            f"{var} 中没有运行过的中心，环境变量也缺 {', '.join(missing)}；请先启动中心（--role inner）"
-            " / no centre has run in this folder and these variables are not set: start one first"
+    for name in ("", "run", "log", "keys"):
+        (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = _secrets(home / "keys" / "services.json", ("postgres", "django", "front"))
+    address = os.environ.get("CHUXIONG_DATABASE_URL_FRONT", "")
+    postgres = None
+    if not address:
+        postgres = Postgres(
+            home / "postgres", socket_folder(home), home / "log" / "postgres.log", kept["postgres"]
         )
-    return found
+        try:
+            postgres.start()
+            database.prepare_front(postgres.dsn, kept["front"])
+        except BaseException:
+            postgres.stop()
+            raise
+        address = postgres.url(database.FRONT, database.FRONT_ROLE, kept["front"])
+    environment = {
+        "CHUXIONG_DATABASE_URL_FRONT": address,
+        "CHUXIONG_SECRET_KEY": os.environ.get("CHUXIONG_SECRET_KEY") or kept["django"],
+        "CHUXIONG_VAR": str(home),
+    }
+    write_private(home / "env.json", environment)
+    return Front(postgres, environment)
 
 
 #: what a socket's path may hold without quoting in any of the addresses and settings it stands in
@@ -113,12 +147,15 @@ def start(var: Path, *, durable: bool = True) -> Services:
     kept = _secrets(var / "keys" / "services.json")
     vault = var / "keys" / "vault.json"
     ensure(vault)
+    sealing.ensure(var / "keys" / "exchange.pem")
+    signing.create(var / "keys" / "exchange-signing.pem")
     sockets = socket_folder(var)
     postgres = Postgres(var / "postgres", sockets, var / "log" / "postgres.log", kept["postgres"], durable)
     valkey = Valkey(sockets / "valkey.sock", var / "valkey", var / "log" / "valkey.log", kept["valkey"])
     try:
         postgres.start()
         database.prepare(postgres.dsn, kept, durable=durable)
+        database.prepare_front(postgres.dsn, kept["front"])
         valkey.start()
     except BaseException:
         valkey.stop()
@@ -128,6 +165,7 @@ def start(var: Path, *, durable: bool = True) -> Services:
         f"CHUXIONG_DATABASE_URL_{role.upper()}": postgres.url(database.DATABASE, f"cx_{role}", kept[role])
         for role in database.ROLES
     } | {
+        "CHUXIONG_DATABASE_URL_FRONT": postgres.url(database.FRONT, database.FRONT_ROLE, kept["front"]),
         "CHUXIONG_REDIS_URL": valkey.url(),
         "CHUXIONG_SECRET_KEY": kept["django"],
         "CHUXIONG_VAULT_KEYS": str(vault),
@@ -137,11 +175,12 @@ def start(var: Path, *, durable: bool = True) -> Services:
     return Services(var, postgres, valkey, environment)
 
 
-def _secrets(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        names = ("postgres", "valkey", "django", *database.ROLES)
-        write_private(
-            path, {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in names}
-        )
-    kept: dict[str, str] = json.loads(path.read_text())
+def _secrets(
+    path: Path, names: Sequence[str] = ("postgres", "valkey", "django", "front", *database.ROLES)
+) -> dict[str, str]:
+    """Made once and kept; a name that came with a later version is added."""
+    kept: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    if lacking := [name for name in names if name not in kept]:
+        kept |= {name: secrets.token_urlsafe(32).replace("-", "x").replace("_", "y") for name in lacking}
+        write_private(path, kept)
     return kept

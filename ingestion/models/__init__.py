@@ -1,6 +1,7 @@
 from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
 from .batch import Batch, FeedIssue, Landing, Quarantine, Touch
 from .camera import Camera, CameraFrame, CameraViewing
+from .exchange import AgencyKey, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
@@ -8,6 +9,7 @@ from .ticket import DataTicket, TicketEvent
 from .water import River, RiverPlace
 
 __all__ = [
+    "AgencyKey",
     "Agreement",
     "AgreementClearing",
     "AgreementEvent",
@@ -18,6 +20,8 @@ __all__ = [
     "CameraViewing",
     "ClearingHold",
     "DataTicket",
+    "Delivery",
+    "DeliveryFile",
     "ErrorReceipt",
     "FeedIssue",
     "HeaderAlias",
@@ -27,6 +31,7 @@ __all__ = [
     "Quarantine",
     "River",
     "RiverPlace",
+    "SourceMark",
     "TelemetryContact",
     "TelemetryDevice",
     "TelemetryFrames",

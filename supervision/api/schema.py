@@ -9,13 +9,10 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 from drf_spectacular.views import SpectacularSwaggerSplitView
-from rest_framework import serializers
 
-from supervision.api.signing import sign, string_to_sign
+from ingestion.api.signing import sign, string_to_sign
 
 #: A letter, a client and a moment as they could be; the signatures shown are computed from them.
 _NUMBER = "楚检反馈〔2026〕1号"
@@ -52,9 +49,9 @@ def introduction() -> str:
     signed = string_to_sign("POST", _PATH, body, _STAMP, _NONCE)
     secret = bytes.fromhex(_SECRET)
     return f"""\
-各单位由此签收并答复检察机关反馈的事项。每个请求须签名；错误以 `application/problem+json` 返回（RFC 9457）。
+各单位由此签收并答复检察机关反馈的事项，报送数据文件。每个请求须签名；错误以 `application/problem+json` 返回（RFC 9457）。
 
-Here agencies sign for and answer what the procuratorate fed back to them. Every request is signed; errors come as
+Here agencies sign for and answer what the procuratorate fed back to them, and hand data files in. Every request is signed; errors come as
 `application/problem+json` (RFC 9457).
 
 **签名 · Signature**
@@ -100,6 +97,15 @@ X-Signature, HMAC-SHA256
 Answering also signs for the letter; an answer may be replaced, the last one stands. Every write carries `If-Match`
 (the `ETag` of what was read); 412 says that it has changed since.
 
+**报送文件 · Handing files in**
+
+正文就是文件。签名串中的正文摘要取 `X-Content-SHA256`，收到的正文须与它一致。`Idempotency-Key` 每次报送不同，重试时不变。
+收到即答 202，结果用 `status_url` 查询，`final` 为 true 时不再变化。
+
+The body is the file. The digest in the string to sign is `X-Content-SHA256`, and the body must agree with it.
+`Idempotency-Key` is new for each hand-over and the same when it is tried again. The answer is 202; ask `status_url` what
+became of it until `final` is true.
+
 **错误 · Errors**
 
 ```
@@ -118,60 +124,6 @@ def introduce(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Postprocessing hook: the description's head."""
     result["info"]["description"] = introduction()
     return result
-
-
-class SignatureScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The four headers of ``signing.SignedRequest``; all are needed."""
-
-    target_class = "supervision.api.signing.SignedRequest"
-    name = ["AppKey", "Timestamp", "Nonce", "Signature"]
-    _HEADERS = {
-        "X-App-Key": "本单位的应用标识。The agency's application key.",
-        "X-Timestamp": "毫秒时间戳，与服务器相差不超过 5 分钟。Milliseconds since 1970, within 5 minutes.",
-        "X-Nonce": "8 至 64 个字符，每次请求不同。8 to 64 characters, new for each request.",
-        "X-Signature": "签名串的 HMAC（十六进制）；算法由 X-Signature-Alg 指定，缺省 HMAC-SM3，也可 HMAC-SHA256。"
-        "HMAC (hex) of the string to sign; X-Signature-Alg names it: HMAC-SM3 (default) or HMAC-SHA256.",
-    }
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
-        return [
-            {"type": "apiKey", "in": "header", "name": name, "description": words}
-            for name, words in self._HEADERS.items()
-        ]
-
-
-class FieldProblemOut(serializers.Serializer[Any]):
-    pointer = serializers.CharField(help_text="字段位置。Where in the body.")
-    detail = serializers.CharField(help_text="原因。Why.")
-
-
-class ProblemOut(serializers.Serializer[Any]):
-    """错误（RFC 9457）。An error (RFC 9457)."""
-
-    type = serializers.CharField()
-    title = serializers.CharField(help_text="中文标题。Title in Chinese.")
-    status = serializers.IntegerField()
-    code = serializers.CharField(help_text="供程序判断的代码。Code for programs.")
-    detail = serializers.CharField(help_text="说明及办法。What happened and what to do.")
-    # The metaclass takes it for a field; the property of the name stays.
-    errors = FieldProblemOut(many=True, required=False, help_text="仅 400。With 400 only.")  # type: ignore[assignment]
-
-
-_PROBLEMS = {
-    400: "请求内容有误，见 errors。The request is malformed; see errors.",
-    401: "签名、时间或随机数不符。Signature, time or nonce refused.",
-    404: "不存在或不属于本单位。Does not exist, or is another agency's.",
-    409: "与当前状态冲突。In conflict with its present state.",
-    412: "此件已变化，请重新读取。It has changed: read it again.",
-    428: "缺少 If-Match。If-Match is missing.",
-}
-
-
-def problems(*codes: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """The error answers of an operation, for ``extend_schema(responses=…)``."""
-    return {
-        (code, "application/problem+json"): OpenApiResponse(ProblemOut, _PROBLEMS[code]) for code in codes
-    }
 
 
 class DocsView(SpectacularSwaggerSplitView):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from datetime import datetime
 from typing import Any, cast
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
@@ -14,11 +17,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from supervision import selectors
-from supervision.api.problems import Conflict, PreconditionFailed, PreconditionRequired
-from supervision.api.schema import ETAG, IF_MATCH, NUMBER, problems
-from supervision.api.signing import AgencyCaller, SignedRequest, set_agency_scope
-from supervision.clues import actions
+from ingestion.api.problems import NotYet, PreconditionFailed, PreconditionRequired
+from ingestion.api.schema import problems
+from ingestion.api.signing import FRONT, AgencyCaller, SignedRequest
+from ingestion.exchange import sealing
+from ingestion.exchange.front import store
+from ingestion.exchange.front.store import LetterCopy
+from supervision.api.schema import ETAG, IF_MATCH, NUMBER
 from supervision.models import Letter
 
 _PAGE = 50
@@ -120,17 +125,15 @@ class AgencyView(APIView):
     def _caller(request: Request) -> AgencyCaller:
         return cast(AgencyCaller, request.user)
 
-    def _letter(self, request: Request, number: str) -> Letter:
-        set_agency_scope(self._caller(request).agency)
-        letter = Letter.objects.filter(number=number).first()
-        if letter is None:
+    def _letter(self, request: Request, number: str, *, lock: bool = False) -> LetterCopy:
+        with connections[FRONT].cursor() as cursor:
+            copy = store.letter(cursor, number, agency=self._caller(request).agency, lock=lock)
+        if copy is None:
             raise Http404
-        return letter
+        return copy
 
-    def _respond(self, letter: Letter) -> Response:
-        return Response(
-            LetterOut(letter).data, headers={"ETag": f'"{letter.version}"', "Cache-Control": "no-store"}
-        )
+    def _respond(self, copy: LetterCopy) -> Response:
+        return Response(copy.document, headers={"ETag": f'"{copy.version}"', "Cache-Control": "no-store"})
 
     def _answer(self, request: Request, number: str, answer: str | None, text: str) -> Response:
         tag = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
@@ -138,22 +141,42 @@ class AgencyView(APIView):
             raise PreconditionRequired
         if not tag.isascii() or not tag.isdigit() or len(tag) > 9:
             raise PreconditionFailed("If-Match 不是本接口给出的 ETag。")
-        with transaction.atomic():
-            letter = self._letter(request, number)
-            try:
-                letter = actions.take_answer(
-                    letter=letter,
-                    client=self._caller(request).key,
-                    at=timezone.now(),
-                    answer=answer,
-                    text=text,
-                    expected_version=int(tag),
-                )
-            except actions.Refused as refused:
-                if refused.current_version is not None:
-                    raise PreconditionFailed(refused.zh) from refused
-                raise Conflict(refused.zh) from refused
-        return self._respond(letter)
+        with transaction.atomic(using=FRONT):
+            copy = self._letter(request, number, lock=True)
+            said = copy.document
+            if answer is None and said["acknowledged_at"]:
+                return self._respond(copy)
+            if answer is not None and (said["answer"], said["answer_text"]) == (answer, text):
+                return self._respond(copy)
+            if copy.version != int(tag):
+                raise PreconditionFailed("内容已变化，请重新获取后再提交")
+            copy = _hand_in(copy, self._caller(request), answer, text, timezone.now())
+        return self._respond(copy)
+
+
+def _hand_in(
+    copy: LetterCopy, caller: AgencyCaller, answer: str | None, text: str, at: datetime
+) -> LetterCopy:
+    """The answer on the agency's own copy, and sealed on its way to the inner side, in one transaction."""
+    moment, code = timezone.localtime(at).isoformat(), uuid.uuid4()
+    said = {**copy.document, "version": copy.version + 1, "updated_at": moment}
+    said["acknowledged_at"] = said["acknowledged_at"] or moment
+    if answer is not None:
+        said |= {
+            "answer": answer, "answer_display": str(Letter.Answer(answer).label), "answer_text": text, "answered_at": moment
+        }  # fmt: skip
+    document = {"letter": copy.number, "version": copy.version, "answer": answer, "text": text}
+    newer = LetterCopy(copy.id, copy.number, copy.agency, copy.version + 1, said)
+    with connections[FRONT].cursor() as cursor:
+        public = store.key(cursor, "inner")
+        if public is None:
+            raise NotYet
+        store.write_letter(cursor, newer, updated_at=at)
+        store.hand_in(
+            cursor, code=code, kind="answer", agency=caller.agency, client=caller.key, at=at,
+            head={"letter": copy.number}, box=sealing.seal_key(public, json.dumps(document).encode(), code.hex),
+        )  # fmt: skip
+    return newer
 
 
 class LetterList(AgencyView):
@@ -173,16 +196,16 @@ class LetterList(AgencyView):
     def get(self, request: Request) -> Response:
         query = ListQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        with transaction.atomic():
-            set_agency_scope(self._caller(request).agency)
-            letters = selectors.letters_of(
-                self._caller(request).agency,
+        with connections[FRONT].cursor() as cursor:
+            letters = store.letters(
+                cursor,
+                agency=self._caller(request).agency,
                 updated_since=query.validated_data.get("updated_since"),
                 after=query.validated_data.get("cursor", 0),
                 limit=_PAGE,
             )
-        following = letters[-1].pk if len(letters) == _PAGE else None
-        return Response({"items": LetterOut(letters, many=True).data, "next_cursor": following})
+        following = letters[-1].id if len(letters) == _PAGE else None
+        return Response({"items": [copy.document for copy in letters], "next_cursor": following})
 
 
 class LetterOne(AgencyView):
@@ -199,8 +222,7 @@ class LetterOne(AgencyView):
         },
     )
     def get(self, request: Request, number: str) -> Response:
-        with transaction.atomic():
-            return self._respond(self._letter(request, number))
+        return self._respond(self._letter(request, number))
 
 
 class Acknowledge(AgencyView):
@@ -214,7 +236,7 @@ class Acknowledge(AgencyView):
         request=EmptyIn,
         responses={
             200: OpenApiResponse(LetterOut, "此件现状。The letter as it is now."),
-            **problems(400, 401, 404, 409, 412, 428),
+            **problems(400, 401, 404, 412, 428, 503),
         },
     )
     def post(self, request: Request, number: str) -> Response:
@@ -235,7 +257,7 @@ class Answer(AgencyView):
         request=AnswerIn,
         responses={
             200: OpenApiResponse(LetterOut, "此件现状。The letter as it is now."),
-            **problems(400, 401, 404, 409, 412, 428),
+            **problems(400, 401, 404, 412, 428, 503),
         },
     )
     def post(self, request: Request, number: str) -> Response:

@@ -1,7 +1,7 @@
 from .alarm import Alarm
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
-from .exchange import AgencyClient, Nonce
+from .exchange import AgencyClient
 from .rule import Hit, RuleState
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "Hit",
     "Interference",
     "Letter",
-    "Nonce",
     "RuleState",
     "Unmasking",
 ]

@@ -1,4 +1,4 @@
-"""Agencies' machines: who may call, and which calls were already made."""
+"""Agencies' machines: who may call. The front has its own copy, sealed to its own key."""
 
 from __future__ import annotations
 
@@ -17,18 +17,3 @@ class AgencyClient(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Nonce(models.Model):
-    """A nonce that was used; kept longer than the clock window."""
-
-    client = models.CharField(max_length=40)
-    nonce = models.CharField(max_length=64)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "nonce"], name="nonce_once")]
-        indexes = [models.Index(fields=["at"], name="nonce_age")]
-
-    def __str__(self) -> str:
-        return self.nonce

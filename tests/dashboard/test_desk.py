@@ -14,7 +14,7 @@ from dashboard.indicators.funnel import latest
 from supervision import selectors
 from supervision.alarms import actions as alarms
 from supervision.alarms.raising import raise_alarms
-from supervision.api.signing import set_agency_scope
+from supervision.clients import set_agency_scope
 from supervision.clues import actions
 from supervision.matching.run import run_rule
 from tests.conftest import acting_as

@@ -28,7 +28,12 @@ from chuxiong.up.services import DUTIES, socket_folder
 pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRETS = [f"{n}_SECRET" for n in ("SUPERUSER", *(r.upper() for r in ROLES), "VALKEY", "APPLICATION")]
+OWN_FRONT = ("FRONT_SUPERUSER", "FRONT_APPLICATION")
+SECRETS = [
+    f"{n}_SECRET" for n in ("SUPERUSER", *(r.upper() for r in ROLES), "VALKEY", "APPLICATION", *OWN_FRONT)
+]
+ONCE = {"prepare", "migrate", "front-prepare"}
+DATABASES = {"postgres", "front-database"}
 RAW = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::([-?])([^}]*))?\})")
 
@@ -60,8 +65,8 @@ CENTRE = {name for name, service in SERVICES.items() if service["image"].startsw
 
 
 def test_it_consists_of_servers_preparations_and_programs():
-    assert set(SERVICES) == {"postgres", "valkey", *CENTRE}
-    assert {"prepare", "migrate", "web", "worker", "beat", "front", "telemetry", "alarms"} == CENTRE
+    assert set(SERVICES) == {"valkey", *DATABASES, *CENTRE}
+    assert {*ONCE, "web", "worker", "beat", "exchange", "front", "telemetry", "alarms"} == CENTRE
 
 
 def test_no_secret_stands_in_it_and_the_script_makes_each_one(tmp_path):
@@ -102,8 +107,8 @@ def test_every_container_is_shut_in():
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["user"].split(":")[0] not in {"0", "root", ""}, name
         assert not {"privileged", "network_mode", "pid", "devices", "env_file"} & set(service), name
-        assert name in {"prepare", "migrate"} or service["healthcheck"]["test"], name
-        assert service["restart"] == ("no" if name in {"prepare", "migrate"} else "unless-stopped"), name
+        assert name in ONCE or service["healthcheck"]["test"], name
+        assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
 
 
 def test_web_front_and_telemetry_are_reached_from_outside_and_not_through_each_other():
@@ -116,8 +121,12 @@ def test_web_front_and_telemetry_are_reached_from_outside_and_not_through_each_o
     assert networks["front"] & networks["web"] == set()
     assert networks["telemetry"] == {"inside", "devices"}
     assert [name for name, joined in networks.items() if "devices" in joined] == ["telemetry"]
-    for name in ("web", "worker", "beat", "alarms", "telemetry", "prepare", "migrate"):
+    for name in ("web", "worker", "beat", "alarms", "telemetry", "prepare", "migrate", "postgres", "valkey"):
         assert "front" not in networks[name] and "inside" in networks[name], name
+    for name in ("front", "front-database", "front-prepare"):
+        assert "inside" not in networks[name], f"{name} reaches inward"
+    # The one that goes between listens to nobody.
+    assert {n for n, held in networks.items() if {"inside", "front"} <= held} == {"exchange"}
     for name, network in COMPOSE["networks"].items():
         masquerade = network.get("driver_opts", {}).get("com.docker.network.bridge.enable_ip_masquerade")
         assert network.get("internal") or masquerade == "false", f"{name} has a way out"
@@ -132,10 +141,16 @@ def test_dependencies_and_volumes_exist_and_order_is_possible():
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in named, (name, volume)
         for needed, how in service.get("depends_on", {}).items():
-            once = needed in {"prepare", "migrate"}
+            once = needed in ONCE
             assert how["condition"] == ("service_completed_successfully" if once else "service_healthy")
             assert needed in SERVICES
-    assert _in_order()[:4] == ["postgres", "valkey", "prepare", "migrate"]
+    order = _in_order()
+    assert [n for n in order if n in {"postgres", "valkey", "prepare", "migrate"}] == [
+        "postgres",
+        "valkey",
+        "prepare",
+        "migrate",
+    ]
 
 
 def _in_order() -> list[str]:
@@ -154,18 +169,23 @@ def test_secrets_go_where_they_are_needed_and_nowhere_else():
         mark = f"s-{secret.lower()}_secret"
         return {n for n, s in SERVICES.items() if any(mark in str(v) for v in s["environment"].values())}
 
-    duties = {"prepare": ROLES, "migrate": ("owner",)} | {
+    inner = tuple(role for role in ROLES if role != "front")
+    duties = {"prepare": inner, "migrate": ("owner",), "front-prepare": ("front",)} | {
         name: DUTIES[{"telemetry": "listener"}.get(name, name)]
-        for name in ("web", "worker", "beat", "front", "telemetry", "alarms")
+        for name in ("web", "worker", "beat", "exchange", "front", "telemetry", "alarms")
     }
     for role in ROLES:
         assert holders(role) == {name for name, roles in duties.items() if role in roles}
+    at_front = {"front", "front-prepare"}
     assert holders("superuser") == {"postgres", "prepare"}
-    assert holders("application") == CENTRE - {"prepare"}
-    assert holders("valkey") == CENTRE - {"prepare"} | {"valkey"}
+    assert holders("application") == CENTRE - {"prepare", *at_front}
+    assert holders("valkey") == CENTRE - {"prepare", *at_front} | {"valkey"}
+    assert holders("front_superuser") == {"front-database", "front-prepare"}
+    assert holders("front_application") == at_front
     keys = {name: [v for v in s.get("volumes", []) if v.startswith("keys:")] for name, s in SERVICES.items()}
-    assert {name for name, mounts in keys.items() if mounts} == {"migrate", "web", "worker", "telemetry"}
-    assert all(m.endswith(":ro") for name in ("web", "worker", "telemetry") for m in keys[name])
+    held = {"web", "worker", "exchange", "telemetry"}
+    assert {name for name, mounts in keys.items() if mounts} == {"migrate", *held}
+    assert all(m.endswith(":ro") for name in held for m in keys[name])
     assert "volumes" not in SERVICES["front"]
 
 
@@ -196,7 +216,7 @@ def test_the_settings_find_all_they_require_and_nothing_is_superfluous(name):
     assert set(aliases) - {"default"} == {
         r for r in ROLES if f"CHUXIONG_DATABASE_URL_{r.upper()}" in environment
     }
-    faces = {"web": "chuxiong.urls_inner", "front": "chuxiong.urls_front"}
+    faces = {"web": "chuxiong.urls_inner"} | dict.fromkeys(("front", "front-prepare"), "chuxiong.urls_front")
     assert urls == faces.get(name, "chuxiong.urls")
 
 
@@ -242,9 +262,12 @@ class Engine:
     def here(self, name: str, words: str) -> str:
         place = f"?host={quote(str(self.postgres.sockets))}&port=5432"
         words = re.sub(r"@postgres:5432/(\w+)", rf"@/\1{place}", words)
+        words = re.sub(r"@front-database:5432/(\w+)", rf"@/\1{place}", words)
+        # One embedded server stands for both: its superuser's password is one.
+        words = words.replace("s-front_superuser_secret", "s-superuser_secret")
         words = words.replace("redis://:s-valkey_secret@valkey:6379/0", self.valkey.url())
         words = words.replace("/var/lib/chuxiong", str(self.var))
-        words = re.sub(r"/tmp/(beat|heard|looked)", rf"{self.var}/\1", words)  # noqa: S108
+        words = re.sub(r"/tmp/(beat|front|heard|looked)", rf"{self.var}/\1", words)  # noqa: S108
         words = re.sub(r"\bpython\b(?= -m| manage)", sys.executable, words)
         if name in self.ports:
             words = re.sub(r"\b(8000|9212)\b", str(self.ports[name]), words).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
@@ -309,9 +332,10 @@ def test_the_programs_run_as_written_and_call_themselves_healthy(tmp_path):
         for _ in range(2):  # a second `docker compose up` changes nothing
             engine.once("prepare")
             engine.once("migrate")
+            engine.once("front-prepare")
         keys = (engine.var / "keys/vault.json").read_text()
         assert keys and (engine.var / "keys/vault.json").stat().st_mode & 0o777 == 0o600
-        programs = [name for name in _in_order() if name in CENTRE - {"prepare", "migrate"}]
+        programs = [name for name in _in_order() if name in CENTRE - ONCE]
         for name in programs:
             engine.start(name)
         for name in programs:

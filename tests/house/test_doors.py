@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import time
+import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,12 +36,14 @@ from chuxiong.accounts.models import Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
+from ingestion.api.signing import sign, string_to_sign
 from ingestion.cameras.registering import register as register_cameras
 from ingestion.models import (
     Agreement,
     AgreementClearing,
     Batch,
     DataTicket,
+    Delivery,
     HeaderAlias,
     ManualImport,
     Quarantine,
@@ -49,10 +52,11 @@ from ingestion.tickets.attachment import seal
 from ingestion.water.registering import register as register_rivers
 from ingestion.water.spec import read
 from supervision.alarms import actions as alarm_actions
-from supervision.api.signing import new_client, sign, string_to_sign
+from supervision.clients import new_client
 from supervision.clues.lifecycle import MOVES
 from supervision.models import Alarm, Clue, Disclosure, DisclosureClue, Letter
 from tests.conftest import acting_as, empty_tables
+from tests.front import carry
 from tests.ingestion.test_cameras import GOOD as CAMERAS
 from tests.ingestion.test_cameras import ONE as CAMERA
 from tests.ingestion.test_water import GOOD
@@ -94,6 +98,7 @@ class World:
     #: what the pages about sources come upon, by the name in their addresses
     sources: dict[str, Any] = field(default_factory=dict)
     alarm: int = 0
+    disc: str = ""
     target: int = 0
     disclosure: int = 0
     manual: int = 0
@@ -104,7 +109,7 @@ class World:
     def ask(self, caller: str, method: str, path: str, data: dict[str, Any] | None = None) -> Any:
         """The answer to one request of the caller, after which everything is as it was."""
         self.http.cookies = SimpleCookie(self.cookies.get(caller, {}))
-        with transaction.atomic():
+        with transaction.atomic(using="front"), transaction.atomic():
             if path.startswith("/api/") or caller in self.keys:
                 answer = self._signed(caller, method, path, data or {})
             elif method == "GET":
@@ -112,6 +117,7 @@ class World:
             else:
                 answer = self.http.post(path, {k: self._filled(v) for k, v in (data or {}).items()})
             transaction.set_rollback(True)
+            transaction.set_rollback(True, using="front")
         return answer
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
@@ -140,14 +146,16 @@ class World:
             "manual": self.manual,
             "batch": self.batch,
             "alias": self.alias,
-            "feed": "ca_funeral",
+            "feed": "hr_pension_payment" if door.startswith("api:") else "ca_funeral",
             "river": "SL",
             "section": "D1",
             "token": "1.nobody~s",
             "name": "1.m4s",
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
-            "code": CAMERA if door.startswith("cameras:") else self.sources["code"],
+            "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
+                door.split(":")[0], self.sources["code"]
+            ),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
         }
@@ -241,8 +249,13 @@ def _built() -> World:
             world.keys[caller] = client.key, bytes.fromhex(secret)
         world.sources = _sources(now)
         _imports(world)
+        disc = Delivery.objects.create(
+            code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
+        )  # fmt: skip
     register_rivers(read(GOOD.replace("MN-ONE", f'"{SUBJECT}"'), name="r"), name="r")
     register_cameras(CAMERAS, name="c")
+    carry()
+    world.disc = str(disc.code)
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
 
@@ -401,7 +414,7 @@ def _leak(world: World, answer: Any) -> set[str]:
 
 #: doors behind which no clue lies
 _CLUELESS = re.compile(
-    r"accounts:(?!hand_over)|audit:|cameras:|walls:|api:|imports:(list|new|aliases|template)|sources:|provider:|set_language"
+    r"accounts:(?!hand_over)|audit:|cameras:|walls:|exchange:|api:|imports:(list|new|aliases|template)|sources:|provider:|set_language"
 )
 
 

@@ -34,6 +34,15 @@ def test_the_rule_of_the_page_holds_its_tests(database: None) -> None:
         assert list(failures(rule, catalog())) == []
 
 
+def test_the_sources_of_the_page_are_declared_rightly(tmp_path: Path) -> None:
+    from ingestion.exchange.sources import load
+    from ingestion.exchange.watching import checked
+
+    (tmp_path / "exchange.yaml").write_text(_example("ingestion/exchange/README.md"), encoding="utf-8")
+    found = checked(load(tmp_path / "exchange.yaml"))
+    assert len(found.folders) == len(found.pulls) == len(found.views) == 1
+
+
 @pytest.mark.parametrize("command", ["feed values", "rule operators"])
 def test_the_lists_the_pages_name_are_printed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     from django.core.management import call_command

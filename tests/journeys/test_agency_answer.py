@@ -15,15 +15,18 @@ from urllib.parse import quote
 import pytest
 import yaml
 from django.core.management import call_command
+from django.db import connections
 from django.test import Client, override_settings
 from django.utils import timezone
 
 from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.vault.keys import keys
-from supervision.api.signing import new_client, sign, string_to_sign
+from ingestion.api.signing import sign, string_to_sign
+from supervision.clients import new_client
 from supervision.clues import actions
-from supervision.models import AgencyClient, Clue
+from supervision.models import AgencyClient, Clue, Letter
 from tests.conftest import acting_as
+from tests.front import carry
 from tests.prefecture import NOW, person
 
 
@@ -63,6 +66,7 @@ class Agency:
 def agency(database) -> Agency:
     with acting_as("owner"):
         client, secret = new_client(agency="hr_bureau", agency_zh="人社局")
+    carry()
     return Agency(client.key, secret)
 
 
@@ -78,10 +82,12 @@ def letter(agency):
     actions.dispatch(clue_number=number, by=zhou, at=NOW, office="532301", department="public_interest")
     actions.receive(clue_number=number, by=zhou, at=NOW)
     actions.conclude(clue_number=number, by=zhou, at=NOW, finding="confirmed", note="现场查看属实")
-    return actions.feed_back(
+    sent = actions.feed_back(
         clue_number=number, by=zhou, at=timezone.now(), agency="hr_bureau",
         subject="反馈管理漏洞", text="请核实并整改",
     )  # fmt: skip
+    carry()
+    return sent
 
 
 def _path(letter, verb: str = "") -> str:
@@ -103,6 +109,7 @@ def test_the_letter_is_listed_signed_for_and_answered_once(agency, letter):
     assert first.status_code == 200, first.content
     replay = agency.send("POST", _path(letter, "answer"), answer, **{"If-Match": signed.headers["ETag"]})
     assert (replay.status_code, replay.json()["version"]) == (200, first.json()["version"])
+    assert carry() == 2
     with scope(offices=all_offices()):
         kinds = [e.kind for e in Clue.objects.get(number__startswith="XS").events.all()]
     assert kinds[-2:] == ["acknowledged", "answered"]
@@ -128,9 +135,35 @@ def test_a_stale_answer_is_told_so(agency, letter):
     assert missing.status_code == 428
 
 
+def test_where_the_letter_changed_here_meanwhile_ours_stands(agency, letter):
+    """The agency answered its copy; before the answer came in, the letter was changed inside."""
+    answered = agency.send("POST", _path(letter, "answer"), {"answer": "corrected"}, **{"If-Match": '"1"'})
+    assert answered.json()["version"] == 2
+    with acting_as("owner"):
+        Letter.objects.filter(pk=letter.pk).update(version=7, text="更正后的正文", updated_at=timezone.now())
+    assert carry() == 1
+    read = agency.send("GET", _path(letter))
+    assert (read.headers["ETag"], read.json()["text"], read.json()["answer"]) == ('"7"', "更正后的正文", "")
+    agency.send("POST", _path(letter, "answer"), {"answer": "corrected"}, **{"If-Match": '"7"'})
+    assert carry() == 1
+    with scope(offices=all_offices()):
+        assert Letter.objects.get(pk=letter.pk).answer == "corrected"
+
+
+def test_an_answer_lies_sealed_at_the_front(agency, letter):
+    agency.send(
+        "POST", _path(letter, "answer"), {"answer": "objection", "text": "绝密说明"}, **{"If-Match": '"1"'}
+    )
+    with connections["front"].cursor() as cursor:
+        cursor.execute("select box, head::text from front_inbox")
+        box, head = cursor.fetchone()
+    assert "绝密".encode() not in bytes(box) and "绝密" not in head
+
+
 def test_another_agency_sees_nothing(agency, letter):
     with acting_as("owner"):
         other, secret = new_client(agency="ee_bureau", agency_zh="生态环境局")
+    carry()
     stranger = Agency(other.key, secret)
     assert stranger.send("GET", "/api/v1/letters").json()["items"] == []
     assert stranger.send("GET", _path(letter)).status_code == 404
@@ -158,6 +191,7 @@ def test_only_a_fresh_true_signature_opens(agency, letter, algorithm):
 
 def test_a_closed_client_is_shut_out(agency, letter):
     AgencyClient.objects.using("owner").filter(key=agency.key).update(active=False)
+    carry()
     assert agency.send("GET", "/api/v1/letters").status_code == 401
 
 
@@ -179,9 +213,8 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/letters/{number}",
         "/api/v1/letters/{number}/acknowledge",
         "/api/v1/letters/{number}/answer",
-        "/api/v1/tickets",
-        "/api/v1/tickets/{ticket}",
-        "/api/v1/tickets/{ticket}/answer",
+        "/api/v1/feeds/{feed}/files",
+        "/api/v1/deliveries/{code}",
     }
 
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
-from django.db import IntegrityError, connection, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
-from chuxiong.vault.secrets import open_secret, seal_secret
-from supervision.models import AgencyClient, Nonce
+from ingestion.exchange import sealing
+from ingestion.exchange.front import store
+from ingestion.exchange.front.own_key import own_key
 
 WINDOW_SECONDS = 300
-KEEP_NONCE = timedelta(minutes=15)
+#: the database of the front, where agencies' machines are known
+FRONT = "front"
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,10 @@ class AgencyCaller:
 
 
 def string_to_sign(method: str, path: str, body: bytes, timestamp: str, nonce: str) -> bytes:
-    digest = hashlib.sha256(body).hexdigest()
+    return string_of_digest(method, path, hashlib.sha256(body).hexdigest(), timestamp, nonce)
+
+
+def string_of_digest(method: str, path: str, digest: str, timestamp: str, nonce: str) -> bytes:
     return "\n".join([method.upper(), path, digest, timestamp, nonce]).encode()
 
 
@@ -54,7 +60,7 @@ def sign(secret: bytes, text: bytes, algorithm: str = "HMAC-SM3") -> str:
 
 
 class SignedRequest(authentication.BaseAuthentication):
-    """DRF authentication by signature; sets the agency's database scope for the request."""
+    """DRF authentication by signature, against what the front knows."""
 
     def authenticate(self, request: Request) -> tuple[AgencyCaller, None]:
         headers = request.headers
@@ -73,47 +79,35 @@ class SignedRequest(authentication.BaseAuthentication):
             )
         if not 8 <= len(nonce) <= 64:
             raise exceptions.AuthenticationFailed("X-Nonce 须为 8 至 64 个字符，每次请求不同。")
-        client = AgencyClient.objects.filter(key=key, active=True).first()
-        secret = (
-            open_secret(bytes(client.sealed_secret), f"client:{client.key}")
-            if client
-            else secrets.token_bytes(32)
+        with connections[FRONT].cursor() as cursor:
+            client = store.client(cursor, key)
+        known = client is not None and client.active
+        secret = secrets.token_bytes(32)
+        if client is not None and known:
+            secret = sealing.open_key(own_key(), client.sealed_secret, f"client:{client.key}")
+        text = string_of_digest(
+            request.method or "", request.get_full_path(), self.digest_of(request), stamp, nonce
         )
-        text = string_to_sign(request.method or "", request.get_full_path(), request.body, stamp, nonce)
         expected = sign(secret, text, headers.get("X-Signature-Alg", "HMAC-SM3"))
-        if not hmac.compare_digest(expected.encode(), signature.lower().encode()) or client is None:
+        if not hmac.compare_digest(expected.encode(), signature.lower().encode()) or not known:
             raise exceptions.AuthenticationFailed("签名不符，请核对密钥与签名串。")
-        self._once(client.key, nonce)
+        assert client is not None  # noqa: S101  known says so
+        with transaction.atomic(using=FRONT), connections[FRONT].cursor() as cursor:
+            fresh = store.use_nonce(cursor, client.key, nonce, at=timezone.now())
+        if not fresh:
+            raise exceptions.AuthenticationFailed("X-Nonce 已用过：重放的请求不予受理。")
         return AgencyCaller(client.key, client.agency, client.agency_zh), None
+
+    @staticmethod
+    def digest_of(request: Request) -> str:
+        """Of the body; where a view reads it as a stream, the one that ``X-Content-SHA256`` says and the view compares
+        with what comes."""
+        if not getattr(request.parser_context.get("view"), "streamed", False):
+            return hashlib.sha256(request.body).hexdigest()
+        digest = request.headers.get("X-Content-SHA256", "").lower()
+        if not _HEX.fullmatch(digest):
+            raise exceptions.AuthenticationFailed("X-Content-SHA256 须为正文 SHA-256 的 64 位十六进制数。")
+        return digest
 
     def authenticate_header(self, request: Request) -> str:
         return "Signature"
-
-    @staticmethod
-    def _once(key: str, nonce: str) -> None:
-        now = timezone.now()
-        try:
-            with transaction.atomic():
-                Nonce.objects.filter(at__lt=now - KEEP_NONCE).delete()
-                Nonce.objects.create(client=key, nonce=nonce, at=now)
-        except IntegrityError:
-            raise exceptions.AuthenticationFailed("X-Nonce 已用过：重放的请求不予受理。") from None
-
-
-def set_agency_scope(agency: str) -> None:
-    """Within the current transaction the connection sees this agency's letters only."""
-    with connection.cursor() as cursor:
-        cursor.execute("select set_config('cx.agency', %s, true)", [agency])
-
-
-def new_client(*, agency: str, agency_zh: str, key: str | None = None) -> tuple[AgencyClient, str]:
-    """Create a client; the secret is returned once and kept sealed."""
-    secret = secrets.token_hex(32)
-    key = key or f"{agency}-{secrets.token_hex(4)}"
-    client = AgencyClient.objects.create(
-        key=key,
-        agency=agency,
-        agency_zh=agency_zh,
-        sealed_secret=seal_secret(bytes.fromhex(secret), f"client:{key}"),
-    )
-    return client, secret

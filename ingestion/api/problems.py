@@ -16,9 +16,12 @@ _TITLES = {
     405: "不支持的方法",
     409: "与当前状态冲突",
     412: "版本已变化",
+    413: "请求过大",
     415: "不支持的内容类型",
+    422: "同一 Idempotency-Key 用于另一内容",
     428: "缺少 If-Match",
     429: "请求过于频繁",
+    503: "暂不可用",
 }
 
 
@@ -36,6 +39,23 @@ class PreconditionRequired(exceptions.APIException):
     status_code = status.HTTP_428_PRECONDITION_REQUIRED
     default_code = "if_match_required"
     default_detail = "请在 If-Match 中给出所读内容的 ETag。"
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class KeyReused(exceptions.APIException):
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "idempotency_key_reused"
+    default_detail = "这个 Idempotency-Key 已用于另一个文件；请换一个新的。"
+
+
+class NotYet(exceptions.APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "not_connected"
+    default_detail = "与内侧的交换尚未建立，未接收；请稍后重试。"
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -1,0 +1,274 @@
+"""The front's database in statements; both sides use these, each over its own connection."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+#: of everything that one request brings, the caller's transaction decides
+CHUNK = 1 << 20
+_KEEP_NONCE = timedelta(minutes=15)
+TABLES = (
+    "front_chunk",
+    "front_inbox",
+    "front_letter",
+    "front_feed",
+    "front_nonce",
+    "front_client",
+    "front_key",
+)
+
+
+class Cursor(Protocol):
+    rowcount: Any
+
+    def execute(self, query: Any, params: Any = None) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Client:
+    key: str
+    agency: str
+    agency_zh: str
+    sealed_secret: bytes
+    active: bool
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that an agency handed in."""
+
+    id: int
+    code: uuid.UUID
+    kind: str
+    agency: str
+    client: str
+    at: datetime
+    head: dict[str, Any]
+    box: bytes
+    request: str
+    status: dict[str, Any] | None
+
+
+def prepare(cursor: Cursor, *, public: bytes, at: datetime) -> None:
+    """Tables, and the front's own public key by which secrets are sealed to it."""
+    cursor.execute(Path(__file__).with_name("schema.sql").read_text(encoding="utf-8"))
+    set_key(cursor, "front", public, at=at)
+
+
+def set_key(cursor: Cursor, side: str, public: bytes, *, at: datetime) -> None:
+    cursor.execute(
+        "insert into front_key (side, public, at) values (%s, %s, %s)"
+        " on conflict (side) do update set public = excluded.public, at = excluded.at"
+        " where front_key.public <> excluded.public",
+        [side, public.hex(), at],
+    )
+
+
+def key(cursor: Cursor, side: str) -> bytes | None:
+    cursor.execute("select public from front_key where side = %s", [side])
+    row = cursor.fetchone()
+    return bytes.fromhex(row[0]) if row else None
+
+
+# ---- clients ------------------------------------------------------------------------------------
+
+
+def client(cursor: Cursor, key: str) -> Client | None:
+    cursor.execute(
+        "select key, agency, agency_zh, sealed_secret, active from front_client where key = %s", [key]
+    )
+    row = cursor.fetchone()
+    return Client(row[0], row[1], row[2], bytes(row[3]), row[4]) if row else None
+
+
+def use_nonce(cursor: Cursor, key: str, nonce: str, *, at: datetime) -> bool:
+    """False when it was used before."""
+    cursor.execute("delete from front_nonce where at < %s", [at - _KEEP_NONCE])
+    cursor.execute(
+        "insert into front_nonce (client, nonce, at) values (%s, %s, %s) on conflict do nothing",
+        [key, nonce, at],
+    )
+    return bool(cursor.rowcount == 1)
+
+
+def feed(cursor: Cursor, code: str, *, agency: str) -> tuple[str, str] | None:
+    """(Chinese, English title) of a feed of the agency's."""
+    cursor.execute("select zh, en from front_feed where code = %s and agency = %s", [code, agency])
+    row = cursor.fetchone()
+    return (row[0], row[1]) if row else None
+
+
+# ---- handed in ----------------------------------------------------------------------------------
+
+_COLUMNS = "id, code, kind, agency, client, at, head, box, request, status"
+
+
+def _item(row: Any) -> Item:
+    head, status = (json.loads(v) if isinstance(v, str) else v for v in (row[6], row[9]))
+    return Item(
+        row[0], uuid.UUID(str(row[1])), row[2], row[3], row[4], row[5], head, bytes(row[7]), row[8], status
+    )
+
+
+def hand_in(
+    cursor: Cursor,
+    *,
+    code: uuid.UUID,
+    kind: str,
+    agency: str,
+    client: str,
+    at: datetime,
+    head: dict[str, Any],
+    box: bytes,
+    idempotency: str | None = None,
+    request: str = "",
+) -> tuple[Item, bool]:
+    """Lay something down for the inner side; (item, is it new). The same key is answered with the first."""
+    cursor.execute(
+        "insert into front_inbox (code, kind, agency, client, at, head, box, idempotency, request)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " on conflict (client, idempotency) where idempotency is not null do nothing",
+        [str(code), kind, agency, client, at, json.dumps(head), box, idempotency, request],
+    )
+    new = bool(cursor.rowcount == 1)
+    if new:
+        cursor.execute(f"select {_COLUMNS} from front_inbox where code = %s", [str(code)])
+    else:
+        cursor.execute(
+            f"select {_COLUMNS} from front_inbox where client = %s and idempotency = %s",
+            [client, idempotency],
+        )
+    return _item(cursor.fetchone()), new
+
+
+def add_chunk(cursor: Cursor, item: int, number: int, data: bytes) -> None:
+    cursor.execute("insert into front_chunk (inbox, number, bytes) values (%s, %s, %s)", [item, number, data])
+
+
+def handed_in(cursor: Cursor, code: uuid.UUID, *, agency: str) -> Item | None:
+    cursor.execute(
+        f"select {_COLUMNS} from front_inbox where code = %s and agency = %s and kind = 'file'",
+        [str(code), agency],
+    )
+    row = cursor.fetchone()
+    return _item(row) if row else None
+
+
+def waiting(cursor: Cursor, *, limit: int = 100) -> list[Item]:
+    cursor.execute(
+        f"select {_COLUMNS} from front_inbox where taken_at is null order by id limit %s",
+        [limit],
+    )
+    return [_item(row) for row in cursor.fetchall()]
+
+
+def chunks(cursor: Cursor, item: int) -> Iterator[bytes]:
+    number = 0
+    while True:
+        cursor.execute("select bytes from front_chunk where inbox = %s and number = %s", [item, number])
+        row = cursor.fetchone()
+        if row is None:
+            return
+        yield bytes(row[0])
+        number += 1
+
+
+def taken(cursor: Cursor, item: int, *, at: datetime, status: dict[str, Any] | None, ended: bool) -> None:
+    """The inner side has it for certain: its bytes leave the front."""
+    cursor.execute("delete from front_chunk where inbox = %s", [item])
+    cursor.execute(
+        "update front_inbox set taken_at = %s, status = %s, ended = %s, box = '' where id = %s",
+        [at, json.dumps(status) if status else None, ended, item],
+    )
+
+
+def open_files(cursor: Cursor) -> list[Item]:
+    """Files taken whose last word has not been told."""
+    cursor.execute(
+        f"select {_COLUMNS} from front_inbox where taken_at is not null and not ended and kind = 'file' order by id"
+    )
+    return [_item(row) for row in cursor.fetchall()]
+
+
+def tell(cursor: Cursor, item: int, status: dict[str, Any], *, ended: bool) -> None:
+    cursor.execute(
+        "update front_inbox set status = %s, ended = %s where id = %s", [json.dumps(status), ended, item]
+    )
+
+
+# ---- letters ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LetterCopy:
+    id: int
+    number: str
+    agency: str
+    version: int
+    document: dict[str, Any]
+
+
+def _letter(row: Any) -> LetterCopy:
+    document = json.loads(row[4]) if isinstance(row[4], str) else row[4]
+    return LetterCopy(row[0], row[1], row[2], row[3], document)
+
+
+def letters(
+    cursor: Cursor, *, agency: str, updated_since: datetime | None, after: int, limit: int
+) -> list[LetterCopy]:
+    cursor.execute(
+        "select id, number, agency, version, document from front_letter where agency = %s and id > %s"
+        " and (%s::timestamptz is null or updated_at >= %s) order by id limit %s",
+        [agency, after, updated_since, updated_since, limit],
+    )
+    return [_letter(row) for row in cursor.fetchall()]
+
+
+def letter(cursor: Cursor, number: str, *, agency: str, lock: bool = False) -> LetterCopy | None:
+    cursor.execute(
+        "select id, number, agency, version, document from front_letter where number = %s and agency = %s"
+        + (" for update" if lock else ""),
+        [number, agency],
+    )
+    row = cursor.fetchone()
+    return _letter(row) if row else None
+
+
+def write_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
+    """The agency's own answer on its copy; the caller holds the row."""
+    cursor.execute(
+        "update front_letter set version = %s, document = %s, updated_at = %s where number = %s",
+        [copy.version, json.dumps(copy.document, ensure_ascii=False), updated_at, copy.number],
+    )
+
+
+def put_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
+    """The inner side's letter; an answer on its way, which made the copy newer, is not undone."""
+    cursor.execute(
+        "insert into front_letter (number, id, agency, version, updated_at, document) values (%s, %s, %s, %s, %s, %s)"
+        " on conflict (number) do update set version = excluded.version, updated_at = excluded.updated_at,"
+        " document = excluded.document where front_letter.version <= excluded.version"
+        " and front_letter.document is distinct from excluded.document",
+        [
+            copy.number,
+            copy.id,
+            copy.agency,
+            copy.version,
+            updated_at,
+            json.dumps(copy.document, ensure_ascii=False),
+        ],
+    )
+
+
+def restore_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
+    """As ``put_letter``, after an answer that the inner side could not take: its letter stands."""
+    cursor.execute("delete from front_letter where number = %s", [copy.number])
+    put_letter(cursor, copy, updated_at=updated_at)

@@ -1,0 +1,109 @@
+"""What pages show of the ways in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chuxiong.accounts.models import Person
+from ingestion.exchange import deliveries, receipts
+from ingestion.models import Delivery, SourceMark
+from ingestion.selectors import catalog
+
+
+@dataclass(frozen=True)
+class Row:
+    """One delivery of the list, with what its files came to."""
+
+    delivery: Delivery
+    agency: Named
+    receipt: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gap:
+    agency: Named
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something of the catalogue in both languages."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Provider(Named):
+    """A data provider with the feeds that it delivers."""
+
+    feeds: tuple[Named, ...]
+
+
+def names() -> dict[str, Named]:
+    return {p.code: p for p in providers()}
+
+
+def _named(agency: str, known: dict[str, Named]) -> Named:
+    return known.get(agency, Named(agency, agency or "—", agency or "—"))
+
+
+def rows(
+    *, at: datetime, way: str = "", agency: str = "", before: int | None = None, limit: int = 30
+) -> list[Row]:
+    """Deliveries, newest first."""
+    found = Delivery.objects.order_by("-pk")
+    if way:
+        found = found.filter(way=way)
+    if agency:
+        found = found.filter(agency=agency)
+    if before:
+        found = found.filter(pk__lt=before)
+    known = names()
+    return [Row(d, _named(d.agency, known), receipts.document(d, at=at)) for d in found[:limit]]
+
+
+def one(code: str, *, at: datetime) -> Row | None:
+    delivery = Delivery.objects.select_related("signed_by").filter(code=code).first()
+    if delivery is None:
+        return None
+    return Row(delivery, _named(delivery.agency, names()), receipts.document(delivery, at=at))
+
+
+def to_confirm() -> int:
+    return Delivery.objects.filter(state=Delivery.State.CONFIRMING).count()
+
+
+def gaps() -> list[Gap]:
+    """Agencies of which bundles are missing, in code order."""
+    waiting = (
+        Delivery.objects.filter(way=Delivery.Way.BUNDLE, state=Delivery.State.WAITING)
+        .values_list("agency", flat=True)
+        .distinct()
+    )
+    known = names()
+    found = [(a, deliveries.missing(a)) for a in sorted(set(waiting))]
+    return [Gap(_named(a, known), receipts.ranges(numbers)) for a, numbers in found if numbers]
+
+
+def faults() -> list[SourceMark]:
+    """Sources whose last round went wrong."""
+    return list(SourceMark.objects.filter(problem__isnull=False).order_by("code"))
+
+
+def providers() -> list[Provider]:
+    """Every data provider in code order: what a packing page and a form offer."""
+    found: dict[str, tuple[Named, list[Named]]] = {}
+    for code, feed in catalog().items():
+        agency = feed.agency
+        _, feeds = found.setdefault(agency.code, (Named(agency.code, agency.zh, agency.en), []))
+        feeds.append(Named(code, feed.title.zh, feed.title.en))
+    return [Provider(code, p.zh, p.en, tuple(feeds)) for code, (p, feeds) in sorted(found.items())]
+
+
+def people(*usernames: str | None) -> dict[str, str]:
+    wanted = [u for u in usernames if u]
+    return dict(Person.objects.filter(username__in=wanted).values_list("username", "name"))
