@@ -436,22 +436,27 @@ def test_a_thin_file_is_held_and_let_in_with_a_reason(clerk, monkeypatch):
 
 
 def test_a_whole_ends_what_it_lacks_but_never_everything(clerk):
-    feed = "ed_school_staff"
-    first = catalog()[feed].column("citizen_id").headers[0]
-    heads = [c.headers[0] for c in catalog()[feed].delivered if c.required]
+    """A county's list: the feed's lists are whole by county."""
+    feed = catalog()["ed_school_staff"]
+    number, county = (feed.column(name).headers[0] for name in ("citizen_id", "division_code"))
+    heads = [*(c.headers[0] for c in feed.delivered if c.required), county]
 
     def staff(*numbers: str) -> bytes:
-        lines = [",".join(heads), *(",".join(n if h == first else "赵样本" for h in heads) for n in numbers)]
-        return "\n".join(lines).encode()
+        rows = [{h: "赵样本" for h in heads} | {number: n, county: "532301"} for n in numbers]
+        return "\n".join([",".join(heads), *(",".join(row.values()) for row in rows)]).encode()
 
-    imported(clerk, upload(clerk, staff(citizen(1), citizen(2)), feed=feed))
-    manual = upload(clerk, staff("1"), feed=feed)
+    imported(clerk, upload(clerk, staff(*(citizen(n) for n in range(1, 5))), feed=feed.code))
+    manual = upload(clerk, staff("1"), feed=feed.code)
     with pytest.raises(Refused, match="没有一行合格"):
         actions.start(manual.pk, revision=manual.revision, by=clerk, at=NOW, snapshot=True)
-    manual = imported(clerk, upload(clerk, staff(citizen(2), citizen(3)), feed=feed), snapshot=True)
-    assert (manual.batch.loaded, manual.batch.unchanged, manual.batch.removed) == (1, 1, 1)
+    whole = staff(*(citizen(n) for n in range(2, 6)))
+    manual = imported(clerk, upload(clerk, whole, feed=feed.code), snapshot=True)
+    assert (manual.batch.loaded, manual.batch.unchanged, manual.batch.removed) == (1, 3, 1)
     receipt = selectors.receipt_of(clerk, manual.batch_id)
     assert (receipt.new, receipt.changed) == (1, 0)
+    # Cut short below what the feed's lists keep: held, nothing ended.
+    manual = imported(clerk, upload(clerk, staff(citizen(5), citizen(6)), feed=feed.code), snapshot=True)
+    assert (manual.batch.state, manual.batch.removed) == ("held", 0)
 
 
 def test_a_template_is_read_from_its_fifth_row(clerk):

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from django.conf import settings
 from django.db import IntegrityError
 
+from chuxiong.audit.record import AuditUnavailable
 from chuxiong.kit.problems import Problem
 from ingestion.exchange import deliveries, receipts, sealing
 from ingestion.exchange.deliveries import Laid
@@ -63,7 +64,7 @@ def address() -> str:
 
 
 class Carrier:
-    """One round a call; a front that cannot be reached is said once and tried again."""
+    """One round a call; a round that fails (no front, no audit store) is said once and tried again: nothing is lost."""
 
     def __init__(self) -> None:
         self._away = False
@@ -77,9 +78,9 @@ class Carrier:
                 psycopg2.connect(where, connect_timeout=5, application_name="chuxiong-carrier")
             ) as front:
                 carry(front, at=at)
-        except psycopg2.Error as error:
+        except (psycopg2.Error, AuditUnavailable) as error:
             if not self._away:
-                logger.warning("the front cannot be reached: %s", type(error).__name__)
+                logger.warning("nothing goes between the front and here: %s", type(error).__name__)
             self._away = True
         else:
             self._away = False
