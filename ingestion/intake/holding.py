@@ -59,7 +59,8 @@ def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
         current.layout = {**current.layout, "columns": columns, "unknown": unknown}
         current.save(using=ALIAS, update_fields=["layout"])
     batch.layout = current.layout
-    if not recent or batch.layout.get("accepted"):
+    # Where somebody has chosen column by column what the file holds, a person has looked at its layout already.
+    if not recent or batch.layout.get("accepted") or "choices" in batch.layout:
         return
     lost = sorted(set.intersection(*(had for had, _ in recent)) - set(columns))
     seen: set[str] = set().union(*(odd for _, odd in recent))

@@ -142,7 +142,7 @@ def test_a_duty_receives_its_own_secrets_alone(services):
     from chuxiong.up.services import of_duty
 
     everything = services.environment | {"CHUXIONG_SUPERUSER_URL": "postgresql://postgres:x@h/"}
-    given = {duty: set(of_duty(duty, everything)) for duty in ("web", "worker", "beat", "front")}
+    given = {duty: set(of_duty(duty, everything)) for duty in ("web", "worker", "beat", "front", "page", "exchange")}
     assert not any("CHUXIONG_SUPERUSER_URL" in names for names in given.values())
     addresses = {
         duty: {n.removeprefix("CHUXIONG_DATABASE_URL_") for n in names if "DATABASE_URL" in n}
@@ -152,6 +152,8 @@ def test_a_duty_receives_its_own_secrets_alone(services):
         "web": {"WEB", "WALL"},
         "worker": {"WORKER", "INTAKE"},
         "beat": {"WORKER"},
-        "front": {"WEB"},
+        "page": {"WEB", "WALL", "FRONT"},
+        "exchange": {"WEB", "INTAKE", "FRONT"},
+        "front": {"FRONT"},
     }
     assert "CHUXIONG_VAULT_KEYS" not in given["front"]
