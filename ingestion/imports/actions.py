@@ -414,4 +414,5 @@ def error_receipt(
             batch=batch, person=by.username, person_name=by.name, at=at, reason=without_identifiers(reason.strip())[:200],
             rows=batch.quarantined,
         )  # fmt: skip
-        write(catalog()[batch.feed], batch, open_rows(batch))
+        feed = catalog()[batch.feed]
+        write(feed, batch, open_rows(batch, feed))
