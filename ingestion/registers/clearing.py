@@ -23,7 +23,7 @@ from django.db import connections, transaction
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
-from ingestion.intake.merge import _next_number
+from ingestion.intake.merge import _next_number, drop_staging
 from ingestion.intake.receive import ALIAS, store_path
 from ingestion.intake.shelter import REF_TYPES
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, Landing
@@ -144,6 +144,8 @@ def _feed(
     feed, others = feeds[code], _others(clearing.agreement, code, today)
     table = f'pool."{code}"'
     with connections[ALIAS].cursor() as cursor:
+        if not dry and not others:
+            _stop(cursor, clearing, code)
         cursor.execute(
             "create temp table doomed on commit drop as select t.record_id, t.batch_id"
             + (f', t."{feed.valid_time}" as split' if feed.partition else "")
@@ -172,6 +174,25 @@ def _feed(
             told["landing"] = _remove(cursor, clearing, feed, at)
         cursor.execute("drop table doomed; drop table doomed_ref; drop table emptied")
     return told
+
+
+def _stop(cursor: Any, clearing: AgreementClearing, code: str) -> None:
+    """What is on its way in, or waits for a person, lands no more: whoever reads it meets a newer fence.
+
+    First of all: one that lands at this moment is waited for, and its records are seen by what follows.
+    """
+    words = {
+        "place": f"{clearing.agreement.number} {code}",
+        "what": "所依据的数据协议已终止，数据正在清除",
+        "cure": "如有新的协议，请提供单位按新协议重新报送。",
+        "what_en": "The agreement it came under has ended and its data are being cleared",
+        "cure_en": "If there is a new agreement, ask the provider to deliver it again under that one.",
+    }
+    cursor.execute(
+        "update ingestion_batch set state = 'refused', fence = fence + 1, problem = %s"
+        " where agreement_id = %s and feed = %s and state in ('received', 'reading', 'held')",
+        [json.dumps(words, ensure_ascii=False), clearing.agreement_id, code],
+    )
 
 
 def _narrowed(cursor: Any, feed: FeedSpec, table: str, others: list[Agreement], dry: bool) -> dict[str, Any]:
@@ -320,6 +341,8 @@ def _remove(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: dateti
         " where t.batch_id = e.id and t.sealed is not null",
     ):
         cursor.execute(statement)
+    # Places on rivers that were read from the feed's records; those of what is left come back with the next delivery.
+    cursor.execute("delete from ingestion_riverplace where origin = %s", [feed.code])
     return number
 
 
@@ -344,13 +367,11 @@ def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datet
 
 
 def _unlink(agreement_id: int, code: str) -> None:
-    """Stored files of cleared batches: unreadable since their keys are gone; now they go as well."""
-    stores = (
-        Batch.objects.using(ALIAS)
-        .filter(agreement_id=agreement_id, feed=code, layout__cleared=True)
-        .values_list("layout__store", flat=True)
-    )
-    for name in stores:
+    """Stored files of cleared batches, unreadable since their keys are gone, and what was staged of those that were stopped."""
+    cleared = Batch.objects.using(ALIAS).filter(agreement_id=agreement_id, feed=code, layout__cleared=True)
+    for batch in cleared.filter(state=Batch.State.REFUSED):
+        drop_staging(connections[ALIAS], batch)
+    for name in cleared.values_list("layout__store", flat=True):
         if name:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(store_path(name))
