@@ -438,18 +438,20 @@ def test_a_thin_file_is_held_and_let_in_with_a_reason(clerk, monkeypatch):
 def test_a_whole_ends_what_it_lacks_but_never_everything(clerk):
     feed = "ed_school_staff"
     first = catalog()[feed].column("citizen_id").headers[0]
-    heads = [c.headers[0] for c in catalog()[feed].delivered if c.required]
+    county = catalog()[feed].column("division_code").headers[0]
+    heads = [*(c.headers[0] for c in catalog()[feed].delivered if c.required), county]
 
     def staff(*numbers: str) -> bytes:
-        lines = [",".join(heads), *(",".join(n if h == first else "赵样本" for h in heads) for n in numbers)]
+        cells = [{county: "532301", first: n} for n in numbers]
+        lines = [",".join(heads), *(",".join(c.get(h, "赵样本") for h in heads) for c in cells)]
         return "\n".join(lines).encode()
 
-    imported(clerk, upload(clerk, staff(citizen(1), citizen(2)), feed=feed))
+    imported(clerk, upload(clerk, staff(*map(citizen, range(1, 5))), feed=feed))
     manual = upload(clerk, staff("1"), feed=feed)
     with pytest.raises(Refused, match="没有一行合格"):
         actions.start(manual.pk, revision=manual.revision, by=clerk, at=NOW, snapshot=True)
-    manual = imported(clerk, upload(clerk, staff(citizen(2), citizen(3)), feed=feed), snapshot=True)
-    assert (manual.batch.loaded, manual.batch.unchanged, manual.batch.removed) == (1, 1, 1)
+    manual = imported(clerk, upload(clerk, staff(*map(citizen, range(2, 6))), feed=feed), snapshot=True)
+    assert (manual.batch.loaded, manual.batch.unchanged, manual.batch.removed) == (1, 3, 1)
     receipt = selectors.receipt_of(clerk, manual.batch_id)
     assert (receipt.new, receipt.changed) == (1, 0)
 
