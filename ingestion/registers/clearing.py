@@ -146,6 +146,8 @@ def _feed(
     with connections[ALIAS].cursor() as cursor:
         if not dry and not others:
             _stop(cursor, clearing, code)
+        cursor.execute("select coalesce(max(number), 0) from ingestion_landing")
+        seen = int(cursor.fetchone()[0])
         cursor.execute(
             "create temp table doomed on commit drop as select t.record_id, t.batch_id"
             + (f', t."{feed.valid_time}" as split' if feed.partition else "")
@@ -171,7 +173,7 @@ def _feed(
         if dry:
             cursor.execute("insert into counted select %s, record_id from doomed", [code])
         else:
-            told["landing"] = _remove(cursor, clearing, feed, at)
+            told["landing"] = _remove(cursor, clearing, feed, feeds, seen, at)
         cursor.execute("drop table doomed; drop table doomed_ref; drop table emptied")
     return told
 
@@ -265,8 +267,8 @@ def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds
     return {"identifiers": named, "identifiers_cleared": gone}
 
 
-def _spare(cursor: Any, feed: FeedSpec, itself: bool) -> None:
-    """What a record that stays names, in this or another feed, stays."""
+def _spare(cursor: Any, feed: FeedSpec, itself: bool, *, since: int | None = None) -> None:
+    """What a record that stays names, in this or another feed, stays. ``since``: records of later landings alone."""
     table = f'pool."{feed.code}"'
     cursor.execute("select to_regclass(%s)", [table])
     if cursor.fetchone()[0] is None:
@@ -276,6 +278,8 @@ def _spare(cursor: Any, feed: FeedSpec, itself: bool) -> None:
         if itself
         else f" and not exists (select 1 from counted g where g.feed = '{feed.code}' and g.record_id = t.record_id)"
     )
+    if since is not None:
+        stays += f" and t.from_landing > {since}"
     refs, texts = _named_by(feed)
     for name in refs:
         cursor.execute(
@@ -307,10 +311,18 @@ def _batches(cursor: Any, clearing: AgreementClearing, code: str) -> dict[str, i
     return {"batches": batches, "batches_cleared": emptied, "quarantine_cleared": quarantined}
 
 
-def _remove(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:
-    """Touch, delete, and void what the feed said of its coverage; returns the number of the landing that tells of it."""
+def _remove(
+    cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds: Catalog, seen: int, at: datetime
+) -> int:
+    """Touch, delete, and void what the feed said of its coverage; returns the number of the landing that tells of it.
+
+    ``seen``: the last landing when it was looked at what other records name.
+    """
     table, same = f'pool."{feed.code}"', _same_part(feed)
     number = _landing(cursor, clearing, feed, at)
+    # Under the lock of landings nothing lands any more: what came meanwhile keeps what it names.
+    for other in feeds.values():
+        _spare(cursor, other, other.code == feed.code, since=seen)
     for column in feed.columns:
         if not column.subject:
             continue

@@ -14,6 +14,7 @@ from chuxiong.accounts.scope import scope
 from chuxiong.vault import refs
 from chuxiong.work.jobs import work_off
 from ingestion import agreements as permits
+from ingestion.health.measuring import measure
 from ingestion.intake import take_in as taking
 from ingestion.intake.receive import ImportRefused, receive, store_path
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, BatchMeasure, Touch
@@ -378,5 +379,27 @@ def test_refs_forgotten_while_a_file_is_read_are_minted_anew(story, monkeypatch)
     feed = "ps_population_death"
     batch = bring(feed, sheet(feed, [death(story["payee"], "", status="正常")]))
     assert cleared and not _in_vault(before) and batch.state == "landed"
+    ordinary = Batch.objects.get(pk=story["ordinary"].pk)
+    assert measure(ordinary.landing, catalog()[PAYMENTS], at=NOW) is None, (
+        "what was cleared is measured no more"
+    )
     named = _pool(f"select citizen_id from pool.{feed} where batch_id = %s", batch.pk)
     assert named == [(_ref(story["payee"]),)], "the record names a number that the vault knows"
+
+
+def test_a_record_that_lands_while_a_clearing_counts_keeps_its_number(story, monkeypatch):
+    """Between counting what nothing else names and forgetting it, another feed names the payee."""
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    agreement, before, landed = _end(custodian), _ref(story["payee"]), []
+    batches = pool._batches
+
+    def meanwhile(*args):  # type: ignore[no-untyped-def]
+        if not landed and AgreementClearing.objects.filter(state="clearing").exists():
+            # On this very connection, inside the clearing's transaction: it sees what a landing beside it would leave.
+            row = death(story["payee"], "", status="正常")
+            landed.append(land_rows("ps_population_death", [row]))
+        return batches(*args)
+
+    monkeypatch.setattr(pool, "_batches", meanwhile)
+    _cleared(custodian, head, agreement)
+    assert landed and _in_vault(before), "somebody names it"
