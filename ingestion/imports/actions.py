@@ -364,8 +364,8 @@ def release(manual_id: int, *, by: Person, at: datetime, reason: str) -> None:
     with _held(by, manual_id) as manual:
         if manual.state != State.HANDED:
             raise _gone_on(manual)
-        batch = Batch.objects.get(pk=manual.batch_id)
-        if batch.state == Batch.State.HELD and overtaken(batch, catalog()[manual.feed]):
+        batch = manual.batch
+        if batch is not None and batch.state == Batch.State.HELD and overtaken(batch, catalog()[manual.feed]):
             raise Refused(
                 "此后已有更新的全量清单入库，放行会终止其中新增的记录；请取消这次导入",
                 "a later whole list has landed, and this one would end what it added; cancel this import",
