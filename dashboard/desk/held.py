@@ -44,10 +44,14 @@ def held(request: HttpRequest) -> HttpResponse:
 
 
 def _wrong(typed: dict[str, str]) -> str:
-    if not typed["batch"].isdigit() or typed["batch"] not in {str(b.pk) for b in ingestion.held_batches()}:
+    waiting = {str(batch.pk): batch for batch in ingestion.held_batches()}
+    batch = waiting.get(typed["batch"])
+    if batch is None:
         return _("这一批已经有人决定，列表已更新。")
     if typed["outcome"] not in (holding.LET_IN, holding.REJECT):
         return _("请选择放行或退回。")
+    if typed["outcome"] == holding.LET_IN and holding.overtaken(batch, ingestion.catalog()[batch.feed]):
+        return _("此后已有更新的全量清单入库，放行会终止其中新增的记录；请退回这一批。")
     if not typed["reason"] or len(typed["reason"]) > _LONGEST:
         return _("请写明向谁核实、为什么这样决定（500 字以内）。")
     return ""

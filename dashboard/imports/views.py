@@ -192,7 +192,7 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
                     "imports",
                     title=_("按全量导入？"),
                     consequence=_(
-                        "数据池里有、文件里没有的记录将在这次入库时终止，相关线索会随之更正；被隔离的 %(n)s 行，其原有记录也会终止。"
+                        "数据池里有、文件里没有的记录将在这次入库时终止，相关线索会随之更正；被隔离的 %(n)s 行仍算在文件里，其原有记录不终止；有一行读不出主键的，全部不终止。"
                     )
                     % {"n": found.tally.get("quarantined", 0)},
                     verb=_("按全量导入"),

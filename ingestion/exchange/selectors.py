@@ -62,8 +62,9 @@ def rows(
         found = found.filter(agency=agency)
     if before:
         found = found.filter(pk__lt=before)
-    known = names()
-    return [Row(d, _named(d.agency, known), receipts.document(d, at=at)) for d in found[:limit]]
+    known, listed = names(), list(found[:limit])
+    told = receipts.documents(listed, at=at)
+    return [Row(d, _named(d.agency, known), r) for d, r in zip(listed, told, strict=True)]
 
 
 def one(code: str, *, at: datetime) -> Row | None:

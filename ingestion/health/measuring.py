@@ -22,11 +22,12 @@ _COUNTY = "county"
 def measure(
     landing: int, feed: FeedSpec, *, at: datetime, given: Limits | None = None
 ) -> BatchMeasure | None:
-    """Measure the batch of ``landing`` and judge it; None when that was done before. Safe to repeat."""
+    """Measure the batch of ``landing`` and judge it; None when that was done before or
+    the batch was cleared. Safe to repeat."""
     given = given or limits()
     with transaction.atomic(using=ALIAS):
         batch = Batch.objects.using(ALIAS).select_for_update().get(landed__number=landing)
-        if BatchMeasure.objects.using(ALIAS).filter(batch=batch).exists():
+        if batch.layout.get("cleared") or BatchMeasure.objects.using(ALIAS).filter(batch=batch).exists():
             return None
         with connections[ALIAS].cursor() as cursor:
             now = _figures(cursor, feed, batch, given)

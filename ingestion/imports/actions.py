@@ -24,6 +24,7 @@ from ingestion.imports.bounds import bounds
 from ingestion.imports.errors import Row, open_rows
 from ingestion.imports.masking import masked
 from ingestion.imports.selectors import in_reach
+from ingestion.intake.holding import overtaken
 from ingestion.models import Batch, ErrorReceipt, FeedIssue, HeaderAlias, ImportFile, ManualImport
 from ingestion.selectors import catalog
 
@@ -237,8 +238,8 @@ def start(
             raise Refused("该数据源不是全量报送，不能按全量导入", "this feed is not delivered as a whole")
         if snapshot and manual.tally["received"] == manual.tally["quarantined"]:
             raise Refused(
-                "没有一行合格，不能按全量导入：原有记录会全部终止",
-                "no row is sound: imported as the whole it would end every record there is",
+                "没有一行合格，不能按全量导入；请提供单位更正后重新报送",
+                "no row is sound, so it is not imported as the whole; have its provider correct it",
             )
         if remember:
             _register(manual, chosen, feed, by, at)
@@ -363,6 +364,12 @@ def release(manual_id: int, *, by: Person, at: datetime, reason: str) -> None:
     with _held(by, manual_id) as manual:
         if manual.state != State.HANDED:
             raise _gone_on(manual)
+        batch = manual.batch
+        if batch is not None and batch.state == Batch.State.HELD and overtaken(batch, catalog()[manual.feed]):
+            raise Refused(
+                "此后已有更新的全量清单入库，放行会终止其中新增的记录；请取消这次导入",
+                "a later whole list has landed, and this one would end what it added; cancel this import",
+            )
         with connection.cursor() as cursor:
             cursor.execute("select ingestion_release(%s)", [manual.batch_id])
             if cursor.fetchone()[0] != Batch.State.HELD:
@@ -414,4 +421,5 @@ def error_receipt(
             batch=batch, person=by.username, person_name=by.name, at=at, reason=without_identifiers(reason.strip())[:200],
             rows=batch.quarantined,
         )  # fmt: skip
-        write(catalog()[batch.feed], batch, open_rows(batch))
+        feed = catalog()[batch.feed]
+        write(feed, batch, open_rows(batch, feed))

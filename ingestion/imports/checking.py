@@ -25,7 +25,8 @@ from ingestion.imports.masking import masked, shown
 from ingestion.imports.registered import aliases_of
 from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
-from ingestion.models import Batch, ImportFile, ManualImport
+from ingestion.intake.receive import standing
+from ingestion.models import ImportFile, ManualImport
 from ingestion.selectors import catalog
 
 ALIAS = "intake"
@@ -47,7 +48,7 @@ def check(manual_id: int, revision: int) -> None:
         return
     file = ImportFile.objects.using(ALIAS).get(manual_id=manual_id)
     try:
-        if manual.feed and (earlier := _same_bytes(manual)):
+        if manual.feed and (earlier := standing(manual.feed, manual.digest)):
             _end(manual, state=State.REPEATED, batch=earlier, ended_at=timezone.now())
             return
         with files.in_memory(file) as path:
@@ -65,12 +66,6 @@ def told(problem: Problem) -> dict[str, str]:
     """A problem as it is kept: what it quotes of a file holds no number of a person."""
     parts = {"place": problem.place, "what": problem.what, "cure": problem.cure}
     return {name: without_identifiers(masked(text)) for name, text in parts.items()}
-
-
-def _same_bytes(manual: ManualImport) -> Batch | None:
-    """The batch that these bytes have become already."""
-    rows = Batch.objects.using(ALIAS).filter(feed=manual.feed, digest=manual.digest)
-    return rows.exclude(state=Batch.State.REFUSED).first()
 
 
 def _end(manual: ManualImport, **changes: Any) -> None:

@@ -23,6 +23,7 @@ from ingestion.catalog.spec import FeedSpec
 from ingestion.imports.columns import ADDED
 from ingestion.imports.workbook import add_sheet, save
 from ingestion.intake.normalising import Reason
+from ingestion.intake.sealed_rows import may_be_sealed
 from ingestion.models import Batch, Quarantine
 
 _KIND = "\x01\x02"
@@ -44,10 +45,15 @@ class Row:
     reasons: list[tuple[str, Reason]]
     cells: dict[str, str | None]
     torn: str = ""
+    #: may stand under a seal: nothing of it is shown
+    sealed: bool = False
 
 
-def open_rows(batch: Batch) -> list[Row]:
-    """The quarantined rows of a batch, opened. The caller has written down, in this transaction, that they are."""
+def open_rows(batch: Batch, feed: FeedSpec) -> list[Row]:
+    """The quarantined rows of a batch, opened. The caller has written down, in this transaction, that they are.
+
+    A row that may stand under a seal (封存) is named by its number alone: its cells are empty.
+    """
     with connection.cursor() as cursor:
         cursor.execute("select sealed, key_id from ingestion_quarantine_key(%s)", [batch.pk])
         sealed, key_id = cursor.fetchone()
@@ -55,9 +61,12 @@ def open_rows(batch: Batch) -> list[Row]:
     found = []
     for row in Quarantine.objects.filter(batch=batch).order_by("row_no").iterator(chunk_size=2000):
         cells = json.loads(envelope.open_text(bytes(row.sealed), data_key, f"{batch.pk}:{row.row_no}"))
+        sealed_row = may_be_sealed(feed, cells)
         torn = cells.pop("ragged", None) or ""
+        if sealed_row:
+            cells, torn = dict.fromkeys(cells), ""
         reasons = [(r["column"], Reason[r["reason"].upper()]) for r in row.reasons]
-        found.append(Row(row.row_no, reasons, cells, torn))
+        found.append(Row(row.row_no, reasons, cells, torn, sealed_row))
     return found
 
 
@@ -148,6 +157,11 @@ def _notes(book: Any, feed: FeedSpec, batch: Batch, rows: list[Row], at: datetim
         ("文件摘要", f"SHA-256 {batch.digest}"),
         ("批次", str(batch.pk)),
         ("行数", f"本批接收 {batch.received} 行，其中 {len(rows)} 行未入库"),
+        *(
+            [("封存", "可能属于封存材料的行只列行号、列名和原因，请按行号在原文件中更正。")]
+            if any(row.sealed for row in rows)
+            else []
+        ),
         ("生成时间", f"{timezone.localtime(at):%Y-%m-%d %H:%M}"),
     )
     for name, text in lines:

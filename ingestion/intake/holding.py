@@ -21,6 +21,7 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Mapping
 from ingestion.models import Batch
+from ingestion.selectors import catalog
 
 ALIAS = "intake"
 #: landed deliveries whose layouts count as usual
@@ -100,6 +101,17 @@ def ask(batch_id: int, outcome: str, *, by: str, office: str, reason: str) -> No
     enqueue("held_batch", str(batch_id), payload, priority=3)
 
 
+def overtaken(batch: Batch, feed: FeedSpec, *, using: str = "default") -> bool:
+    """Whether a later whole list of the feed has landed while this one waited: let in now, it would end what that added.
+
+    Lists of single counties do not speak of one another.
+    """
+    if not batch.snapshot or feed.snapshot_scope != "feed":
+        return False
+    later = Batch.objects.using(using).filter(feed=feed.code, snapshot=True, state=Batch.State.LANDED)
+    return later.filter(pk__gt=batch.pk).exists()
+
+
 def decide(
     batch_id: int, outcome: str, *, by: str, reason: str, at: datetime | None = None, office: str = ""
 ) -> Batch:
@@ -115,6 +127,14 @@ def decide(
                     f"批次 {batch_id}",
                     f"当前状态为“{batch.get_state_display()}”，不需要决定",
                     "只有“已暂扣”的批次可以放行或退回。",
+                )
+            )
+        if outcome == LET_IN and overtaken(batch, catalog()[batch.feed], using=ALIAS):
+            raise NotHeld(
+                Problem(
+                    f"批次 {batch_id}",
+                    "此后已有更新的全量清单入库，放行会终止其中新增的记录",
+                    "退回这一批；仍需补充的记录，请提供单位随下一份清单报送。",
                 )
             )
         said = {"outcome": outcome, "by": by, "reason": reason.strip(), "at": moment.isoformat()}

@@ -690,10 +690,14 @@ def _coordinate(cells: _Cells) -> _Typed:
     return _excused(cells, coordinate.degrees(cells.text), Reason.BAD_COORDINATE)
 
 
+#: how a yes/no column says no, in lower case
+NO = ("否", "不是", "没有", "n", "no", "false", "f", "0", "×")
+
+
 def _bool(cells: _Cells) -> _Typed:
     lowered = cells.text.str.to_lowercase()
     yes = lowered.is_in(["是", "有", "对", "y", "yes", "true", "t", "1", "√"]).fill_null(False)
-    no = lowered.is_in(["否", "不是", "没有", "n", "no", "false", "f", "0", "×"]).fill_null(False)
+    no = lowered.is_in(NO).fill_null(False)
     value = _where(yes | no, yes)
     return _Typed(value, [(cells.unread(value), Reason.BAD_CODE)])
 

@@ -19,9 +19,10 @@ from chuxiong.vault.keys import keys
 from chuxiong.work.jobs import enqueue
 from ingestion import agreements
 from ingestion.catalog.spec import FeedSpec
-from ingestion.models import Batch
+from ingestion.models import AgreementClearing, Batch
 
 ALIAS = "intake"
+_CLEARED = (AgreementClearing.State.CLEARING, AgreementClearing.State.DONE)
 
 
 class ImportRefused(Exception):
@@ -68,7 +69,7 @@ def receive(
         )
     data_key, name = envelope.new_data_key(), uuid.uuid4().hex
     digest, size = envelope.store(source, store_path(name), data_key)
-    first = _received(feed, digest)
+    first = standing(feed.code, digest)
     if first is not None:
         os.unlink(store_path(name))
         return first, False
@@ -95,7 +96,7 @@ def receive(
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
     except IntegrityError:
         # The same bytes arrived twice at the same moment.
-        first = _received(feed, digest)
+        first = standing(feed.code, digest)
         if first is None:
             raise
         os.unlink(store_path(name))
@@ -103,10 +104,11 @@ def receive(
     return batch, True
 
 
-def _received(feed: FeedSpec, digest: str) -> Batch | None:
-    """The delivery of these bytes that stands, if there is one."""
-    standing = Batch.objects.using(ALIAS).exclude(state=Batch.State.REFUSED)
-    return standing.filter(feed=feed.code, digest=digest).first()
+def standing(feed: str, digest: str) -> Batch | None:
+    """The delivery of these bytes that stands, if there is one; what a clearing took away may be delivered anew."""
+    found = Batch.objects.using(ALIAS).filter(feed=feed, digest=digest).exclude(state=Batch.State.REFUSED)
+    cleared = AgreementClearing.objects.using(ALIAS).filter(state__in=_CLEARED).values("agreement")
+    return found.exclude(agreement__in=cleared).first()
 
 
 def data_key_of(batch: Batch) -> bytes:

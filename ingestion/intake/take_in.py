@@ -48,6 +48,10 @@ class Superseded(Exception):
     """Another worker holds the newer claim on this batch."""
 
 
+class _Forgotten(Exception):
+    """A clearing landed while the file was read: the vault may have forgotten identifiers whose refs are staged."""
+
+
 def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
     """Take one received batch in. Safe to call again at any time; a landed batch is left alone."""
     batch = _claim(batch_id, fence)
@@ -61,6 +65,7 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
             mapping = mapping_for(batch, table, feed, known)
             _check_layout(batch, feed, table, mapping)
             holding.check_layout(batch, feed, mapping)
+            cleared = _last_clearing()
             received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
@@ -70,9 +75,20 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
     if shortfall:
         return _end(batch, fence, Batch.State.HELD, shortfall)
     try:
-        return _land(batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes)
+        return _land(
+            batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes, cleared=cleared
+        )
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
+    except _Forgotten:
+        return take_in(batch_id, feed, fence=fence, at=at)
+
+
+def _last_clearing() -> int:
+    """Number of the last landing of a clearing, which belongs to no feed; 0 for none."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("select coalesce(max(number), 0) from ingestion_landing where feed = ''")
+        return int(cursor.fetchone()[0])
 
 
 def _claim(batch_id: int, fence: int) -> Batch:
@@ -252,7 +268,15 @@ def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Pro
 
 
 def _land(
-    batch: Batch, feed: FeedSpec, *, fence: int, at: datetime, received: int, blank: int, notes: Notes
+    batch: Batch,
+    feed: FeedSpec,
+    *,
+    fence: int,
+    at: datetime,
+    received: int,
+    blank: int,
+    notes: Notes,
+    cleared: int,
 ) -> Batch:
     connection = connections[ALIAS]
     with transaction.atomic(using=ALIAS):
@@ -267,6 +291,9 @@ def _land(
             covers_until=batch.covers_until or _covers(connection, feed, batch),
             remove_absent=batch.snapshot,
         )
+        # Under the lock of landings: no clearing can be between this look and the commit.
+        if _last_clearing() != cleared:
+            raise _Forgotten(batch.pk)
         with connection.cursor() as cursor:
             cursor.execute("select count(*) from ingestion_quarantine where batch_id = %s", [batch.pk])
             quarantined = cursor.fetchone()[0]

@@ -43,7 +43,7 @@ class Batch(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["feed", "digest"],
+                fields=["feed", "digest", "agreement"],
                 condition=~Q(state="refused"),
                 name="batch_bytes_once",
             ),

@@ -23,7 +23,7 @@ from django.db import connections, transaction
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
-from ingestion.intake.merge import _next_number
+from ingestion.intake.merge import _next_number, drop_staging
 from ingestion.intake.receive import ALIAS, store_path
 from ingestion.intake.shelter import REF_TYPES
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, Landing
@@ -144,6 +144,10 @@ def _feed(
     feed, others = feeds[code], _others(clearing.agreement, code, today)
     table = f'pool."{code}"'
     with connections[ALIAS].cursor() as cursor:
+        if not dry and not others:
+            _stop(cursor, clearing, code)
+        cursor.execute("select coalesce(max(number), 0) from ingestion_landing")
+        seen = int(cursor.fetchone()[0])
         cursor.execute(
             "create temp table doomed on commit drop as select t.record_id, t.batch_id"
             + (f', t."{feed.valid_time}" as split' if feed.partition else "")
@@ -169,9 +173,28 @@ def _feed(
         if dry:
             cursor.execute("insert into counted select %s, record_id from doomed", [code])
         else:
-            told["landing"] = _remove(cursor, clearing, feed, at)
+            told["landing"] = _remove(cursor, clearing, feed, feeds, seen, at)
         cursor.execute("drop table doomed; drop table doomed_ref; drop table emptied")
     return told
+
+
+def _stop(cursor: Any, clearing: AgreementClearing, code: str) -> None:
+    """What is on its way in, or waits for a person, lands no more: whoever reads it meets a newer fence.
+
+    First of all: one that lands at this moment is waited for, and its records are seen by what follows.
+    """
+    words = {
+        "place": f"{clearing.agreement.number} {code}",
+        "what": "所依据的数据协议已终止，数据正在清除",
+        "cure": "如有新的协议，请提供单位按新协议重新报送。",
+        "what_en": "The agreement it came under has ended and its data are being cleared",
+        "cure_en": "If there is a new agreement, ask the provider to deliver it again under that one.",
+    }
+    cursor.execute(
+        "update ingestion_batch set state = 'refused', fence = fence + 1, problem = %s"
+        " where agreement_id = %s and feed = %s and state in ('received', 'reading', 'held')",
+        [json.dumps(words, ensure_ascii=False), clearing.agreement_id, code],
+    )
 
 
 def _narrowed(cursor: Any, feed: FeedSpec, table: str, others: list[Agreement], dry: bool) -> dict[str, Any]:
@@ -244,8 +267,8 @@ def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds
     return {"identifiers": named, "identifiers_cleared": gone}
 
 
-def _spare(cursor: Any, feed: FeedSpec, itself: bool) -> None:
-    """What a record that stays names, in this or another feed, stays."""
+def _spare(cursor: Any, feed: FeedSpec, itself: bool, *, since: int | None = None) -> None:
+    """What a record that stays names, in this or another feed, stays. ``since``: records of later landings alone."""
     table = f'pool."{feed.code}"'
     cursor.execute("select to_regclass(%s)", [table])
     if cursor.fetchone()[0] is None:
@@ -255,6 +278,8 @@ def _spare(cursor: Any, feed: FeedSpec, itself: bool) -> None:
         if itself
         else f" and not exists (select 1 from counted g where g.feed = '{feed.code}' and g.record_id = t.record_id)"
     )
+    if since is not None:
+        stays += f" and t.from_landing > {since}"
     refs, texts = _named_by(feed)
     for name in refs:
         cursor.execute(
@@ -286,10 +311,18 @@ def _batches(cursor: Any, clearing: AgreementClearing, code: str) -> dict[str, i
     return {"batches": batches, "batches_cleared": emptied, "quarantine_cleared": quarantined}
 
 
-def _remove(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:
-    """Touch, delete, and void what the feed said of its coverage; returns the number of the landing that tells of it."""
+def _remove(
+    cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds: Catalog, seen: int, at: datetime
+) -> int:
+    """Touch, delete, and void what the feed said of its coverage; returns the number of the landing that tells of it.
+
+    ``seen``: the last landing when it was looked at what other records name.
+    """
     table, same = f'pool."{feed.code}"', _same_part(feed)
     number = _landing(cursor, clearing, feed, at)
+    # Under the lock of landings nothing lands any more: what came meanwhile keeps what it names.
+    for other in feeds.values():
+        _spare(cursor, other, other.code == feed.code, since=seen)
     for column in feed.columns:
         if not column.subject:
             continue
@@ -320,6 +353,8 @@ def _remove(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: dateti
         " where t.batch_id = e.id and t.sealed is not null",
     ):
         cursor.execute(statement)
+    # Places on rivers that were read from the feed's records; those of what is left come back with the next delivery.
+    cursor.execute("delete from ingestion_riverplace where origin = %s", [feed.code])
     return number
 
 
@@ -344,13 +379,11 @@ def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datet
 
 
 def _unlink(agreement_id: int, code: str) -> None:
-    """Stored files of cleared batches: unreadable since their keys are gone; now they go as well."""
-    stores = (
-        Batch.objects.using(ALIAS)
-        .filter(agreement_id=agreement_id, feed=code, layout__cleared=True)
-        .values_list("layout__store", flat=True)
-    )
-    for name in stores:
+    """Stored files of cleared batches, unreadable since their keys are gone, and what was staged of those that were stopped."""
+    cleared = Batch.objects.using(ALIAS).filter(agreement_id=agreement_id, feed=code, layout__cleared=True)
+    for batch in cleared.filter(state=Batch.State.REFUSED):
+        drop_staging(connections[ALIAS], batch)
+    for name in cleared.values_list("layout__store", flat=True):
         if name:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(store_path(name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -20,16 +21,12 @@ from chuxiong.vault.keys import keys
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
 from ingestion.intake.receive import data_key_of
+from ingestion.intake.sealed_rows import may_be_sealed, whole
 from ingestion.models import Batch, DataTicket, Quarantine
 
 _FAULT = PatternFill("solid", fgColor="FFF3D1")
 _HEAD = Font(bold=True)
 _WIDTHS = {"行号": 8, "列": 18, "您单位填写": 24, "问题": 30, "如何更正": 40}
-
-
-def sealed_by_law(feed: FeedSpec) -> bool:
-    """A feed whose records say of themselves that they are sealed."""
-    return any(c.name == "sealed" and c.type == "bool" for c in feed.columns)
 
 
 def seal(ticket: DataTicket, content: bytes) -> tuple[bytes, str]:
@@ -51,20 +48,23 @@ def of_quarantine(batch: Batch, feed: FeedSpec, most: int) -> tuple[bytes, int]:
         .order_by("row_no")
         .values_list("row_no", "reasons", "sealed")[:most]
     )
-    closed = sealed_by_law(feed)
+    closed = whole(feed)
     data_key = b"" if closed else data_key_of(batch)
     told: list[tuple[int, list[dict[str, str]], dict[str, str]]] = []
     for row_no, reasons, box in rows:
-        cells = {} if closed else _cells(envelope.open_text(bytes(box), data_key, f"{batch.pk}:{row_no}"))
+        cells = {}
+        if not closed:
+            original = json.loads(envelope.open_text(bytes(box), data_key, f"{batch.pk}:{row_no}"))
+            cells = {} if may_be_sealed(feed, original) else _cells(original)
         told.append((row_no, reasons, cells))
     return _book(feed, told, closed), len(rows)
 
 
-def _cells(original: str) -> dict[str, str]:
+def _cells(original: dict[str, Any]) -> dict[str, str]:
     """The row as the provider wrote it; the mark of a cell's kind is ours and falls away."""
     return {
         header: str(value).lstrip("\x01\x02")
-        for header, value in json.loads(original).items()
+        for header, value in original.items()
         if value is not None and header != "ragged"
     }
 

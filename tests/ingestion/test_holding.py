@@ -13,7 +13,7 @@ from django.db import connections
 from chuxiong.work.jobs import work_off
 from ingestion.catalog.cadence import next_end
 from ingestion.catalog.load import CatalogError, load_catalog
-from ingestion.intake.holding import LET_IN, REJECT, NotHeld, ask, decide
+from ingestion.intake.holding import LET_IN, REJECT, NotHeld, ask, decide, overtaken
 from ingestion.intake.take_in import take_in
 from ingestion.models import Batch, FeedIssue
 from ingestion.selectors import catalog, freshness
@@ -121,6 +121,30 @@ def test_a_list_cut_short_is_held_whole_until_somebody_decides(database: None) -
     assert landed.layout["decision"]["by"] == "吴演示"
     with pytest.raises(NotHeld, match="已入库"):
         decide(short.pk, REJECT, by="吴演示", reason="晚了")
+
+
+def test_a_list_that_a_later_one_has_overtaken_is_not_let_in(database: None) -> None:
+    agreements()
+    rows = schools(10)
+    listed(*rows, name="one.csv")
+    short = listed(*rows[:4], name="short.csv")
+    listed(*rows[:9], teacher(citizen(60), "新增小学"), name="mended.csv")
+    feed = catalog()[FEED]
+    whole = feed.snapshot_scope == "feed"
+    assert overtaken(short, feed) == whole and not overtaken(
+        short, feed.model_copy(update={"snapshot_scope": "county"})
+    )
+    everywhere = feed.model_copy(update={"snapshot_scope": "feed"})
+    assert overtaken(short, everywhere)
+    assert not overtaken(listed(*rows[:2], name="shorter.csv"), everywhere), "nothing came after it"
+    catalog()[FEED] = everywhere
+    try:
+        with pytest.raises(NotHeld, match="更新的全量清单"):
+            decide(short.pk, LET_IN, by="吴演示", reason="核实过")
+        assert decide(short.pk, REJECT, by="吴演示", reason="已另报").state == "refused"
+    finally:
+        catalog()[FEED] = feed
+    assert "新增小学" in in_force()
 
 
 def test_a_row_in_quarantine_is_still_in_the_list(database: None) -> None:

@@ -15,6 +15,7 @@ from chuxiong.accounts.models import Person
 from chuxiong.accounts.refused import Refused
 from chuxiong.accounts.scope import agency_scope
 from ingestion.health.measuring import measure
+from ingestion.intake.sealed_rows import may_be_sealed, whole
 from ingestion.models import DataTicket, FeedIssue, TicketEvent
 from ingestion.selectors import catalog
 from ingestion.tickets import actions, attachment, daily, reading
@@ -88,7 +89,7 @@ def test_the_attachment_holds_the_providers_own_failed_rows_by_its_own_keys_with
 
 def test_records_sealed_by_law_are_named_by_row_number_alone():
     feed = catalog()["ps_admin_penalty"]
-    assert attachment.sealed_by_law(feed) and not attachment.sealed_by_law(catalog()[FEED])
+    assert whole(feed) and not whole(catalog()[FEED])
     told = [(7, [{"column": "决定日期", "reason": "bad_date"}], {"决定日期": "昨天", "证件号码": WRONG})]
     rows = list(
         openpyxl.load_workbook(io.BytesIO(attachment._book(feed, told, True))).active.iter_rows(
@@ -97,6 +98,38 @@ def test_records_sealed_by_law_are_named_by_row_number_alone():
     )
     assert rows[0] == ("行号", "列", "问题", "如何更正") and rows[1][:2] == (7, "决定日期")
     assert WRONG not in str(rows) and "昨天" not in str(rows)
+
+
+def test_rows_that_may_be_sealed_are_named_by_row_number_alone(database):
+    """A feed of which some rows are sealed: what is not plainly free of the seal is not opened in an attachment."""
+    agreements(valid_to=TODAY + timedelta(days=500))
+    feed = catalog()["ps_hotel_stay"]
+    usual = dict.fromkeys((c.name for c in feed.delivered if c.required), "示例旅馆") | {
+        "division_code": "532301", "hotel_code": "H1", "registered_at": "2026-10-01 10:00:00",
+    }  # fmt: skip
+
+    def stay(minor: str, room: str, day: str = "昨天", number: str = "") -> dict[str, str]:
+        return usual | {
+            "is_minor": minor,
+            "room_no": room,
+            "stay_no": room,
+            "checkin_time": day,
+            "citizen_id": number,
+        }
+
+    whole_rows = [stay("否", f"W{n}", "2026-10-01 09:00:00", citizen(n)) for n in range(1, 12)]
+    doubtful = [stay("是", "R1"), stay("否", "R2"), stay("不详", "R3"), stay("", "R4")]
+    batch = bring(feed.code, sheet(feed.code, [*whole_rows, *doubtful]))
+    assert batch.quarantined == 4
+    content, told = attachment.of_quarantine(batch, feed, 10)
+    text = str(list(openpyxl.load_workbook(io.BytesIO(content)).active.iter_rows(values_only=True)))
+    assert told == 4 and "R2" in text and "入住时间" in text
+    assert not any(room in text for room in ("R1", "R3", "R4"))
+    assert may_be_sealed(feed, {"是否未成年": "否", "ragged": "a,b"}) and not may_be_sealed(
+        catalog()[FEED], {}
+    )
+    for spec in catalog().values():
+        assert may_be_sealed(spec, {}) == bool(spec.seals), "what says nothing of itself counts as sealed"
 
 
 def test_a_person_sends_the_provider_answers_a_person_closes(ticket):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from datetime import timedelta
 
@@ -13,7 +14,9 @@ from chuxiong.accounts.scope import scope
 from chuxiong.vault import refs
 from chuxiong.work.jobs import work_off
 from ingestion import agreements as permits
-from ingestion.intake.receive import ImportRefused, store_path
+from ingestion.health.measuring import measure
+from ingestion.intake import take_in as taking
+from ingestion.intake.receive import ImportRefused, receive, store_path
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, BatchMeasure, Touch
 from ingestion.registers import agreement_actions as actions
 from ingestion.registers import clearing as pool
@@ -304,3 +307,99 @@ def test_the_database_removes_nothing_that_two_people_have_not_decided(story):
         with pytest.raises(DatabaseError), transaction.atomic():
             Agreement.objects.filter(pk=agreement.pk).update(**change)
     assert _pool(f"select count(*) from pool.{PAYMENTS}") == records
+
+
+def _cleared(custodian, head, agreement) -> AgreementClearing:  # type: ignore[no-untyped-def]
+    clearing = actions.request_clearing(by=custodian, pk=agreement.pk, at=NOW, reason="协议第八条")
+    _work()
+    actions.decide_clearing(by=head, pk=clearing.pk, at=NOW, approve=True, note="同意")
+    _work()
+    clearing.refresh_from_db()
+    assert clearing.state == "done"
+    return clearing
+
+
+def _renewed(custodian, agreement) -> None:  # type: ignore[no-untyped-def]
+    renewal = actions.Terms(
+        number="T-续", agency=agreement.agency, title="续签", signed_on=TODAY - timedelta(days=1), valid_from=TODAY,
+        valid_to=TODAY + timedelta(days=365), fields={PAYMENTS: ["*"]}, custodian="甲", agency_custodian="乙",
+    )  # fmt: skip
+    actions.register(by=custodian, at=NOW, feeds=catalog(), terms=renewal, renews=agreement.pk)
+
+
+def test_what_was_on_its_way_in_is_stopped_by_the_clearing(story):
+    """Received and held batches of the ended agreement land no more; nothing of them stays."""
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    rows = [payment(story["payee"], "202610", "2500")]
+    with io.BytesIO(sheet(PAYMENTS, rows).getvalue()) as source:
+        waiting, new = receive(source, feed=catalog()[PAYMENTS], file_name="late.csv", by="甲", at=NOW)
+    assert new and waiting.state == "received"
+    agreement = _end(custodian)
+    _cleared(custodian, head, agreement)
+    waiting.refresh_from_db(using="intake")
+    assert waiting.state == "refused" and "协议已终止" in waiting.problem["what"]
+    assert not store_path(waiting.layout["store"]).exists()
+    records = _pool(f"select count(*) from pool.{PAYMENTS}")
+    with acting_as("worker"):
+        work_off(kinds=["take_in"])
+    assert _pool(f"select count(*) from pool.{PAYMENTS}") == records
+
+
+def test_what_was_cleared_may_be_delivered_anew_under_the_next_agreement(story):
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    rows = [
+        payment(n, f"2026{m:02d}", "2500")
+        for n in (story["payee"], story["registered"])
+        for m in range(8, 10)
+    ]
+    agreement = _end(custodian)
+    _cleared(custodian, head, agreement)
+    _renewed(custodian, agreement)
+    again = bring(PAYMENTS, sheet(PAYMENTS, rows), name="ordinary.csv")
+    assert again.pk != story["ordinary"].pk and (again.state, again.loaded) == ("landed", 4)
+    ref = _ref(story["payee"])
+    assert ref and _pool(f"select 1 from pool.{PAYMENTS} where citizen_id = %s::uuid", str(ref))
+    same = bring(PAYMENTS, sheet(PAYMENTS, rows), name="ordinary.csv")
+    assert same.pk == again.pk, "the same bytes once under one agreement"
+
+
+def test_refs_forgotten_while_a_file_is_read_are_minted_anew(story, monkeypatch):
+    """A file of another feed names the payee just before the clearing makes the vault forget the number."""
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    agreement, before, cleared = _end(custodian), _ref(story["payee"]), []
+    read = taking._stage_all
+
+    def stage_all(*args):  # type: ignore[no-untyped-def]
+        found = read(*args)
+        if not cleared:
+            cleared.append(_cleared(custodian, head, agreement))
+        return found
+
+    monkeypatch.setattr(taking, "_stage_all", stage_all)
+    feed = "ps_population_death"
+    batch = bring(feed, sheet(feed, [death(story["payee"], "", status="正常")]))
+    assert cleared and not _in_vault(before) and batch.state == "landed"
+    ordinary = Batch.objects.get(pk=story["ordinary"].pk)
+    assert measure(ordinary.landing, catalog()[PAYMENTS], at=NOW) is None, (
+        "what was cleared is measured no more"
+    )
+    named = _pool(f"select citizen_id from pool.{feed} where batch_id = %s", batch.pk)
+    assert named == [(_ref(story["payee"]),)], "the record names a number that the vault knows"
+
+
+def test_a_record_that_lands_while_a_clearing_counts_keeps_its_number(story, monkeypatch):
+    """Between counting what nothing else names and forgetting it, another feed names the payee."""
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    agreement, before, landed = _end(custodian), _ref(story["payee"]), []
+    batches = pool._batches
+
+    def meanwhile(*args):  # type: ignore[no-untyped-def]
+        if not landed and AgreementClearing.objects.filter(state="clearing").exists():
+            # On this very connection, inside the clearing's transaction: it sees what a landing beside it would leave.
+            row = death(story["payee"], "", status="正常")
+            landed.append(land_rows("ps_population_death", [row]))
+        return batches(*args)
+
+    monkeypatch.setattr(pool, "_batches", meanwhile)
+    _cleared(custodian, head, agreement)
+    assert landed and _in_vault(before), "somebody names it"

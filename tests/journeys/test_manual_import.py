@@ -516,3 +516,35 @@ def test_all_messy_files(clerk, shared, monkeypatch):
     monkeypatch.setattr(checking, "Limits", lambda: TIGHT)
     states = {path.name: _preview_or_refusal(clerk, path) for path in _messy(shared) if path.stat().st_size}
     assert failed_jobs() == [] and len(set(states.values())) > 1
+
+
+def test_an_error_receipt_names_rows_that_may_be_sealed_by_number_alone(clerk):
+    """A minor's stay at a hotel stands aside for its time: what is handed back holds nothing of it."""
+    feed = catalog()["ps_hotel_stay"]
+    usual = dict.fromkeys((c.name for c in feed.delivered if c.required), "示例旅馆") | {
+        "division_code": "532301", "hotel_code": "H1", "registered_at": "2026-10-01 10:00:00",
+    }  # fmt: skip
+
+    def stay(serial: int, minor: str, day: str = "昨天") -> dict[str, str]:
+        room = f"R{serial}"
+        return usual | {
+            "is_minor": minor, "room_no": room, "stay_no": room, "checkin_time": day, "citizen_id": citizen(serial)
+        }  # fmt: skip
+
+    good = [stay(n, "否", "2026-10-01 09:00:00") for n in range(1, 7)]
+    bad = [stay(7, "否"), stay(8, "是"), stay(9, "不详")]
+    manual = imported(clerk, upload(clerk, sheet(feed.code, [*good, *bad]).getvalue(), feed=feed.code))
+    assert (manual.batch.state, manual.batch.quarantined) == ("landed", 3), manual.batch.problem
+    out = io.BytesIO()
+    actions.error_receipt(
+        manual.batch_id,
+        by=clerk,
+        at=NOW,
+        reason="退回",
+        write=lambda f, b, r: write_error_receipt(f, b, r, out, at=NOW),
+    )
+    lines, notes = (list(s.iter_rows(values_only=True)) for s in openpyxl.load_workbook(out).worksheets)
+    assert "R7" in lines[1] and citizen(7) in lines[1]
+    for line in lines[2:]:
+        assert not any(line[:-3]) and all(line[-3:]), "number, reason and cure; no cell"
+    assert [n[0] for n in notes].count("封存") == 1

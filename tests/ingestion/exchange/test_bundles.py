@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chuxiong.audit import signing
-from ingestion.exchange import receipts, signatures
+from ingestion.exchange import receipts, selectors, signatures
 from ingestion.exchange.bundles import receive_bundle
 from ingestion.exchange.deliveries import Next, advance, missing, skip, store_path
 from ingestion.exchange.manifest import ManifestFault, parse
@@ -143,6 +145,24 @@ def test_later_bundles_wait_for_the_lost_one_and_go_in_order(key, tmp_path):
     Batch.objects.using("owner").update(state="landed")
     advance(HR, at=NOW)
     assert applied() == ["1.csv", "2.csv", "3.csv"] and missing(HR) == []
+
+
+def test_the_list_of_deliveries_asks_the_same_questions_however_many_there_are(key, tmp_path):
+    def asked() -> tuple[int, list[int]]:
+        with CaptureQueriesContext(connection) as queries:
+            rows = selectors.rows(at=NOW)
+        assert [r.receipt for r in rows] == [receipts.document(r.delivery, at=NOW) for r in rows]
+        return len(queries), [len(r.receipt["files"]) for r in rows]
+
+    first, digest = bundle(tmp_path, key, agency=HR, sequence=1, files={"1.csv": (PAY, payments(1))})
+    take(first)
+    few, _ = asked()
+    for n in (2, 3):
+        files = {f"{n}.csv": (PAY, payments(n)), f"{n}b.csv": (PAY, payments(n + 10))}
+        path, digest = bundle(tmp_path, key, agency=HR, sequence=n, previous=digest, files=files)
+        take(path)
+    advance(HR, at=NOW)
+    assert asked() == (few, [2, 2, 1])
 
 
 def test_a_bundle_once_more_is_answered_with_the_first(key, tmp_path):
