@@ -127,6 +127,27 @@ POLICIES = {
     ],
 }
 STATEMENTS = [
+    # A page queues what its acts ask for, nothing else, and a decision only in the person's own name.
+    """
+    create or replace function ingestion_job_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if current_user <> 'cx_web' then
+            return new;
+        end if;
+        if new.kind not in ('clearing', 'exchange', 'held_batch', 'import_check', 'import_clear', 'import_expire',
+                'import_hand_over', 'take_in') then
+            raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
+        end if;
+        if new.kind = 'held_batch'
+                and new.payload ->> 'by' is distinct from nullif(current_setting('cx.person', true), '') then
+            raise exception 'a decision is queued in one''s own name' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger ingestion_job_guard before insert on work_job"
+    " for each row execute function ingestion_job_guard()",
     # Two people, held a second time below the application: the desk registers discs in the name of whoever is
     # signed in, and sets one going or refuses it in the name of somebody else.
     """

@@ -26,14 +26,8 @@ def held(request: HttpRequest) -> HttpResponse:
         typed = {name: request.POST.get(name, "").strip() for name in ("batch", "outcome", "reason")}
         wrong = _wrong(typed)
         if not wrong:
-            person = person_of(request)
-            holding.ask(
-                int(typed["batch"]),
-                typed["outcome"],
-                by=person.username,
-                office=person.office_id,
-                reason=typed["reason"],
-            )
+            batch, outcome = int(typed["batch"]), typed["outcome"]
+            holding.ask(batch, outcome, by=person_of(request), reason=typed["reason"])
             let_in = typed["outcome"] == holding.LET_IN
             messages.success(request, _("已放行，正在入库。") if let_in else _("已退回，文件不入库。"))
             return redirect("desk:held")

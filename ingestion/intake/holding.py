@@ -14,6 +14,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.utils import timezone
 
+from chuxiong.accounts.models import Person
+from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from chuxiong.kit.problems import Problem
 from chuxiong.work.bell import publish
@@ -95,10 +97,16 @@ def _drift(batch: Batch, feed: FeedSpec, lost: list[str], new: list[str]) -> Pro
 # ---- what a person decides -------------------------------------------------------------------
 
 
-def ask(batch_id: int, outcome: str, *, by: str, office: str, reason: str) -> None:
-    """Queue a person's decision; the process that may write batches carries it out."""
-    payload = {"batch": batch_id, "outcome": outcome, "by": by, "office": office, "reason": reason}
-    enqueue("held_batch", str(batch_id), payload, priority=3)
+def ask(batch_id: int, outcome: str, *, by: Person, reason: str) -> None:
+    """Queue a person's decision; the process that may write batches carries it out.
+
+    The database takes it in nobody's name but that of the scope (``ingestion_job_guard``).
+    """
+    payload = {
+        "batch": batch_id, "outcome": outcome, "by": by.username, "office": by.office_id, "reason": reason,
+    }  # fmt: skip
+    with person_scope(by):
+        enqueue("held_batch", str(batch_id), payload, priority=3)
 
 
 def overtaken(batch: Batch, feed: FeedSpec, *, using: str = "default") -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import ProgrammingError, connection, connections, transaction
 
+from chuxiong.accounts.scope import person_scope
 from chuxiong.work.jobs import work_off
 from ingestion.catalog.cadence import next_end
 from ingestion.catalog.load import CatalogError, load_catalog
@@ -18,7 +19,7 @@ from ingestion.intake.take_in import take_in
 from ingestion.models import Batch, FeedIssue
 from ingestion.selectors import catalog, freshness
 from tests.conftest import acting_as
-from tests.prefecture import NOW, agreements, bring, citizen, sheet
+from tests.prefecture import NOW, agreements, bring, citizen, person, sheet
 
 FEED = "ed_school_staff"
 
@@ -192,8 +193,8 @@ def test_d29_a_layout_that_drifted_is_held_and_once_let_in_it_is_usual(database:
     assert renamed.state == "held", renamed.problem
     assert "岗位类别" in renamed.problem["what"] and "工种" in renamed.problem["what"]
     assert not Batch.objects.using("intake").get(pk=renamed.pk).landing
+    ask(renamed.pk, LET_IN, by=person("custodian", roles=("custodian",)), reason="新学期起改用新表样")
     with acting_as("worker"):
-        ask(renamed.pk, LET_IN, by="吴演示", office="532300", reason="新学期起改用新表样")
         work_off(kinds=["held_batch", "take_in"])
     assert Batch.objects.using("intake").get(pk=renamed.pk).state == "landed"
     again = bring(FEED, without(sheet(FEED, rows[:2]), "岗位类别", "工种"), name="again.csv")
@@ -233,3 +234,15 @@ def test_the_next_delivery_is_due_after_the_next_period() -> None:
     assert freshness(feed, covered, NOW, date(2026, 12, 11))[0] == "late"
     assert freshness(feed, covered, NOW, date(2026, 12, 21))[0] == "silent"
     assert freshness(feed, None, None, covered) == ("never", None)
+
+
+def test_a_decision_is_queued_in_nobody_elses_name_and_a_page_queues_no_run(database: None) -> None:
+    words = '{"batch": 1, "outcome": "let_in", "by": "somebody", "office": "532300", "reason": "x"}'
+    insert = (
+        "insert into work_job (kind, key, payload, priority, state, run_after, attempts, fence, error, created_at)"
+        " values (%s, '1', %s, 3, 'queued', now(), 0, 0, '', now())"
+    )
+    with person_scope(person("custodian", roles=("custodian",))), connection.cursor() as cursor:
+        for kind in ("held_batch", "match", "landed"):
+            with pytest.raises(ProgrammingError, match="queue"), transaction.atomic():
+                cursor.execute(insert, [kind, words])

@@ -142,7 +142,10 @@ def test_a_duty_receives_its_own_secrets_alone(services):
     from chuxiong.up.services import of_duty
 
     everything = services.environment | {"CHUXIONG_SUPERUSER_URL": "postgresql://postgres:x@h/"}
-    given = {duty: set(of_duty(duty, everything)) for duty in ("web", "worker", "beat", "front", "page", "exchange")}
+    given = {
+        duty: set(of_duty(duty, everything))
+        for duty in ("web", "worker", "beat", "front", "page", "exchange")
+    }
     assert not any("CHUXIONG_SUPERUSER_URL" in names for names in given.values())
     addresses = {
         duty: {n.removeprefix("CHUXIONG_DATABASE_URL_") for n in names if "DATABASE_URL" in n}
