@@ -46,6 +46,7 @@ def tickets(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "agencies": ingestion.agencies(),
         "titles": {code: feed.title for code, feed in ingestion.catalog().items()},
+        "providers": {code: feed.agency for code, feed in ingestion.catalog().items()},
         "query": query.urlencode() + "&" if query else "",
         "in_work": sum(n for state, n in found.counts.items() if state != "closed"),
         "tabs": [(state, found.counts[state]) for state in DataTicket.State.values],

@@ -129,6 +129,8 @@ class Tile {
       link.textContent = `${words.kept} ${kept.number}`;
       link.dataset.digest = kept.digest;
       said.replaceChildren(link);
+      // On a camera's own page the list below must not go on saying that there is none.
+      document.querySelector("[data-no-frames]")?.replaceChildren(link.cloneNode(true));
     } catch (error) {
       said.textContent = `${words.failed}：${error.message}`;
     }
