@@ -207,6 +207,7 @@ class CluePage:
 
 #: urgent first, then the nearest limit, then the newest
 _ORDER = ("level_rank", "due_on", "-pk")
+_BACKWARDS = ("-level_rank", "-due_on", "pk")
 
 
 def clue_page(
@@ -229,10 +230,13 @@ def clue_page(
             total = _together(parts).count()
         pages = max(1, -(-total // PAGE))
         page = min(max(1, page), pages)
-        # Each part gives no more than its own first rows, read in order from its index.
-        first = [part.order_by(*_ORDER)[: page * PAGE] for part in parts]
-        keys = _together(first).order_by(*_ORDER)[(page - 1) * PAGE : page * PAGE]
-        clues = list(Clue.objects.filter(pk__in=[pk for pk, *_rest in keys]).order_by(*_ORDER))
+        # Each part gives no more than its own rows up to the page, read from its index from the nearer end.
+        order, start, end = _ORDER, (page - 1) * PAGE, page * PAGE
+        if 0 < total - start < end:
+            order, start, end = _BACKWARDS, max(0, total - end), total - start
+        nearest = [part.order_by(*order)[:end] for part in parts]
+        keys = [pk for pk, *_rest in _together(nearest).order_by(*order)[start:end]]
+        clues = list(Clue.objects.filter(pk__in=keys).order_by(*_ORDER))
         likes = tally.verdicts({c.rule for c in clues if c.rule})
         offices = _offices()
         answered = set(
