@@ -2,6 +2,7 @@
 
 from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
+from supervision import tally
 from supervision.reference import REFERENCE
 
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
@@ -14,9 +15,12 @@ _IN_CHARGE = (
 )
 # The second wall of supervision/access.py: the same policy, row by row. That a clue is not personal implies its third
 # part, so for those clues an index that holds the columns of the first two answers without looking at the rows.
-VISIBLE = (
+_OF_DEPARTMENT = (
     f"{_IN_OFFICE}"
     f" and (closed_to = '' or closed_to = {_DEPARTMENT} or (handler <> '' and handler = {_PERSON}))"
+)
+VISIBLE = (
+    f"{_OF_DEPARTMENT}"
     f" and (not personal or (not ({_PERSON} = any (recused)) and (not sealed or {_PERSON} = any (admitted)"
     f" or ({_IN_CHARGE}))))"
 )
@@ -33,6 +37,8 @@ TABLES = {
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
+    # Written by the triggers on clues alone.
+    "supervision_tally": {"web": "SELECT"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
     "supervision_unmasking": {"web": "SELECT, INSERT"},
     "supervision_disclosure": {"web": "SELECT, INSERT, UPDATE"},
@@ -49,6 +55,8 @@ POLICIES = {
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
     ],
+    # It tells of no clue that the two parts do not decide.
+    "supervision_tally": [("visible", ["web"], "select", _OF_DEPARTMENT, "")],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
@@ -334,4 +342,5 @@ STATEMENTS = [
     """,
     "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
+    *tally.STATEMENTS,
 ]

@@ -27,7 +27,7 @@ from ingestion import agreements
 from ingestion import selectors as ingestion
 from ingestion.catalog.permit import permit
 from ingestion.catalog.seals import purposes, shut
-from supervision import case_query
+from supervision import case_query, tally
 from supervision.alarms.spec import AlarmSpec, load_alarms
 from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
@@ -207,6 +207,7 @@ class CluePage:
 
 #: urgent first, then the nearest limit, then the newest
 _ORDER = ("level_rank", "due_on", "-pk")
+_BACKWARDS = ("-level_rank", "-due_on", "pk")
 
 
 def clue_page(
@@ -229,11 +230,14 @@ def clue_page(
             total = _together(parts).count()
         pages = max(1, -(-total // PAGE))
         page = min(max(1, page), pages)
-        # Each part gives no more than its own first rows, read in order from its index.
-        first = [part.order_by(*_ORDER)[: page * PAGE] for part in parts]
-        keys = _together(first).order_by(*_ORDER)[(page - 1) * PAGE : page * PAGE]
-        clues = list(Clue.objects.filter(pk__in=[pk for pk, *_rest in keys]).order_by(*_ORDER))
-        likes = _verdicts({c.rule for c in clues if c.rule})
+        # Each part gives no more than its own rows up to the page, read from its index from the nearer end.
+        order, start, end = _ORDER, (page - 1) * PAGE, page * PAGE
+        if 0 < total - start < end:
+            order, start, end = _BACKWARDS, max(0, total - end), total - start
+        nearest = [part.order_by(*order)[:end] for part in parts]
+        keys = [pk for pk, *_rest in _together(nearest).order_by(*order)[start:end]]
+        clues = list(Clue.objects.filter(pk__in=keys).order_by(*_ORDER))
+        likes = tally.verdicts({c.rule for c in clues if c.rule})
         offices = _offices()
         answered = set(
             Clue.objects.filter(_answered(), pk__in=[c.pk for c in clues]).values_list("pk", flat=True)
@@ -271,11 +275,13 @@ def _asked(filters: ClueFilters) -> dict[str, Any]:
 
 
 def _told(filters: ClueFilters, counts: Mapping[str, int]) -> int | None:
-    """How many clues the filters leave, when the counts by state tell it."""
-    if filters != ClueFilters(states=filters.states) or _closed_states(filters):
+    """How many clues the filters leave, when counts by state tell it: those at hand, or those that are kept."""
+    if filters != ClueFilters(states=filters.states, offices=filters.offices, closed=filters.closed):
         return None
-    wanted = filters.states or ("open",)
-    return sum(counts[state] for state in set(wanted)) if counts else None
+    if counts and not (filters.offices or filters.closed or _closed_states(filters)):
+        return sum(counts[state] for state in set(filters.states or ("open",)))
+    still = [s.value for s in State if filters.closed or s not in CLOSED]
+    return tally.total(filters.states or still, filters.offices)
 
 
 def _closed_states(filters: ClueFilters) -> set[str]:
@@ -309,7 +315,7 @@ def _attention() -> dict[str, Q]:
     midnight = timezone.make_aware(datetime.combine(today, time.min))
     return {
         "overdue": Q(due_on__lt=today),
-        "soon": Q(due_on__range=(today, today + timedelta(days=3))),
+        "soon": Q(due_on__range=(today, today + timedelta(days=tally.SOON_DAYS))),
         "new": Q(raised_at__gte=midnight, raised_at__lt=midnight + timedelta(days=1)),
         "changed": Q(changed=True),
         "rebound": Q(rebound=True),
@@ -324,15 +330,8 @@ def _answered() -> Q:
 def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     """Open clues by state (and all, as “open”), and those that ask for a look today by reason; one clue may count
     under several reasons."""
-    reasons = {f"are_{name}": Count("level_rank", filter=reason) for name, reason in _attention().items()}
-    counts, attention = {s.value: 0 for s in State}, dict.fromkeys(_attention(), 0)
-    with _reach(person) as reach:
-        for part in _parts(ClueFilters(), reach.offices):
-            found = part.order_by().values_list("state").annotate(clues=Count("level_rank"), **reasons)
-            for state, clues, *asked in found:
-                counts[state] += clues
-                for name, count in zip(attention, asked, strict=True):
-                    attention[name] += count
+    with _reach(person):
+        counts, attention = tally.standing(timezone.localdate())
         # Counted from the few letters; as one more fact of every clue it would cost a look-up each.
         attention["answered"] = Clue.objects.filter(_answered()).count()
     return {**counts, "open": sum(counts.values())}, attention
@@ -401,22 +400,6 @@ def _search(words: str) -> list[int] | None:
         cursor.execute("select supervision_clue_search(%s, %s)", [words, _FEW + 1])
         found = [pk for (pk,) in cursor.fetchall()]
     return found if len(found) <= _FEW else None
-
-
-def _verdicts(rules: set[str]) -> dict[str, tuple[int, int]]:
-    """(checked, confirmed) per rule within the caller's scope: “of 10 such, 6 were confirmed”."""
-    verdicts = dict.fromkeys(rules, (0, 0))
-    found = Clue.objects.filter(rule__in=rules, checked_at__isnull=False)
-    for personal in (False, True):
-        counted = (
-            found.filter(personal=personal)
-            .order_by()
-            .values_list("rule")
-            .annotate(Count("checked_at"), Count("confirmed_at"))
-        )
-        for rule, checked, confirmed in counted:
-            verdicts[rule] = (verdicts[rule][0] + checked, verdicts[rule][1] + confirmed)
-    return verdicts
 
 
 def _offices() -> dict[str, Office]:
@@ -689,7 +672,7 @@ def clue_detail(
         )
         rule = rulebook().get(clue.rule) if clue.rule else None
         offices = _offices()
-        likes = _verdicts({clue.rule} if clue.rule else set())
+        likes = tally.verdicts({clue.rule})
         others = list(
             Clue.objects.filter(subject_kind=clue.subject_kind, subject_ref=clue.subject_ref)
             .exclude(pk=clue.pk)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+from celery import shared_task
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
 from ingestion.selectors import names_river_places
-from supervision import clearing
+from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
@@ -69,3 +70,9 @@ def match(claim: Claim) -> None:
 @handler("clearing", leased=True)
 def clear(claim: Claim) -> None:
     clearing.work(claim.payload["clearing"], at=timezone.now())
+
+
+@shared_task(name="supervision.tally", ignore_result=True)
+def sum_up() -> None:
+    """Every minute; counts are right without it, only longer to add up."""
+    tally.compact()

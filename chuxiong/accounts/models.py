@@ -173,11 +173,16 @@ class Person(AbstractBaseUser):
         if self.is_administrator or self.agency or not self.is_active:
             return []
         if self.office.is_prefecture:
-            return [
-                self.office_id,
-                *Office.objects.filter(parent_id=self.office_id).values_list("code", flat=True),
-            ]
+            return [self.office_id, *self._offices_below()]
         return [self.office_id]
+
+    def _offices_below(self) -> list[str]:
+        """Read once for one object of an office, that is once a request, like the permissions."""
+        read: dict[str, list[str]] = self.__dict__.setdefault("_read_below", {})
+        if self.office_id not in read:
+            below = Office.objects.filter(parent_id=self.office_id)
+            read[self.office_id] = list(below.values_list("code", flat=True))
+        return read[self.office_id]
 
     def has_role(self, *codes: str) -> bool:
         return any(code in self.roles for code in codes)

@@ -53,14 +53,19 @@ def scope(
     """Open a transaction whose reach is the given offices and feeds; restores the outer reach after."""
     wanted = Scope(tuple(offices), tuple(feeds), purpose, person, department, sealed)
     connection = connections[using]
+    # What is set for a transaction ends with it: only within another one's transaction is there a reach to restore.
+    inner = connection.in_atomic_block
     with transaction.atomic(using=using):
         with connection.cursor() as cursor:
-            cursor.execute("select " + ", ".join(f"current_setting('{s}', true)" for s in _SETTINGS))
-            before = cursor.fetchone()
+            before: tuple[str | None, ...] = ()
+            if inner:
+                cursor.execute("select " + ", ".join(f"current_setting('{s}', true)" for s in _SETTINGS))
+                before = cursor.fetchone()
             _apply(cursor, wanted.values())
         yield wanted
-        with connection.cursor() as cursor:
-            _apply(cursor, tuple(value or "" for value in before))
+        if inner:
+            with connection.cursor() as cursor:
+                _apply(cursor, tuple(value or "" for value in before))
 
 
 @contextmanager

@@ -3,6 +3,7 @@ from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
 from .rule import Hit, RuleState
+from .tally import Tally
 
 __all__ = [
     "AgencyClient",
@@ -16,5 +17,6 @@ __all__ = [
     "Interference",
     "Letter",
     "RuleState",
+    "Tally",
     "Unmasking",
 ]

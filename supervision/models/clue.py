@@ -153,12 +153,6 @@ class Clue(models.Model):
                 condition=Q(open=False, personal=False),
                 name="clue_closed",
             ),
-            models.Index(
-                fields=["rule"],
-                include=["office", *_SIGHT, "confirmed_at", "checked_at"],
-                condition=Q(personal=False, checked_at__isnull=False),
-                name="clue_verdicts",
-            ),
             # Few; looked at row by row.
             models.Index(
                 fields=["level_rank", "due_on", "-id"], condition=Q(personal=True), name="clue_personal"

@@ -8,11 +8,11 @@ import secrets
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chuxiong.accounts.models import Department, Person
-from chuxiong.accounts.scope import person_scope
+from chuxiong.accounts.scope import person_scope, scope
 from supervision import selectors
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues.lifecycle import CLOSED, State
@@ -237,3 +237,23 @@ def test_every_look_at_a_list_leaves_one_row_and_nothing_in_clear(database, draw
     assert chosen == {"shown": [rows[0].number]}
     # Of what was searched for and shown, titles and labels, nothing stands there.
     assert not any("赵样本" in str(row) or "鹿城" in str(row) for row in told)
+
+
+def test_a_scope_ends_with_its_transaction_and_gives_the_outer_one_back(database):
+    def reach() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("select coalesce(current_setting('cx.offices', true), '')")
+            return cursor.fetchone()[0]
+
+    with scope(offices=["532300"]):
+        with scope(offices=["532301"]):
+            assert reach() == "532301"
+        assert reach() == "532300"
+    assert reach() == ""
+    with pytest.raises(ZeroDivisionError), scope(offices=["532300"]):
+        raise ZeroDivisionError
+    assert reach() == ""
+    with transaction.atomic():
+        with scope(offices=["532300"]):
+            assert reach() == "532300"
+        assert reach() == ""
