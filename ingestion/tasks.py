@@ -11,7 +11,7 @@ from ingestion.exchange import deliveries
 from ingestion.health.measuring import measure
 from ingestion.imports import carrying, checking
 from ingestion.intake import holding
-from ingestion.intake.take_in import take_in
+from ingestion.intake.take_in import take_in, waits_its_turn
 from ingestion.models import Landing
 from ingestion.registers import agreement_actions
 from ingestion.selectors import batch_feed, catalog
@@ -23,6 +23,9 @@ from ingestion.water.registering import place_from_feeds
 def run_take_in(claim: Claim) -> None:
     batch_id = claim.payload["batch"]
     feed = batch_feed(batch_id)
+    if waits_its_turn(batch_id, feed.code):
+        enqueue("take_in", str(batch_id), claim.payload, priority=4, delay_seconds=1, using="intake")
+        return
     batch = take_in(batch_id, feed, fence=claim.fence, at=timezone.now())
     carrying.count_changes(batch, feed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from chuxiong.demo.water import FOLDER
 from chuxiong.work.jobs import work_off
+from chuxiong.work.models import Job
 from ingestion.agreements import agreement_of
 from ingestion.cameras.registering import register as register_cameras
 from ingestion.intake.receive import ALIAS, ImportRefused, receive
@@ -100,9 +102,7 @@ def deliver(
                 say(f"未接收 {item.path.name}：{refused.problem.what}")
             continue
         if wait:
-            while work_off(kinds=["take_in"]):
-                pass
-            batch.refresh_from_db(using="intake")
+            _settle(batch)
         if say:
             say(
                 f"{item.feed} {item.path.name}: {batch.get_state_display()} 接收 {batch.received}"
@@ -110,3 +110,17 @@ def deliver(
             )
         batches.append(batch)
     return batches
+
+
+def _settle(batch: Batch) -> None:
+    """Until the batch has ended; a worker of a running centre may have it, or an earlier one of its feed."""
+    while True:
+        done = work_off(kinds=["take_in"])
+        batch.refresh_from_db(using="intake")
+        if batch.state not in (Batch.State.RECEIVED, Batch.State.READING):
+            return
+        if not done:
+            open_ = Job.objects.using(ALIAS).filter(kind="take_in", key=str(batch.pk))
+            if not open_.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).exists():
+                return
+            time.sleep(0.2)

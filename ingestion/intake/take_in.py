@@ -91,6 +91,19 @@ def _last_clearing() -> int:
         return int(cursor.fetchone()[0])
 
 
+def waits_its_turn(batch_id: int, feed: str) -> bool:
+    """Whether an earlier delivery of the feed is still on its way in: what came later must land later, or a correction
+    would be overwritten by what it corrects. A delivery that nobody works on any more keeps nobody waiting.
+    """
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "select exists (select from ingestion_batch b join work_job j on j.kind = 'take_in' and j.key = b.id::text"
+            " and j.state in ('queued', 'running') where b.feed = %s and b.id < %s and b.state in ('received', 'reading'))",
+            [feed, batch_id],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def _claim(batch_id: int, fence: int) -> Batch:
     with transaction.atomic(using=ALIAS):
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)

@@ -9,6 +9,10 @@ from django.db import connections
 
 from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.vault import refs
+from chuxiong.work.jobs import work_off
+from ingestion.intake.receive import receive
+from ingestion.models import Batch
+from ingestion.selectors import catalog
 from supervision.matching.run import run_rule
 from supervision.models import Clue
 from tests.conftest import acting_as
@@ -109,3 +113,44 @@ def test_a_correction_reaches_exactly_its_rows_and_their_clues(database: None) -
         assert now[subject][0] == clues[subject][0]
         old, new = ({e["record_id"] for e in state[subject][5]} for state in (clues, now))  # type: ignore[union-attr]
         assert old != new and new & {key for key in after if key not in before}
+
+
+def test_a_correction_lands_after_what_it_corrects_even_when_another_worker_has_that(database: None) -> None:
+    """The big file is in one worker's hands; the correction waits its turn, and a failed file keeps nobody waiting."""
+    agreements()
+    feed = catalog()["ps_population_death"]
+
+    def received(status: str, name: str) -> Batch:
+        rows = [death(citizen(1), "2026-09-01", status=status)]
+        return receive(sheet(feed.code, rows), feed=feed, file_name=name, by="演示", at=NOW)[0]
+
+    def job(batch: Batch, change: str) -> None:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(
+                f"update work_job set {change} where kind = 'take_in' and key = %s", [str(batch.pk)]
+            )
+
+    def landings() -> list[int]:
+        return list(
+            Batch.objects.using("intake")
+            .filter(state="landed")
+            .order_by("landing")
+            .values_list("pk", flat=True)
+        )
+
+    first, correction = received("死亡注销", "a.csv"), received("正常", "b.csv")
+    job(first, "state = 'running', lease_until = now() + interval '1 hour'")
+    with acting_as("worker"):
+        work_off(kinds=["take_in"])
+        assert landings() == []
+        job(first, "state = 'queued', lease_until = null")
+        job(correction, "run_after = now()")
+        work_off(kinds=["take_in"])
+        job(correction, "run_after = now()")
+        work_off(kinds=["take_in"])
+    assert landings() == [first.pk, correction.pk]
+    stuck, later = received("待核", "c.csv"), received("空挂", "d.csv")
+    job(stuck, "state = 'failed'")
+    with acting_as("worker"):
+        work_off(kinds=["take_in"])
+    assert landings() == [first.pk, correction.pk, later.pk]
