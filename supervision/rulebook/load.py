@@ -15,6 +15,7 @@ from chuxiong.kit.problems import Problem
 from ingestion.catalog.load import Catalog
 from supervision.rulebook.check import problems_of
 from supervision.rulebook.problems import RuleError
+from supervision.rulebook.sentence import factor_words
 from supervision.rulebook.spec import RuleSpec
 
 
@@ -27,7 +28,9 @@ class LoadedRule(RuleSpec):
     def clue_title(self, material: Mapping[str, Any]) -> tuple[str, str]:
         """The clue's title in both languages, measures filled in."""
         values = {name: material.get(name, "…") for name in self.measures}
-        return self.clue.title.zh.format(**values), self.clue.title.en.format(**values)
+        zh = {name: factor_words(name, value, "zh") or value for name, value in values.items()}
+        en = {name: factor_words(name, value, "en") or value for name, value in values.items()}
+        return self.clue.title.zh.format(**zh), self.clue.title.en.format(**en)
 
 
 Rulebook = Mapping[str, LoadedRule]

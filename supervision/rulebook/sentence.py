@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from chuxiong.kit.factor import named
 from supervision.rulebook.spec import Leaf, Node, RuleSpec, leaves
 
 Language = Literal["zh", "en"]
@@ -141,4 +142,12 @@ def _value(name: str, value: Any, language: Language) -> str:
         return value[:10] if value[11:16] == "00:00" else f"{value[:10]} {value[11:16]}"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)
+    return factor_words(name, value, language) or str(value)
+
+
+def factor_words(name: str, value: Any, language: Language) -> str:
+    """A monitored factor by its name; empty for what is none."""
+    if not name.endswith("factor") or not isinstance(value, str):
+        return ""
+    factor = named(value)
+    return factor.zh if language == "zh" else factor.en

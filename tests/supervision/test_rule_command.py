@@ -51,3 +51,12 @@ def test_a_test_that_does_not_hold_is_named(database: None, tmp_path: Path) -> N
             "found": "hit",
         }
     ]
+
+
+def test_a_title_names_the_factor_in_words() -> None:
+    from supervision.selectors import rulebook
+
+    material = {"outlet": "总排口", "factor": "w01018", "days": 3, "multiple": 1.6}
+    zh, en = rulebook()["discharge_exceedance"].clue_title(material)
+    assert "化学需氧量" in zh and "chemical oxygen demand" in en.lower()
+    assert "w01018" not in zh + en
