@@ -27,6 +27,7 @@ PEOPLE = (
     ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
     ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
     ("fang", "方演示", "532300", "case_management", ["custodian"]),
+    ("chen", "陈演示", "532300", "digital", ["custodian"]),
     ("shebao", "社保演示", "532300", "case_management", ["provider"]),
     # The three separated administrators: none of them sees business data.
     ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
