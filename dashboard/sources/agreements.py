@@ -20,6 +20,7 @@ from dashboard.desk.page import page, person, pick
 from ingestion import selectors as ingestion
 from ingestion.agreements import PURPOSE
 from ingestion.catalog.health import limits
+from ingestion.catalog.purposes import purposes
 from ingestion.models import Agreement
 from ingestion.registers import agreement_actions as actions
 from ingestion.registers import reading
@@ -115,6 +116,7 @@ def new(request: HttpRequest) -> HttpResponse:
                 return redirect("sources:agreement", made.pk)
             except Refused as error:
                 refused = pick(error.zh, error.en)
+    chosen = _purposes(request, before)
     context = {
         "agency": agency,
         "agencies": ingestion.agencies(),
@@ -126,6 +128,8 @@ def new(request: HttpRequest) -> HttpResponse:
             for o in accounts.all_offices()
             if o.parent_id
         ],
+        "known_purposes": [(code, pick(p.zh, p.en), code in chosen) for code, p in purposes().items()],
+        "other_purposes": "，".join(p for p in chosen if p not in purposes()),
         "refused": refused,
         "wrong": wrong,
     }
@@ -142,7 +146,7 @@ def _before(pk: str) -> Agreement | None:
 
 def _suggested(before: Agreement | None) -> dict[str, Any]:
     if before is None:
-        return {"purposes": PURPOSE}
+        return {}
     begins = before.valid_to + timedelta(days=1)
     return {
         "title": before.title,
@@ -150,8 +154,15 @@ def _suggested(before: Agreement | None) -> dict[str, Any]:
         "custodian": before.custodian,
         "agency_custodian": before.agency_custodian,
         "may_be_fed_back": before.may_be_fed_back,
-        "purposes": ",".join(before.purposes),
     }
+
+
+def _purposes(request: HttpRequest, before: Agreement | None) -> list[str]:
+    """Codes of the purposes ticked, and others in the agreement's own words."""
+    if request.method == "POST":
+        others = request.POST.get("purposes", "").replace("，", ",").split(",")
+        return [*request.POST.getlist("purpose"), *(p.strip() for p in others if p.strip())]
+    return list(before.purposes) if before else [PURPOSE]
 
 
 def _counties(request: HttpRequest, before: Agreement | None) -> list[str]:
@@ -201,7 +212,7 @@ def _terms(request: HttpRequest, agency: str) -> tuple[actions.Terms | None, dic
         custodian=post.get("custodian", ""),
         agency_custodian=post.get("agency_custodian", ""),
         counties=post.getlist("county"),
-        purposes=[p.strip() for p in post.get("purposes", "").replace("，", ",").split(",")],
+        purposes=_purposes(request, None),
         may_be_fed_back=bool(post.get("may_be_fed_back")),
         document_name=file_name,
         document_digest=digest,

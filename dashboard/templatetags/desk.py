@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from chuxiong.kit.factor import named
+from ingestion.catalog.labels import english_labels
 from supervision.alarms.states import LEVEL_WORDS
 from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.alarms.states import State as AlarmState
@@ -206,9 +207,32 @@ def measured(value: str) -> str:
         return _("是") if value == "True" else _("否")
     if not _english():
         return value
+    glossed = [english_labels().get(part) for part in value.split("、" if "、" in value else ", ")]
+    if all(glossed):
+        return f"{', '.join(word for word in glossed if word)} ({value})"
     for pattern, english in _UNITS:
         value = pattern.sub(english, value)
     return value
+
+
+@register.filter
+def label_words(value: str) -> str:
+    """A label of a code list; English where the page is English."""
+    return english_labels().get(value, value) if _english() else value
+
+
+@register.filter
+def actor_words(actor: str) -> str:
+    """Who acted: a person by name, the machine by what it is."""
+    return {"研判引擎": _("研判引擎"), "系统": _("系统")}.get(actor, actor)
+
+
+@register.filter
+def coming_day(day: date | None) -> str:
+    """A day to come: month and day, the year when it is another one."""
+    if day is None:
+        return ""
+    return f"{day:%m-%d}" if day.year == timezone.localdate().year else f"{day:%Y-%m-%d}"
 
 
 @register.filter
@@ -265,7 +289,7 @@ def cadence_words(cadence: str) -> str:
 
 @register.filter
 def feed_words(state: str) -> str:
-    return {"ok": _("正常"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")}[state]
+    return {"ok": _("按时"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")}[state]
 
 
 @register.filter

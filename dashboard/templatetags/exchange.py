@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -134,4 +136,13 @@ def sheet_rows(data: dict[str, Any]) -> list[tuple[str, Any]]:
         "sheet_approved_by": _("交接单审批人"),
         "sheet_note": _("交接单备注"),
     }
-    return [(labels[k], data[k]) for k in labels if data.get(k)]
+    return [(labels[k], _moment(data[k]) if k == "created_at" else data[k]) for k in labels if data.get(k)]
+
+
+def _moment(written: str) -> str:
+    """A time as the sender wrote it, on our clock; words that are no time stay."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return written
+    return f"{timezone.localtime(at) if at.tzinfo else at:%Y-%m-%d %H:%M}"

@@ -10,8 +10,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from ingestion import selectors as ingestion
+from ingestion.catalog.purposes import purposes
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
+from ingestion.models import DataTicket
+from ingestion.tickets.drafting import MACHINE
 
 register = template.Library()
 
@@ -285,7 +289,24 @@ def at(mapping: dict[Any, Any], key: Any) -> Any:
 @register.filter
 def purpose_words(purpose: str) -> str:
     """A purpose the house knows in words; another as the paper has it."""
-    return _("法律监督") if purpose == "legal_supervision" else purpose
+    known = purposes().get(purpose)
+    return named(known) if known else purpose
+
+
+@register.filter
+def provider_words(agency: str) -> str:
+    """A data provider's name by its code."""
+    known = next((f.agency for f in ingestion.catalog().values() if f.agency.code == agency), None)
+    return named(known) if known else agency
+
+
+@register.filter
+def ticket_title(ticket: DataTicket) -> str:
+    """A ticket's subject. What the machine drafted is said in English on an English page; a person's words stay."""
+    if not _english() or ticket.opened_by != MACHINE or ticket.feed not in ingestion.catalog():
+        return ticket.subject
+    rows = f", {ticket.rows:,} row{'' if ticket.rows == 1 else 's'}" if ticket.rows else ""
+    return f"{named(ingestion.catalog()[ticket.feed].title)}: {ticket_kind(ticket.kind)}{rows}"
 
 
 @register.filter

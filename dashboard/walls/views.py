@@ -27,7 +27,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         words: dict[str, Any] = {
             "levels": {"urgent": _("紧急"), "important": _("重点"), "ordinary": _("一般")},
             "states": {s.value: (w.en if english else w.zh) for s, w in STATE_WORDS.items()},
-            "feed": {"ok": _("正常"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")},
+            "feed": {"ok": _("按时"), "late": _("迟报"), "silent": _("中断"), "never": _("未报送")},
             "chip": {"live": _("实时"), "late": _("延迟"), "off": _("数据已中断")},
             "none": _("还没有线索"),
             "own": _("州本级"),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from chuxiong.accounts.models import Person
 from chuxiong.kit.factor import named
 from dashboard.desk.page import pick
+from dashboard.water.words import label
 from ingestion.cameras.viewing import PERMISSIONS as MAY_LOOK
 from ingestion.models import RiverPlace
 from ingestion.water.selectors import RiverView
@@ -130,11 +131,11 @@ def items_of(view: RiverView, matters: RiverMatters, person: Person) -> list[Ite
     for problem in view.problems:
         tone, glyph = ("soon", "✕") if problem.open else ("good", "✓")
         clues = matters.clues_of_problem.get(problem.number, [])
-        detail = f"{timezone.localtime(problem.found_at):%m-%d} {problem.status}"
+        detail = f"{timezone.localtime(problem.found_at):%m-%d} {label(problem.status)}"
         at = (problem.km, problem.side, problem.off_m, problem.lon, problem.lat)
         found.append(
             Item(
-                f"problem-{problem.number}", "problem", *at[:3], problem.kind, detail, tone, glyph, "",
+                f"problem-{problem.number}", "problem", *at[:3], label(problem.kind), detail, tone, glyph, "",
                 *at[3:], view.county_at(problem.km),
             )
         )  # fmt: skip

@@ -7,8 +7,15 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dashboard.desk.page import pick
+from ingestion.catalog.labels import english_labels
 from ingestion.water.readings import Flag
 from ingestion.water.upstream import Candidate, Known
+
+
+def label(value: str) -> str:
+    """A label of a code list; English where the page is English."""
+    return pick(value, english_labels().get(value, value))
 
 
 def flag_words() -> dict[str, str]:
