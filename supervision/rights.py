@@ -45,6 +45,10 @@ TABLES = {
     "supervision_disclosureclue": {"web": "SELECT, INSERT"},
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
+    # A step is never changed but struck; a clock follows its steps.
+    "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
 }
@@ -85,6 +89,9 @@ POLICIES = {
         ("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON} and {_OF_CLUE}")
     ],
     "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_trackclock": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.
@@ -197,6 +204,24 @@ STATEMENTS = [
         return new;
     end $$
     """,
+    # What was entered of a step stands; it may only be struck, once.
+    """
+    create or replace function supervision_step_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if (new.track_id, new.clue_id, new.step, new.happened_on, new.official_number, new.approver, new.note,
+                new.entered_by, new.entered_at)
+                is distinct from
+              (old.track_id, old.clue_id, old.step, old.happened_on, old.official_number, old.approver, old.note,
+                old.entered_by, old.entered_at)
+                or old.struck_at is not null then
+            raise exception 'a step is struck, never changed' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_step_guard before update on supervision_trackstep"
+    " for each row execute function supervision_step_guard()",
     "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"
     " for each row execute function supervision_unmasking_now()",
     # Which numbers belong to a clue is read from its records, not asked. A row sealed against the caller stays shut.

@@ -41,6 +41,7 @@ from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
+from supervision.tracks import reading as tracks
 
 PAGE = 20
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
@@ -609,6 +610,10 @@ class ClueDetail:
     #: about who may look on, beside the handling
     aside: list[Possible]
     letters: list[Letter]
+    #: the clue's field of supervision ("" when nobody said)
+    domain: str
+    #: the lawful handling
+    tracks: list[tracks.TrackView]
     source_changes: list[dict[str, Any]]
     material: dict[str, Any]
     others: list[ClueRow]
@@ -634,6 +639,9 @@ _EVENT_WORDS = {
     "withdrawn": ("来源更正，自动撤回", "Withdrawn after a source correction"),
     "source_changed": ("来源有更正", "Source changed"),
     "case_query": ("办案查询封存数据", "Case query of sealed data"),
+    "clock_warned": ("期限将到", "A clock runs out soon"),
+    "clock_overdue": ("期限已过", "A clock has run out"),
+    "clock_escalated": ("逾期，已提请上级关注", "Long over: brought before the office above"),
     "moved": ("首条记录有变，同一情形沿用本线索", "Its first record changed; the occurrence keeps this clue"),
     "joined": ("与另一线索成为同一情形", "Now one occurrence with another clue"),
     "took_in": ("另一线索的记录并入同一情形", "Another clue's records are now part of this occurrence"),
@@ -683,6 +691,7 @@ def clue_detail(
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
+        handling = tracks.of_clue(clue, timezone.localdate(at))
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
@@ -716,6 +725,8 @@ def clue_detail(
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
+        domain=rule.domain if rule else str(clue.material.get("domain", "")),
+        tracks=handling,
         source_changes=clue.source_changes,
         material=clue.material,
         others=[_row(c, person, offices, {}) for c in others],
@@ -777,6 +788,9 @@ def _event(event: Any, clue: Clue) -> Event:
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
+    if track := tracks.spec_of(event.detail):
+        step = next((s for s in track.steps if s.code == event.detail.get("step")), track)
+        zh, en = f"{zh}：{step.zh}", f"{en}: {step.en}"
     return Event(event.at, event.actor, event.kind, zh, en, event.to_state, event.note, event.detail)
 
 

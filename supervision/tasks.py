@@ -13,6 +13,7 @@ from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
+from supervision.tracks import daily as clocks
 
 #: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
 #: for whole averaging periods anyway, and each run looks at every device that has sent something.
@@ -50,8 +51,14 @@ def alarm(claim: Claim) -> None:
 @handler("day")
 def after_midnight(claim: Claim) -> None:
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
+    enqueue("clocks_day", claim.payload["day"], priority=5)
     for rule_id in live_rules():
         enqueue("match", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
+
+
+@handler("clocks_day")
+def look_at_clocks(claim: Claim) -> None:
+    clocks.look(at=timezone.now(), today=timezone.localdate())
 
 
 @handler("match")

@@ -39,6 +39,8 @@ from supervision.clues.lifecycle import (
     check,
 )
 from supervision.reference import REFERENCE
+from supervision.tracks import results
+from supervision.tracks.spec import tracks
 
 # ---- queue -----------------------------------------------------------------------------------
 
@@ -201,10 +203,12 @@ def _clue_page(
     context = {
         "clue": found,
         "steps": _steps(found),
-        "moves": sorted(found.moves, key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
+        "moves": sorted(_rail(found), key=lambda m: _FORWARD.index(m.name) if m.name in _FORWARD else 99),
         "more": found.sources_total > len(found.sources) + len(found.stopped) and not every,
         "most": supervision.ALL_SOURCES,
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
+        "may_handle": any(m.name == "step" for m in found.moves),
+        "may_strike": any(m.name == "strike" for m in found.moves),
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
@@ -212,8 +216,18 @@ def _clue_page(
     return page_of(request, "desk/clue.html", "queue", context, status)
 
 
+#: made where the track is shown, not in the rail
+_ON_THE_TRACK = frozenset({"step", "strike", "clock"})
+
+
+def _rail(found: supervision.ClueDetail) -> list[supervision.Possible]:
+    """The moves of the rail: those of the track stand with it, and one track at a time is under way."""
+    runs = any(t.ended_on is None for t in found.tracks)
+    return [m for m in found.moves if m.name not in _ON_THE_TRACK and not (m.name == "act" and runs)]
+
+
 #: Moves that take a clue onward; the first possible one is the page's primary action.
-_FORWARD = ("accept", "dispatch", "receive", "conclude", "resume", "settle", "feed_back")
+_FORWARD = ("accept", "dispatch", "receive", "conclude", "resume", "act", "feed_back", "settle")
 
 
 def _steps(found: supervision.ClueDetail) -> list[dict[str, Any]]:
@@ -332,6 +346,8 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         ],
         "agencies": _agencies(found),
         "outcomes": outcomes,
+        "tracks": _tracks(found),
+        "results": [(code, pick(k.zh, k.en), k.unit) for code, k in results.kinds().items()],
         "registers": [(f.code, pick(f.title.zh, f.title.en)) for f in ingestion.case_query_feeds()],
         "ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.interference_ways.items()],
         "people": [
@@ -339,6 +355,12 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
             for p in accounts.colleagues([found.row.office_code, person_of(request).office_id])
         ],
     }
+
+
+def _tracks(found: supervision.ClueDetail) -> list[tuple[str, str]]:
+    """The tracks of the clue's domain first, then the others."""
+    every = sorted(tracks().values(), key=lambda t: found.domain not in t.domains)
+    return [(t.code, pick(t.zh, t.en)) for t in every]
 
 
 def _agencies(found: supervision.ClueDetail) -> list[tuple[str, str]]:
@@ -393,9 +415,42 @@ def _known(kind: Any, value: str) -> str:
         raise actions.Refused("请选择一项", "choose one") from None
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
+
+
 def _settle(post: Any, **act: Any) -> Any:
     outcome, _sep, kind = post.get("outcome", "").partition(":")
-    return actions.settle(outcome=_known(Outcome, outcome), kind=kind, note=post.get("note", ""), **act)
+    columns = (post.getlist(f"result_{name}") for name in ("kind", "amount", "proof"))
+    return actions.settle(
+        outcome=_known(Outcome, outcome),
+        kind=kind,
+        note=post.get("note", ""),
+        results=list(zip(*columns, strict=False)),
+        **act,
+    )
+
+
+def _step(post: Any, **act: Any) -> Any:
+    return actions.step(
+        step=post.get("step", ""),
+        happened_on=_date(post.get("happened_on", "")),
+        official_number=post.get("official_number", "")[:60],
+        approver=post.get("approver", "")[:60],
+        variant=post.get("variant", ""),
+        note=post.get("note", ""),
+        **act,
+    )
+
+
+def _clock(post: Any, **act: Any) -> Any:
+    return actions.clock(
+        clock=_number(post.get("clock", "")),
+        how=post.get("how", ""),
+        on=_date(post.get("on", "")),
+        note=post.get("note", ""),
+        **act,
+    )
 
 
 def _feed_back(post: Any, **act: Any) -> Any:
@@ -435,7 +490,10 @@ _ACTS: dict[str, Any] = {
     "send_back": lambda p, **a: actions.send_back(reason=p.get("reason", ""), note=p.get("note", ""), **a),
     "conclude": _conclude,
     "resume": lambda p, **a: actions.resume(note=p.get("note", ""), **a),
-    "act": lambda p, **a: actions.act(note=p.get("note", ""), **a),
+    "act": lambda p, **a: actions.act(track=p.get("track", ""), note=p.get("note", ""), **a),
+    "step": _step,
+    "strike": lambda p, **a: actions.strike(taken=_number(p.get("taken", "")), note=p.get("note", ""), **a),
+    "clock": _clock,
     "feed_back": _feed_back,
     "settle": _settle,
     "take_over": lambda p, **a: actions.take_over(note=p.get("note", ""), **a),

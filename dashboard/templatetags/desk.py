@@ -228,6 +228,18 @@ def actor_words(actor: str) -> str:
 
 
 @register.filter
+def date_words(step: Any) -> str:
+    """What the date of a step is called."""
+    return str(step.date_en if _english() else step.date_zh)
+
+
+@register.filter
+def absent(days: int) -> int:
+    """Days by which something is over."""
+    return abs(days)
+
+
+@register.filter
 def coming_day(day: date | None) -> str:
     """A day to come: month and day, the year when it is another one."""
     if day is None:

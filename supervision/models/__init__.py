@@ -4,12 +4,14 @@ from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
 from .rule import Hit, RuleState
 from .tally import Tally
+from .track import ClueTrack, TrackClock, TrackStep
 
 __all__ = [
     "AgencyClient",
     "Alarm",
     "Clue",
     "ClueEvent",
+    "ClueTrack",
     "Counter",
     "Disclosure",
     "DisclosureClue",
@@ -18,5 +20,7 @@ __all__ = [
     "Letter",
     "RuleState",
     "Tally",
+    "TrackClock",
+    "TrackStep",
     "Unmasking",
 ]

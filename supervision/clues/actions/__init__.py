@@ -15,9 +15,10 @@ from supervision.clues.actions.checking import (
     take_over,
 )
 from supervision.clues.actions.entry import enter
+from supervision.clues.actions.handling import act, clock, step, strike
 from supervision.clues.actions.letters import take_answer
 from supervision.clues.actions.moving import Refused
-from supervision.clues.actions.outcome import act, feed_back, settle
+from supervision.clues.actions.outcome import feed_back, settle
 from supervision.clues.actions.sight import admit, readmit, record_interference, recuse, seal, unmask, unseal
 from supervision.clues.actions.triage import accept, defer, dismiss, merge
 
@@ -26,6 +27,7 @@ __all__ = [
     "accept",
     "act",
     "admit",
+    "clock",
     "conclude",
     "defer",
     "dismiss",
@@ -42,6 +44,8 @@ __all__ = [
     "seal",
     "send_back",
     "settle",
+    "step",
+    "strike",
     "take_answer",
     "take_over",
     "unmask",

@@ -1,34 +1,22 @@
-"""What follows a confirmed clue: lawful handling, feedback, settling."""
+"""What follows a confirmed clue: feedback to an agency, settling."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from ingestion import selectors as ingestion
+from supervision.clues.actions.handling import clues_due, running_track
 from supervision.clues.actions.moving import Refused, moving
 from supervision.clues.lifecycle import Outcome
 from supervision.clues.numbers import take_number
 from supervision.models import Clue, Letter
 from supervision.reference import REFERENCE
-
-
-def act(
-    *,
-    clue_number: str,
-    by: Person,
-    at: datetime,
-    note: str,
-    kind: str = "",
-    expected_version: int | None = None,
-) -> Clue:
-    """Start the lawful handling; its documents and clocks follow the clue's track."""
-    with moving("act", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
-        move.clue.kind, move.note = kind, note
-    return move.clue
+from supervision.tracks.results import NotAFact, facts
+from supervision.tracks.spec import tracks
 
 
 def feed_back(
@@ -64,7 +52,7 @@ def feed_back(
             due_on=due_on or REFERENCE.limit("feedback").after(timezone.localdate(at)),
             updated_at=at,
         )
-        move.clue.due_on = letter.due_on
+        move.clue.due_on = clues_due(move.clue, timezone.localdate(at))
         move.detail |= {"letter": letter.number, "agency": agency}
     return letter
 
@@ -77,17 +65,29 @@ def settle(
     outcome: str,
     note: str,
     kind: str = "",
-    results: dict[str, Any] | None = None,
+    results: Sequence[tuple[str, str, str]] = (),
     expected_version: int | None = None,
 ) -> Clue:
-    """Close a confirmed clue as corrected or improved, with its results as typed facts."""
+    """Close a confirmed clue as corrected or improved. ``results``: kind, amount as written, proof of each."""
     chosen = Outcome(outcome)
     if not note.strip():
         raise Refused("请写明办结情况", "say how it was settled")
+    try:
+        found = [fact.document() for fact in facts(results)]
+    except NotAFact as fault:
+        raise Refused(fault.zh, fault.en) from fault
     with moving("settle", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        if running := running_track(move.clue):
+            spec = tracks()[running.code]
+            ends = "、".join(s.zh for s in spec.steps if s.ends)
+            raise Refused(
+                f"“{spec.zh}”还没有结案：请先登记“{ends}”",
+                f"“{spec.en}” has not ended: enter its last step first",
+                move.clue.version,
+            )
         move.clue.outcome, move.clue.settled_at, move.clue.due_on = chosen.value, at, None
         move.clue.kind = kind or move.clue.kind
-        move.clue.results = {**move.clue.results, **(results or {})}
+        move.clue.results = {**move.clue.results, **({"facts": found} if found else {})}
         move.note = note
-        move.detail |= {"outcome": chosen.value, "results": results or {}}
+        move.detail |= {"outcome": chosen.value, "facts": found}
     return move.clue
