@@ -207,6 +207,7 @@ def _clue_page(
         "more": found.sources_total > len(found.sources) + len(found.stopped) and not every,
         "most": supervision.ALL_SOURCES,
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
+        "nearest": next((c for t in found.tracks for c in t.clocks if c.due_on == found.row.due_on), None),
         "may_handle": any(m.name == "step" for m in found.moves),
         "may_strike": any(m.name == "strike" for m in found.moves),
         "refused": refused,

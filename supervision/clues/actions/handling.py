@@ -38,7 +38,7 @@ def act(
                 move.clue.version,
             )
         ClueTrack.objects.create(
-            clue=move.clue, code=spec.code, version=spec.version, opened_at=at, opened_by=by.username
+            clue=move.clue, code=spec.code, version=spec.version, opened_at=at, opened_by=by.name
         )
         move.clue.kind, move.note = spec.kind, note
         move.clue.due_on = clues_due(move.clue, timezone.localdate(at))
@@ -71,7 +71,7 @@ def step(
         _fitting(wanted, happened_on, official_number, approver, taken, spec, timezone.localdate(at))
         made = TrackStep.objects.create(
             track=track, clue=move.clue, step=step, happened_on=happened_on, official_number=official_number.strip(),
-            approver=approver.strip(), note=note.strip(), entered_by=by.username, entered_at=at,
+            approver=approver.strip(), note=note.strip(), entered_by=by.name, entered_at=at,
         )  # fmt: skip
         for clock in track.clocks.filter(stopped_on=None):
             if step in (_clock(spec, clock.step)).stops:
@@ -119,7 +119,7 @@ def strike(
         if tracks()[track.code].step(last.step).ends:
             track.ended_on = None
             track.save()
-        last.struck_at, last.struck_by, last.struck_reason = at, by.username, note.strip()[:200]
+        last.struck_at, last.struck_by, last.struck_reason = at, by.name, note.strip()[:200]
         last.save()
         move.clue.due_on = clues_due(move.clue, timezone.localdate(at))
         move.note = note.strip()

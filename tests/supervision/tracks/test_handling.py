@@ -139,7 +139,7 @@ def test_what_was_entered_by_mistake_is_struck_with_all_it_did(confirmed) -> Non
     with scope(offices=all_offices()):
         assert TrackClock.objects.get().stopped_on is None
         struck = TrackStep.objects.get(pk=reply.pk)
-    assert (struck.struck_reason, struck.struck_by) == ("不是盖章的回复", "zhou")
+    assert (struck.struck_reason, struck.struck_by) == ("不是盖章的回复", "zhou演示")
     again = _step(act, "reply", 1)
     assert again.pk != reply.pk
 
