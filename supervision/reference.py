@@ -58,6 +58,13 @@ class DisclosureBounds(_Strict):
     open_per_day: Bound
 
 
+class ChecklistBounds(_Strict):
+    """How many clues one checking list holds, and how many answers are applied at a time."""
+
+    clues_most: Bound
+    at_once: Bound
+
+
 class CaseQueryBounds(_Strict):
     """How many queries of sealed registers one person makes in a day."""
 
@@ -74,6 +81,7 @@ class Reference(_Strict):
     unmasking: UnmaskingBounds
     disclosure: DisclosureBounds
     case_query: CaseQueryBounds
+    checklist: ChecklistBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -46,6 +46,9 @@ TABLES = {
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     # A step is never changed but struck; a clock follows its steps.
+    "supervision_checklist": {"web": "SELECT, INSERT"},
+    "supervision_checklistrow": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_checklistreturn": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -89,6 +92,10 @@ POLICIES = {
         ("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON} and {_OF_CLUE}")
     ],
     "supervision_clueevent": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    # A list is its office's; of its rows one sees those whose clues one sees.
+    "supervision_checklist": [("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_checklistrow": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_checklistreturn": [("own", ["web"], "all", f"by = {_PERSON}", f"by = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackclock": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],

@@ -248,6 +248,28 @@ def clue_page(
     return CluePage(rows, total, page, pages)
 
 
+def clue_numbers(person: Person, filters: ClueFilters, states: Sequence[str], most: int) -> list[str]:
+    """The numbers of the queue's clues in these states, in its order, at most ``most``."""
+    with _reach(person) as reach:
+        parts = [part.filter(state__in=states) for part in _parts(filters, reach.offices, person)]
+        nearest = [part.order_by(*_ORDER)[:most].values_list("pk", *_ORDER[:2]) for part in parts]
+        keys = [pk for pk, *_rest in _together(nearest).order_by(*_ORDER)[:most]]
+        numbers = dict(Clue.objects.filter(pk__in=keys).values_list("pk", "number"))
+    return [numbers[pk] for pk in keys]
+
+
+def titles_of(person: Person, clues: Iterable[Clue]) -> dict[str, tuple[str, str]]:
+    """Clue number → (title as the person may read it, office), in Chinese."""
+    offices = _offices()
+    return {
+        c.number: (
+            _title(c, rulebook().get(c.rule), named=_knows_names(c, person))[0],
+            offices[c.office].short_zh,
+        )
+        for c in clues
+    }
+
+
 def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
     """The audit row of a list of clues: the numbers shown, and what was asked for."""
     record(

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, disclosures, held, views
+from dashboard.desk import alarms, checklists, disclosures, held, views
 
 app_name = "desk"
 urlpatterns = [
@@ -22,6 +22,12 @@ urlpatterns = [
     path("disclosures/new", disclosures.new, name="disclosure_new"),
     path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),
     path("disclosures/<int:pk>/<slug:act>", disclosures.act, name="disclosure_act"),
+    path("checklists", checklists.checklists, name="checklists"),
+    path("checklists/new", checklists.checklist_new, name="checklist_new"),
+    path("checklists/<int:checklist>", checklists.checklist, name="checklist"),
+    path("checklists/<int:checklist>/file", checklists.checklist_file, name="checklist_file"),
+    path("checklists/<int:checklist>/return", checklists.checklist_return, name="checklist_return"),
+    path("checklists/<int:checklist>/apply", checklists.checklist_apply, name="checklist_apply"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

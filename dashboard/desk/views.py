@@ -60,7 +60,7 @@ _TABS = (
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
-    filters, page = _filters(request)
+    filters, page = asked_filters(request)
     fragment = "X-Fragment" in request.headers
     counts, waiting = supervision.clue_standing(person)
     found = supervision.clue_page(person, filters, page, counts, at=timezone.now())
@@ -98,7 +98,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return page_of(request, "desk/queue.html", "queue", context)
 
 
-def _filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
+def asked_filters(request: HttpRequest) -> tuple[supervision.ClueFilters, int]:
     get = request.GET
 
     def chosen(name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,16 +78,25 @@ class Table:
         _stop(self._process, self._timer)
 
 
-def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str | None = None) -> Table:
-    """Open ``path``; the header row is the one that best fits the feed's accepted headers.
+def read_table(
+    path: Path,
+    feed: FeedSpec | None,
+    *,
+    limits: Limits,
+    name: str | None = None,
+    accepted: Sequence[str] = (),
+) -> Table:
+    """Open ``path``; the header row is the one that best fits the feed's accepted headers, or ``accepted``.
 
     A path under ``/proc/self/fd`` names an open file of this process; the child inherits that one alone.
     Raises ``Refused`` when the file is no readable table or exceeds the limits.
     """
     place = name or path.name
     inherited = (int(path.name),) if path.parent == Path("/proc/self/fd") else ()
-    accepted = (
-        [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers) if feed else []
+    known = (
+        [h for column in feed.columns for h in column.headers] + list(feed.ignored_headers)
+        if feed
+        else list(accepted)
     )
     process = subprocess.Popen(
         [sys.executable, "-I", str(_READER)],
@@ -105,7 +114,7 @@ def read_table(path: Path, feed: FeedSpec | None, *, limits: Limits, name: str |
     timer = threading.Timer(limits.wall_seconds, process.kill)
     timer.daemon = True
     timer.start()
-    request = {"path": str(path), "accepted": accepted, "limits": vars(limits)}
+    request = {"path": str(path), "accepted": known, "limits": vars(limits)}
     assert process.stdin and process.stdout  # noqa: S101  both are pipes
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")

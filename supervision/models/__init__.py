@@ -1,4 +1,5 @@
 from .alarm import Alarm
+from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
@@ -9,6 +10,9 @@ from .track import ClueTrack, TrackClock, TrackStep
 __all__ = [
     "AgencyClient",
     "Alarm",
+    "Checklist",
+    "ChecklistReturn",
+    "ChecklistRow",
     "Clue",
     "ClueEvent",
     "ClueTrack",

@@ -31,19 +31,20 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
     sources = [getattr(s, language) for s in rule.sources.values()]
     if language == "zh":
         text = f"比对{'、'.join(sources)}：{conditions}。"
-        found = [
-            f"{m.zh} {_value(n, material[n], 'zh')}"
-            for n, m in rule.measures.items()
-            if material and n in material and m.zh
-        ]
+        found = found_words(rule, material, language)
         return text + (f"本案：{'，'.join(found)}。" if found else "")
     text = f"Comparing {', '.join(sources)}: {conditions}."
-    found = [
-        f"{m.en} {_value(n, material[n], 'en')}"
-        for n, m in rule.measures.items()
-        if material and n in material and m.en
-    ]
+    found = found_words(rule, material, language)
     return text + (f" Here: {', '.join(found)}." if found else "")
+
+
+def found_words(rule: RuleSpec, material: Mapping[str, Any] | None, language: Language) -> list[str]:
+    """What was found in one case: each measure that has words, with its value."""
+    return [
+        f"{getattr(m, language)} {_value(n, material[n], language)}"
+        for n, m in rule.measures.items()
+        if material and n in material and getattr(m, language)
+    ]
 
 
 def _tree(node: Node, language: Language) -> str:

@@ -56,6 +56,8 @@ from supervision.clients import new_client
 from supervision.clues.lifecycle import MOVES
 from supervision.models import (
     Alarm,
+    Checklist,
+    ChecklistRow,
     Clue,
     ClueTrack,
     Disclosure,
@@ -276,6 +278,18 @@ def _built() -> World:
             world.keys[caller] = client.key, bytes.fromhex(secret)
         world.sources |= _sources(now)
         _imports(world)
+        listed = Checklist.objects.create(
+            number="示例核查 1 号",
+            office="532301",
+            made_by="own_handler",
+            made_by_name="示例",
+            made_at=now,
+            digest="0" * 64,
+        )
+        ChecklistRow.objects.create(
+            checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
+        )
+        world.sources["checklist"] = listed.pk
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip

@@ -8,6 +8,8 @@ const rows = () => [...list().querySelectorAll("tr[data-number]")];
 const current = () => list().querySelector("tr[aria-current]");
 const peek = () => document.getElementById("peek");
 const bulk = () => document.getElementById("bulk");
+// There is something to do with several rows.
+const ticks = () => bulk().querySelector("[name=move], [data-act=checklist]") !== null;
 const sheet = document.getElementById("sheet");
 const wide = matchMedia("(min-width: 1700px)");
 const picked = new Map(); // number → version as seen
@@ -71,7 +73,7 @@ function mark() {
     row.classList.toggle("picked", on);
     row.querySelector("input").checked = on;
   }
-  bulk().hidden = picked.size === 0 || !bulk().elements.move;
+  bulk().hidden = picked.size === 0 || !ticks();
   document.getElementById("bulk-count").textContent = picked.size;
   const all = document.getElementById("all");
   if (all) {
@@ -219,7 +221,7 @@ document.addEventListener("desk:key", (event) => {
   const row = all[at];
   const done = () => event.preventDefault();
   if (code === "KeyJ" || code === "KeyK") { step(code === "KeyJ" ? 1 : -1); done(); }
-  else if (code === "KeyX" && row && bulk().elements.move) { if (shift) range(row); else { pick(row); anchor = row; } mark(); done(); }
+  else if (code === "KeyX" && row && ticks()) { if (shift) range(row); else { pick(row); anchor = row; } mark(); done(); }
   else if (code === "Space" && (row || all[0])) {
     const target = row || all[0];
     if (!wide.matches && peek().classList.contains("open") && peek().dataset.number === target.dataset.number) peek().classList.remove("open");
@@ -240,7 +242,10 @@ document.addEventListener("desk:key", (event) => {
 document.addEventListener("desk:act", (event) => {
   const name = event.detail;
   if (name === "unselect") { picked.clear(); mark(); }
-  else if (name === "retry") refresh("retry");
+  else if (name === "checklist") {
+    const chosen = new URLSearchParams([...picked.values()].map((value) => ["clue", value]));
+    location.assign(`${bulk().querySelector("[data-act=checklist]").dataset.address}?${chosen}`);
+  } else if (name === "retry") refresh("retry");
   else if (name === "close-peek") peek().classList.remove("open");
   else if (name === "close-sheet" || name === "finish") sheet.close();
 });
