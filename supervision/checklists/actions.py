@@ -194,7 +194,8 @@ def apply(*, by: Person, at: datetime, back: ChecklistReturn, most: int) -> list
         if len(told) >= most:
             break
         told.append(_apply(found, back, by, at))
-    if not any(o.state == "ready" for o in outlook(by=by, back=back)):
+    # Lines that could not be entered stay in sight until a better list takes their place.
+    if all(o.state in ("done", "empty") for o in outlook(by=by, back=back)):
         with person_scope(by):
             back.done_at, back.answers = at, []
             back.save(update_fields=["done_at", "answers"])
