@@ -51,11 +51,10 @@ def check(manual_id: int, revision: int) -> None:
         if manual.feed and (earlier := standing(manual.feed, manual.digest)):
             _end(manual, state=State.REPEATED, batch=earlier, ended_at=timezone.now())
             return
-        with files.in_memory(file) as path:
-            if manual.feed:
-                _check_feed(manual, file, path, catalog()[manual.feed])
-            else:
-                _find_feed(manual, file, path)
+        if manual.feed:
+            _check_feed(manual, file, catalog()[manual.feed])
+        else:
+            _find_feed(manual, file)
     except Refused as refusal:
         _end(manual, state=State.UNREADABLE, problem=told(refusal.problem))
     except Superseded:
@@ -95,8 +94,14 @@ def _keep(manual: ManualImport, file: ImportFile, document: dict[str, Any], prog
 # ---- which feed -------------------------------------------------------------------------------
 
 
-def _find_feed(manual: ManualImport, file: ImportFile, path: Any) -> None:
-    table = read_table(path, columns.every_header(catalog()), limits=Limits(), name=manual.file_name)
+def _opened(manual: ManualImport, file: ImportFile, known: FeedSpec) -> Table:
+    return read_table(
+        files.path_of(file.store), known, limits=Limits(), name=manual.file_name, key=files.key_of(file)
+    )
+
+
+def _find_feed(manual: ManualImport, file: ImportFile) -> None:
+    table = _opened(manual, file, columns.every_header(catalog()))
     try:
         first = next(iter(table.chunks()), None)
     finally:
@@ -136,9 +141,9 @@ def _samples(chunk: pl.DataFrame, headers: Sequence[str], by_header: dict[str, C
 # ---- how the file fits its feed --------------------------------------------------------------------
 
 
-def _check_feed(manual: ManualImport, file: ImportFile, path: Any, feed: FeedSpec) -> None:
+def _check_feed(manual: ManualImport, file: ImportFile, feed: FeedSpec) -> None:
     aliases = aliases_of(feed.code, using=ALIAS)
-    table = read_table(path, columns.with_aliases(feed, aliases), limits=Limits(), name=manual.file_name)
+    table = _opened(manual, file, columns.with_aliases(feed, aliases))
     try:
         _read_through(manual, file, table, feed, aliases)
     finally:

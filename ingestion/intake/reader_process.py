@@ -1,12 +1,14 @@
 """The child that opens untrusted files. Runs under limits, knows nothing of the house.
 
-Standard input: one JSON request. Standard output: one JSON line (the layout), then an Arrow stream of text
+Standard input: one JSON request. With ``key`` the file lies encrypted (``chuxiong/vault/envelope.py`` writes it): its
+frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON line (the layout), then an Arrow stream of text
 columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header). A refusal, at
 any moment, is a JSON object on standard error and exit code 3.
 """
 
 from __future__ import annotations
 
+import bisect
 import codecs
 import contextlib
 import csv
@@ -17,6 +19,7 @@ import json
 import os
 import re
 import resource
+import struct
 import sys
 import types
 import unicodedata
@@ -34,6 +37,8 @@ _LONGEST_REPORT = 4_000
 _END = "\x03end"
 
 Cells = list["str | None"]
+#: opens the file from its start, as often as wanted
+Source = Callable[[], Any]
 #: merged cells: first row, last row, first column, counted from 1
 Merged = list[tuple[int, int, int]]
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
@@ -70,6 +75,8 @@ def answer(request: dict[str, Any], stdout: Any) -> None:
     except MemoryError:
         _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
     except Exception as error:  # a fault of ours must still end in words
+        if type(error).__name__ == "InvalidTag":
+            _refuse(report, "存放的文件已损坏或被改动", "请提供单位重新报送，并报告系统管理员")
         _refuse(
             report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员"
         )
@@ -105,8 +112,9 @@ def _stream(out: Any, width: int, batches: Iterator[tuple[Any, Any, Any]]) -> No
 
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    path, accepted = request["path"], {_key(header) for header in request["accepted"]}
-    with open(path, "rb") as source:
+    accepted = {_key(header) for header in request["accepted"]}
+    path = _source(request["path"], request.get("key", ""))
+    with path() as source:
         head = source.read(8)
     if not head:
         raise Refusal("文件是空的", "请向提供单位索取完整文件")
@@ -119,11 +127,81 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     return _text(path, accepted)
 
 
+def _source(path: str, key: str) -> Source:
+    if not key:
+        return lambda: open(path, "rb")
+    return lambda: io.BufferedReader(_Sealed(path, bytes.fromhex(key)), 1 << 20)
+
+
+class _Sealed(io.RawIOBase):
+    """The plain bytes of an encrypted file, one frame of it in memory. Each frame is bound to its number and to being the
+    last; one that was altered, moved or cut away ends the reading."""
+
+    _NONCE, _TAG = 12, 16
+
+    def __init__(self, path: str, key: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._cipher = AESGCM(key)
+        self._stored = open(path, "rb", buffering=0)  # noqa: SIM115  as long as this stream
+        #: where each frame's box lies and how long it is; where its plain bytes begin, and the end of all
+        self._boxes: list[tuple[int, int]] = []
+        self._begins = [0]
+        end, at = self._stored.seek(0, io.SEEK_END), 0
+        while at < end:
+            self._stored.seek(at + self._NONCE)
+            (length,) = struct.unpack(">I", self._stored.read(4))
+            self._boxes.append((at, length))
+            self._begins.append(self._begins[-1] + length - self._TAG)
+            at += self._NONCE + 4 + length
+        self._at, self._number, self._plain = 0, -1, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._begins[-1]}[whence]
+        if base + offset < 0:
+            raise ValueError("a place before the file")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        if self._at >= self._begins[-1]:
+            return 0
+        number = bisect.bisect_right(self._begins, self._at) - 1
+        if number != self._number:
+            self._plain, self._number = self._frame(number), number
+        start = self._at - self._begins[number]
+        count = min(len(buffer), len(self._plain) - start)
+        buffer[:count] = self._plain[start : start + count]
+        self._at += count
+        return count
+
+    def _frame(self, number: int) -> bytes:
+        place, length = self._boxes[number]
+        self._stored.seek(place)
+        nonce = self._stored.read(self._NONCE)
+        self._stored.seek(4, io.SEEK_CUR)
+        bound = struct.pack(">Q?", number, number == len(self._boxes) - 1)
+        return self._cipher.decrypt(nonce, self._stored.read(length), bound)
+
+    def close(self) -> None:
+        self._stored.close()
+        super().close()
+
+
 # ---- spreadsheets ----------------------------------------------------------------------------
 
 
 def _xlsx_sheets(
-    path: str, limits: dict[str, Any]
+    path: Source, limits: dict[str, Any]
 ) -> Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]]:
     _check_zip(path, limits)
     import defusedxml  # noqa: F401  openpyxl parses with it when present
@@ -134,7 +212,7 @@ def _xlsx_sheets(
         raise Refusal("缺少安全的 XML 解析器", "请联系系统管理员重新安装")
     with _mended("XLSX"):
         # By handle: openpyxl judges a path by its ending, we have judged the content.
-        book = openpyxl.load_workbook(open(path, "rb"), read_only=True, data_only=True)  # noqa: SIM115
+        book = openpyxl.load_workbook(path(), read_only=True, data_only=True)
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     for sheet in sheets:
         sheet.reset_dimensions()
@@ -198,9 +276,9 @@ def _mended(kind: str) -> Iterator[None]:
         ) from error
 
 
-def _check_zip(path: str, limits: dict[str, Any]) -> None:
+def _check_zip(path: Source, limits: dict[str, Any]) -> None:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path() as source, zipfile.ZipFile(source) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         # Whatever a damaged directory makes of itself: another version, an impossible place.
@@ -225,11 +303,11 @@ def _check_zip(path: str, limits: dict[str, Any]) -> None:
         )
 
 
-def _xls_sheets(path: str) -> Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]]:
+def _xls_sheets(path: Source) -> Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]]:
     from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
     with _mended("XLS"):
-        book = CalamineWorkbook.from_path(path)
+        book = CalamineWorkbook.from_filelike(path())
         names = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
     for name in names:
         with _mended("XLS"):
@@ -400,8 +478,8 @@ def _distinct(labels: list[str]) -> list[str]:
 class _Utf8(io.RawIOBase):
     """A file of another encoding as UTF-8 bytes, decoded as it is read: never as a whole, on disc or in memory."""
 
-    def __init__(self, path: str, encoding: str, skip: int) -> None:
-        self._source = open(path, "rb")  # noqa: SIM115  as long as this stream
+    def __init__(self, path: Source, encoding: str, skip: int) -> None:
+        self._source = path()
         self._source.seek(skip)
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._left = memoryview(b"")
@@ -428,7 +506,7 @@ class _Utf8(io.RawIOBase):
 class _Text:
     """A text file whose encoding has been proved, to be read from its start as often as wanted."""
 
-    def __init__(self, path: str, encoding: str, skip: int) -> None:
+    def __init__(self, path: Source, encoding: str, skip: int) -> None:
         self.path, self.encoding, self._skip = path, encoding, skip
         #: UTF-8 as it lies
         self.plain = encoding == "utf-8" and not skip
@@ -436,7 +514,7 @@ class _Text:
     def utf8(self) -> Any:
         """Its bytes in UTF-8, without a mark."""
         if self.plain:
-            return open(self.path, "rb")
+            return self.path()
         return io.BufferedReader(_Utf8(self.path, self.encoding, self._skip), 1 << 20)
 
     def lines(self) -> Any:
@@ -445,11 +523,11 @@ class _Text:
     def quotes(self) -> int:
         """Quotation marks in it. No character of GB18030 has one among its bytes, so nothing is decoded."""
         bytewise = self.encoding in ("utf-8", "gb18030")
-        with open(self.path, "rb") if bytewise else self.utf8() as source:
+        with self.path() if bytewise else self.utf8() as source:
             return sum(block.count(b'"') for block in iter(lambda: source.read(1 << 20), b""))
 
 
-def _text(path: str, accepted: set[str]) -> tuple[dict[str, Any], Any]:
+def _text(path: Source, accepted: set[str]) -> tuple[dict[str, Any], Any]:
     text = _Text(path, *_encoding(path))
     with text.utf8() as source:
         start = source.read(1 << 16)
@@ -465,9 +543,9 @@ def _text(path: str, accepted: set[str]) -> tuple[dict[str, Any], Any]:
     return _csv(text, accepted, start)
 
 
-def _encoding(path: str) -> tuple[str, int]:
+def _encoding(path: Source) -> tuple[str, int]:
     """(encoding, bytes of BOM). BOM, then strict UTF-8, then strict GB18030; never a guess. The whole file is tried."""
-    with open(path, "rb") as source:
+    with path() as source:
         head = source.read(4)
     for bom, name in (
         (codecs.BOM_UTF8, "utf-8"),
@@ -488,10 +566,10 @@ def _encoding(path: str) -> tuple[str, int]:
     )
 
 
-def _first_bad_byte(path: str, encoding: str, skip: int = 0) -> int | None:
+def _first_bad_byte(path: Source, encoding: str, skip: int = 0) -> int | None:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done = 0
-    with open(path, "rb") as source:
+    with path() as source:
         source.seek(skip)
         try:
             while block := source.read(1 << 20):
@@ -572,7 +650,7 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
     number = seen = 0  # records so far, uneven ones among them; uneven records placed
     try:
         stream = arrow_csv.open_csv(
-            text.path if text.plain else text.utf8(),
+            text.utf8(),
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=_LONGEST_ROW, column_names=names
             ),

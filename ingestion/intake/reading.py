@@ -85,9 +85,11 @@ def read_table(
     limits: Limits,
     name: str | None = None,
     accepted: Sequence[str] = (),
+    key: bytes | None = None,
 ) -> Table:
     """Open ``path``; the header row is the one that best fits the feed's accepted headers, or ``accepted``.
 
+    With ``key`` the file lies encrypted under it (``envelope.store``); the child opens its frames as it reads.
     A path under ``/proc/self/fd`` names an open file of this process; the child inherits that one alone.
     Raises ``Refused`` when the file is no readable table or exceeds the limits.
     """
@@ -114,7 +116,7 @@ def read_table(
     timer = threading.Timer(limits.wall_seconds, process.kill)
     timer.daemon = True
     timer.start()
-    request = {"path": str(path), "accepted": known, "limits": vars(limits)}
+    request = {"path": str(path), "accepted": known, "limits": vars(limits), "key": key.hex() if key else ""}
     assert process.stdin and process.stdout  # noqa: S101  both are pipes
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -10,12 +10,9 @@ import csv
 import io
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -59,14 +56,15 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         return batch
     data_key = data_key_of(batch)
     try:
-        with _in_memory(batch, data_key) as path:
-            known = reading_feed(feed)
-            table = read_table(path, known, limits=Limits(), name=batch.file_name)
-            mapping = mapping_for(batch, table, feed, known)
-            _check_layout(batch, feed, table, mapping)
-            holding.check_layout(batch, feed, mapping)
-            cleared = _last_clearing()
-            received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
+        known = reading_feed(feed)
+        table = read_table(
+            store_path(batch.layout["store"]), known, limits=Limits(), name=batch.file_name, key=data_key
+        )
+        mapping = mapping_for(batch, table, feed, known)
+        _check_layout(batch, feed, table, mapping)
+        holding.check_layout(batch, feed, mapping)
+        cleared = _last_clearing()
+        received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     except holding.Held as held:
@@ -113,15 +111,6 @@ def _claim(batch_id: int, fence: int) -> Batch:
             batch.state, batch.fence, batch.progress = Batch.State.READING, fence, 0
             batch.save(using=ALIAS)
     return batch
-
-
-@contextmanager
-def _in_memory(batch: Batch, data_key: bytes) -> Iterator[Path]:
-    """The plain file in anonymous memory: it has no name anywhere and dies with this process, however that dies."""
-    with os.fdopen(os.memfd_create("batch"), "w+b") as plain:
-        envelope.restore(store_path(batch.layout["store"]), plain, data_key)
-        plain.flush()
-        yield Path(f"/proc/self/fd/{plain.fileno()}")
 
 
 def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) -> None:

@@ -16,6 +16,7 @@ import openpyxl
 import polars as pl
 import pytest
 
+from chuxiong.vault import envelope
 from ingestion.catalog.load import load_catalog
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 
@@ -309,3 +310,36 @@ def test_csv_spectrum(shared: Path) -> None:
             # The set's own expectation holds another telephone number than its file.
             found, wanted = [row[1:] for row in found], [row[1:] for row in wanted]
         assert found == wanted, file.name
+
+
+@pytest.mark.parametrize("kind", ["gb18030", "utf-16", "utf-8", "xlsx"])
+def test_an_encrypted_file_reads_like_the_plain_one(path: Path, kind: str) -> None:
+    """The child opens the frames of the store as it reads them; frames of any size, places anywhere."""
+    rows = [f"甲{n},{n:018d},在籍{'龘' * (n % 7)}" for n in range(60_000)]
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for line in [HEAD, *rows[:3000]]:
+            book.active.append(line.split(","))
+        book.save(path)
+        content = path.read_bytes()
+    else:
+        content = "\r\n".join([HEAD, *rows]).encode(kind)
+    plain = frame(opened(path, content))
+    key = envelope.new_data_key()
+    store = path.with_suffix(".enc")
+    envelope.store(_Drip(content), store, key)
+    sealed = read_table(store, FEED, limits=TIGHT, name=path.name, key=key)
+    assert frame(sealed).equals(plain)
+
+    spoilt = bytearray(store.read_bytes())
+    spoilt[len(spoilt) // 2] ^= 1
+    store.write_bytes(spoilt)
+    with pytest.raises(Refused, match=r"损坏或被改动|不是完好的 XLSX"):
+        frame(read_table(store, FEED, limits=TIGHT, name=path.name, key=key))
+
+
+class _Drip(io.BytesIO):
+    """Gives less than it is asked for, as sockets do: frames come out in all sizes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(size or 0, 300_007))
