@@ -25,7 +25,7 @@ _MINTED = (
     " select ref, %s, lookup, sealed, %s, birth_date, sex, division, mask_token, now() from minting"
 )
 #: identifiers of one kind that a ``Minter`` keeps in mind
-_REMEMBERED = 400_000
+_REMEMBERED = 250_000
 
 
 class Minter:

@@ -23,7 +23,15 @@ from ingestion.pool import pool_columns
 _HASH = 16  # bytes
 #: the subject that a number mentioned in a text stands for; telephones and doubtful numbers are nobody's
 _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
+#: of a staged row: the pool held it when it was staged, so its values were left out
+_BARE = "_bare"
+#: rows of a chunk that are looked up to guess how many are held
+_SAMPLE = 200
 _LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
+
+
+class Overtaken(Exception):
+    """What a row was staged against has changed since: the file must be read again."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ def create_staging(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch
         cursor.execute(f"drop table if exists {staging_table(batch)}")
         cursor.execute(
             f"create unlogged table {staging_table(batch)}"
-            f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body})"
+            f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body}, {_BARE} boolean)"
         )
 
 
@@ -57,12 +65,53 @@ def drop_staging(connection: BaseDatabaseWrapper, batch: Batch) -> None:
 
 
 def stage(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch, good: pl.DataFrame) -> None:
-    """COPY one sheltered chunk into the batch's staging table."""
+    """COPY one sheltered chunk into the batch's staging table.
+
+    Rows that the pool holds already need no values there: where a sample says that most are such, they are staged bare.
+    """
     if good.is_empty():
         return
     names = [name for name in pool_columns(feed) if name in good.columns]
+    rows = _hashed(feed, good, names)
     with connection.cursor() as cursor:
-        _copy(cursor, staging_table(batch), _hashed(feed, good, names))
+        if not feed.partition and _mostly_held(cursor, feed, rows):
+            rows = _stage_bare(cursor, feed, batch, rows)
+        _copy(cursor, staging_table(batch), rows)
+
+
+def _mostly_held(cursor: Any, feed: FeedSpec, rows: pl.DataFrame) -> bool:
+    step = max(1, rows.height // _SAMPLE)
+    sample = rows.select("natural_hash", "row_hash").gather_every(step)
+    cursor.execute(
+        "select count(*) from unnest(%s::bytea[], %s::bytea[]) as s(natural_hash, row_hash)"
+        f' where exists (select 1 from pool."{feed.code}" c where c.natural_hash = s.natural_hash'
+        " and c.to_landing is null and c.row_hash = s.row_hash)",
+        [sample["natural_hash"].to_list(), sample["row_hash"].to_list()],
+    )
+    return bool(cursor.fetchone()[0] > sample.height * 0.8)
+
+
+def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
+    """Stage what the pool holds unchanged, without values; returns the other rows. The merge looks again under its lock."""
+    narrow = ["row_no", "natural_hash", "row_hash", "county"]
+    if feed.covers and feed.covers in rows.columns and feed.covers not in narrow:
+        narrow.append(feed.covers)
+    listed = ", ".join(f'"{name}"' for name in narrow)
+    cursor.execute("drop table if exists pg_temp.sought")
+    cursor.execute(
+        f"create temp table sought on commit drop as select {listed} from {staging_table(batch)} with no data"
+    )
+    _copy(cursor, "pg_temp.sought", rows.select(narrow))
+    cursor.execute(
+        # One descent into the index for each: the limit keeps the planner from reading the whole of it.
+        f"with held as (insert into {staging_table(batch)} ({listed}, {_BARE}) select {listed}, true from sought s"
+        f' cross join lateral (select from pool."{feed.code}" c where c.natural_hash = s.natural_hash'
+        " and c.to_landing is null and c.row_hash = s.row_hash limit 1) k returning row_no)"
+        " select coalesce(array_agg(s.row_no), '{}') from sought s where not exists"
+        " (select 1 from held h where h.row_no = s.row_no)"
+    )
+    others = pl.Series(cursor.fetchone()[0], dtype=rows.schema["row_no"])
+    return rows.filter(pl.col("row_no").is_in(others.implode()))
 
 
 def _hashed(feed: FeedSpec, good: pl.DataFrame, names: list[str]) -> pl.DataFrame:
@@ -81,6 +130,8 @@ def natural_hashes(feed: FeedSpec, frame: pl.DataFrame) -> pl.Series:
 
 
 def _copy(cursor: Any, staged: str, rows: pl.DataFrame) -> None:
+    if rows.is_empty():
+        return
     buffer = io.BytesIO()
     rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f%z")
     buffer.seek(0)
@@ -200,17 +251,22 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
         f" from {staged} group by natural_hash having count(*) > 1"
     )
     cursor.execute(
-        "create temp table held on commit drop as select s.row_no, c.record_id, c.row_hash = s.row_hash as same"
-        f" from {staged} s join {table} c on c.natural_hash = s.natural_hash and c.to_landing is null{_same_month(feed, 's')}"
+        "create temp table held on commit drop as select s.row_no, c.record_id, c.row_hash = s.row_hash as same,"
+        f" coalesce(s.{_BARE}, false) as bare from {staged} s join {table} c on c.natural_hash = s.natural_hash and c.to_landing is null{_same_month(feed, 's')}"
         " where not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
     )
     cursor.execute(
         f"select (select count(*) from {staged}), (select coalesce(sum(times - 1), 0)::bigint from twice),"
-        " count(*) filter (where same), count(*) filter (where not same) from held"
+        " count(*) filter (where same), count(*) filter (where not same), count(*) filter (where same and bare),"
+        f" (select count(*) from {staged} s where {_BARE} and not exists (select 1 from twice d"
+        " where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)) from held"
     )
-    staged_rows, duplicate, unchanged, replaced = cursor.fetchone()
-    if replaced:
+    staged_rows, duplicate, unchanged, replaced, still_bare, bare = cursor.fetchone()
+    if bare != still_bare:
+        raise Overtaken(batch.pk)
+    if unchanged or replaced:
         cursor.execute("analyze held")
+    if replaced:
         month = f' and t."{feed.valid_time}" = s."{feed.valid_time}"' if feed.partition else ""
         source = f"held h join {staged} s on s.row_no = h.row_no" if feed.partition else "held h"
         cursor.execute(

@@ -29,7 +29,7 @@ from typing import Any
 
 NUMBER, MOMENT = "\x01", "\x02"
 REFUSED = 3
-_CHUNK = 50_000
+_CHUNK = 32_768
 _HEAD_ROWS = 15
 _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it

@@ -59,7 +59,7 @@ class Table:
     _place: str
 
     def chunks(self) -> Iterator[pl.DataFrame]:
-        """Frames of at most 50,000 rows: one text column per header, ``row_no``, ``ragged`` (text or null)."""
+        """Frames of at most 32,768 rows: one text column per header, ``row_no``, ``ragged`` (text or null)."""
         try:
             with pa.ipc.open_stream(self._process.stdout) as stream:
                 for batch in stream:
@@ -111,6 +111,10 @@ def read_table(
             "LC_ALL": "C.UTF-8",
             "OPENBLAS_NUM_THREADS": "1",
             "ARROW_NUM_THREADS": "1",
+            # One heap that gives back what is free: with Arrow's own the child grows with the file.
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
+            "MALLOC_ARENA_MAX": "1",
+            "MALLOC_TRIM_THRESHOLD_": "131072",
         },
     )
     timer = threading.Timer(limits.wall_seconds, process.kill)

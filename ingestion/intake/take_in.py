@@ -12,6 +12,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -78,7 +79,7 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         )
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
-    except _Forgotten:
+    except (_Forgotten, merge.Overtaken):
         return take_in(batch_id, feed, fence=fence, at=at)
 
 
@@ -151,20 +152,21 @@ def _stage_all(
     notes: Notes = Counter()
     tally = Tally(feed)
     received_on = timezone.localdate(batch.received_at)
-    minter = refs.Minter(connection)
-    for chunk, result in ahead(_normalised(table, feed, mapping, received_on)):
+    # Three chunks are on their way at a time: one is checked, one gets its refs, one is written.
+    for chunk in ahead(_sheltered(ahead(_normalised(table, feed, mapping, received_on)), feed, batch)):
+        result, sheltered = chunk.result, chunk.sheltered
         blank += result.blank
         for column, note, rows in result.notes.group_by("column", "reason").len().iter_rows():
             notes[column, note] += rows
         tally.add(result.good, result.bad["row_no"].n_unique())
-        received += chunk.height - result.blank
+        received += chunk.rows
         with transaction.atomic(using=ALIAS):
-            sheltered = shelter(result.good, feed, minter)
-            sheltered = derive(sheltered, feed)
             merge.stage(connection, feed, batch, sheltered)
             if batch.snapshot:
-                _put_aside(connection, feed, batch, result, minter)
-            _quarantine(batch, chunk, result.bad, data_key)
+                with connection.cursor() as cursor:
+                    nameless = result.bad["row_no"].n_unique() - len(chunk.aside)
+                    snapshots.put_aside(cursor, batch, chunk.aside, nameless)
+            _quarantine(batch, chunk.originals, result.bad, data_key)
             if not Batch.objects.using(ALIAS).filter(pk=batch.pk, fence=fence).update(progress=received):
                 raise Superseded(batch.pk)
         for column in feed.columns:
@@ -194,22 +196,50 @@ def _stage_all(
     return received, blank, filled, notes
 
 
-def _put_aside(
-    connection: Any, feed: FeedSpec, batch: Batch, result: Normalised, minter: refs.Minter
-) -> None:
-    """The keys of rows that a full list holds although they cannot be loaded."""
-    keys = shelter(result.aside, feed, minter)
-    whole = keys.height and set(feed.natural_key) <= set(keys.columns)
-    hashes = merge.natural_hashes(feed, keys) if whole else pl.Series([], dtype=pl.String)
-    with connection.cursor() as cursor:
-        snapshots.put_aside(cursor, batch, hashes, result.bad["row_no"].n_unique() - len(hashes))
+@dataclass(frozen=True)
+class _Chunk:
+    """Part of a file on its way in. ``originals``: the failing rows as they came; ``rows``: without blank ones."""
+
+    result: Normalised
+    originals: pl.DataFrame
+    rows: int
+    sheltered: pl.DataFrame
+    #: hashes of the keys of failing rows, of a full list
+    aside: pl.Series
 
 
 def _normalised(
     table: Table, feed: FeedSpec, mapping: Mapping, received_on: date
-) -> Iterator[tuple[pl.DataFrame, Normalised]]:
+) -> Iterator[tuple[Normalised, pl.DataFrame, int]]:
     for chunk in table.chunks():
-        yield chunk, normalise(chunk, feed, mapping, received_on=received_on)
+        result = normalise(chunk, feed, mapping, received_on=received_on)
+        failing = chunk.filter(pl.col("row_no").is_in(result.bad["row_no"].unique().implode()))
+        yield result, failing, chunk.height - result.blank
+
+
+def _sheltered(
+    chunks: Iterator[tuple[Normalised, pl.DataFrame, int]], feed: FeedSpec, batch: Batch
+) -> Iterator[_Chunk]:
+    """Refs in place of identifiers. Runs in a thread with a connection of its own: what is minted for a file that does
+    not land stands in the vault and is found again."""
+    minter = refs.Minter(connections[ALIAS])
+    try:
+        for result, originals, rows in chunks:
+            with transaction.atomic(using=ALIAS):
+                sheltered = derive(shelter(result.good, feed, minter), feed)
+                aside = (
+                    _keys_aside(feed, result, minter) if batch.snapshot else pl.Series([], dtype=pl.String)
+                )
+            yield _Chunk(result, originals, rows, sheltered, aside)
+    finally:
+        connections[ALIAS].close()
+
+
+def _keys_aside(feed: FeedSpec, result: Normalised, minter: refs.Minter) -> pl.Series:
+    """The keys of rows that a full list holds although they cannot be loaded."""
+    keys = shelter(result.aside, feed, minter)
+    whole = keys.height and set(feed.natural_key) <= set(keys.columns)
+    return merge.natural_hashes(feed, keys) if whole else pl.Series([], dtype=pl.String)
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
@@ -226,14 +256,13 @@ def _issue(feed: FeedSpec, batch: Batch, kind: str, place: str, text: str) -> No
         )
 
 
-def _quarantine(batch: Batch, chunk: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:
+def _quarantine(batch: Batch, originals: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:
     """Seal the failing rows as they came, beside row number, column and reason."""
     if bad.is_empty():
         return
     reasons: dict[int, list[dict[str, Any]]] = {}
     for row in bad.iter_rows(named=True):
         reasons.setdefault(row["row_no"], []).append({"column": row["column"], "reason": row["reason"]})
-    originals = chunk.filter(pl.col("row_no").is_in(list(reasons)))
     out = io.StringIO()
     lines = csv.writer(out)
     for original in originals.iter_rows(named=True):
