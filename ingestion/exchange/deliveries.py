@@ -67,7 +67,7 @@ class Laid:
 
 
 def as_problem(problem: Problem) -> dict[str, str]:
-    return {"place": problem.place, "what": problem.what, "cure": problem.cure}
+    return dict(vars(problem))
 
 
 def store_path(name: str) -> Path:

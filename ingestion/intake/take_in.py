@@ -123,6 +123,8 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
                 place=f"{batch.file_name} 第 {table.header_row} 行（表头）",
                 what=f"缺少必填列：{expected}。读到的表头：{'、'.join(table.headers[:30])}",
                 cure=f"请确认文件属于“{feed.title.zh}”，或在数据源页把该列名登记为别名后重新导入。",
+                what_en=f"required columns are missing: {', '.join(feed.column(n).en for n in mapping.missing)}",
+                cure_en=f"check that the file belongs to “{feed.title.en}”, or register the header as an alias and import again",
             )
         )
     for header in mapping.unknown:
@@ -287,6 +289,8 @@ def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Pro
             place=feed.code,
             what=f"只有 {received} 行，少于约定的最少 {minimum.rows} 行",
             cure="请向提供单位核实是否缺页；确认无误后放行（feed release）。",
+            what_en=f"{received} rows only, fewer than the {minimum.rows} agreed",
+            cure_en="ask the provider whether pages are missing; let it in when all is well",
         )
     for name, share in minimum.filled.items():
         if received and filled.get(name, 0) / received < share:
@@ -294,6 +298,8 @@ def _below_minimum(feed: FeedSpec, received: int, filled: dict[str, int]) -> Pro
                 place=f"{feed.code}.{name}",
                 what=f"填报率 {filled.get(name, 0) / received:.1%}，低于约定的 {share:.0%}",
                 cure="请向提供单位核实该列；确认无误后放行（feed release）。",
+                what_en=f"{filled.get(name, 0) / received:.1%} filled in, below the {share:.0%} agreed",
+                cure_en="ask the provider about this column; let it in when all is well",
             )
     return None
 
