@@ -1,9 +1,9 @@
 """The child that opens untrusted files. Runs under limits, knows nothing of the house.
 
 Standard input: one JSON request. With ``key`` the file lies encrypted (``chuxiong/vault/envelope.py`` writes it): its
-frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON line (the layout), then an Arrow stream of text
-columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header). A refusal, at
-any moment, is a JSON object on standard error and exit code 3.
+frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON
+line (the layout), then an Arrow stream of text columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells
+do not fit the header). A refusal, at any moment, is a JSON object on standard error and exit code 3.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
 _LONGEST_REPORT = 4_000
 _END = "\x03end"
+_DAMAGED = ("存放的文件已损坏或被改动", "请提供单位重新报送，并报告系统管理员")
 
 Cells = list["str | None"]
 #: opens the file from its start, as often as wanted
@@ -76,7 +77,7 @@ def answer(request: dict[str, Any], stdout: Any) -> None:
         _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
     except Exception as error:  # a fault of ours must still end in words
         if type(error).__name__ == "InvalidTag":
-            _refuse(report, "存放的文件已损坏或被改动", "请提供单位重新报送，并报告系统管理员")
+            _refuse(report, *_DAMAGED)
         _refuse(
             report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员"
         )
@@ -150,7 +151,10 @@ class _Sealed(io.RawIOBase):
         end, at = self._stored.seek(0, io.SEEK_END), 0
         while at < end:
             self._stored.seek(at + self._NONCE)
-            (length,) = struct.unpack(">I", self._stored.read(4))
+            size = self._stored.read(4)
+            if len(size) < 4:
+                raise Refusal(*_DAMAGED)
+            (length,) = struct.unpack(">I", size)
             self._boxes.append((at, length))
             self._begins.append(self._begins[-1] + length - self._TAG)
             at += self._NONCE + 4 + length
