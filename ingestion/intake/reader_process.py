@@ -1,9 +1,9 @@
 """The child that opens untrusted files. Runs under limits, knows nothing of the house.
 
 Standard input: one JSON request. With ``key`` the file lies encrypted (``chuxiong/vault/envelope.py`` writes it): its
-frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON line (the layout), then an Arrow stream of text
-columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header). A refusal, at
-any moment, is a JSON object on standard error and exit code 3.
+frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON
+line (the layout), then an Arrow stream of text columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells
+do not fit the header). A refusal, at any moment, is a JSON object on standard error and exit code 3.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
 _LONGEST_REPORT = 4_000
 _END = "\x03end"
+_DAMAGED = (
+    "存放的文件已损坏或被改动",
+    "请提供单位重新报送，并报告系统管理员",
+    "the stored file was damaged or altered",
+    "ask for it again and tell the system administrator",
+)
 
 Cells = list["str | None"]
 #: opens the file from its start, as often as wanted
@@ -87,12 +93,7 @@ def answer(request: dict[str, Any], stdout: Any) -> None:
         if kind == "InvalidTag":
             _refuse(
                 report,
-                Refusal(
-                    "存放的文件已损坏或被改动",
-                    "请提供单位重新报送，并报告系统管理员",
-                    "the stored file was damaged or altered",
-                    "ask for it again and tell the system administrator",
-                ).words,
+                Refusal(*_DAMAGED).words,
             )
         _refuse(
             report,
@@ -183,7 +184,10 @@ class _Sealed(io.RawIOBase):
         end, at = self._stored.seek(0, io.SEEK_END), 0
         while at < end:
             self._stored.seek(at + self._NONCE)
-            (length,) = struct.unpack(">I", self._stored.read(4))
+            size = self._stored.read(4)
+            if len(size) < 4:
+                raise Refusal(*_DAMAGED)
+            (length,) = struct.unpack(">I", size)
             self._boxes.append((at, length))
             self._begins.append(self._begins[-1] + length - self._TAG)
             at += self._NONCE + 4 + length
