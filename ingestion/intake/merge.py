@@ -115,10 +115,14 @@ def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -
 
 
 def _hashed(feed: FeedSpec, good: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    # A column that the file leaves out is as empty as one that it leaves blank: the same values have the same hash.
+    hashed = [name for name in pool_columns(feed) if name not in feed.incidental]
+    absent = [pl.lit(None, pl.String).alias(name) for name in hashed if name not in good.columns]
+    whole = good.with_columns(absent) if absent else good
     return good.select(
         pl.col("row_no"),
-        _hash(good, list(feed.natural_key) or names).alias("natural_hash"),
-        _hash(good, [name for name in names if name not in feed.incidental]).alias("row_hash"),
+        _hash(whole, list(feed.natural_key) or hashed).alias("natural_hash"),
+        _hash(whole, hashed).alias("row_hash"),
         pl.col("county"),
         *[pl.col(name) for name in names],
     )

@@ -284,7 +284,6 @@ def _built() -> World:
             made_by="own_handler",
             made_by_name="示例",
             made_at=now,
-            digest="0" * 64,
         )
         ChecklistRow.objects.create(
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
