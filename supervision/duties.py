@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FILE = Path(__file__).with_name("duties.yaml")
 
@@ -52,11 +52,31 @@ class Responsible:
     basis: str
 
 
+class DutyList(_Strict):
+    #: each problem's English name
+    names: dict[str, str]
+    duties: tuple[Duty, ...]
+
+    @model_validator(mode="after")
+    def _named(self) -> DutyList:
+        if lost := {p for d in self.duties for p in d.problems} - set(self.names):
+            raise ValueError(f"问题 {'、'.join(sorted(lost))} 没有英文名，请在 names 中补上")
+        return self
+
+
 @lru_cache(maxsize=1)
+def _list() -> DutyList:
+    return DutyList.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+
+
 def duty_list() -> tuple[Duty, ...]:
     """All rows in the order of the file."""
-    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return tuple(Duty.model_validate(row) for row in document["duties"])
+    return _list().duties
+
+
+def problem_names() -> dict[str, str]:
+    """Problem → its English name."""
+    return _list().names
 
 
 def responsible(
@@ -85,6 +105,16 @@ def responsible(
             duty.basis,
         )
     return None
+
+
+def competent_office(found: Responsible | None, office: str, prefecture: str) -> str:
+    """The office of the organ's own level (办案规则：同级管辖); "" when no organ is named.
+
+    ``office`` is the county's, ``prefecture`` the one above it.
+    """
+    if found is None:
+        return ""
+    return prefecture if found.organ_level == "prefecture" else office
 
 
 def problems() -> list[str]:

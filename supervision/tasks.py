@@ -12,6 +12,7 @@ from ingestion.selectors import names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
+from supervision.orders import overdue
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 from supervision.tracks import daily as clocks
 
@@ -83,3 +84,9 @@ def clear(claim: Claim) -> None:
 def sum_up() -> None:
     """Every minute; counts are right without it, only longer to add up."""
     tally.compact()
+
+
+@shared_task(name="supervision.orders", ignore_result=True)
+def watch_orders() -> None:
+    """Every minute: orders that wait too long for their receipt."""
+    overdue.look(at=timezone.now())

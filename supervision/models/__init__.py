@@ -3,6 +3,7 @@ from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
+from .order import Matter, Order, OrderCall
 from .rule import Hit, RuleState
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
@@ -22,6 +23,9 @@ __all__ = [
     "Hit",
     "Interference",
     "Letter",
+    "Matter",
+    "Order",
+    "OrderCall",
     "RuleState",
     "Tally",
     "TrackClock",
