@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.fields import BigIntegerField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
@@ -133,16 +133,14 @@ def _clues(spec: TrackSpec) -> QuerySet[Clue]:
 
 def _groups(spec: TrackSpec, clues: QuerySet[Clue]) -> list[Group]:
     own = ClueTrack.objects.filter(clue=OuterRef("pk"), code=spec.code)
-    told = clues.annotate(begun=Exists(own), runs=Exists(own.filter(ended_on=None))).order_by()
-    counts = told.aggregate(
-        refused=Count("pk", filter=Q(begun=False, state__in=_NOT_TAKEN)),
-        ahead=Count("pk", filter=Q(begun=False) & ~Q(state__in=_NOT_TAKEN)),
-        runs=Count("pk", filter=Q(runs=True)),
-    )
+    not_begun, begun = clues.filter(~Exists(own)).order_by(), clues.filter(Exists(own)).order_by()
+    refused = not_begun.filter(state__in=_NOT_TAKEN).count()
+    ahead = not_begun.exclude(state__in=_NOT_TAKEN).count()
+    running = begun.filter(Exists(own.filter(ended_on=None)))
     ending = [s.code for s in spec.steps if s.ends]
     # The last ended track of each clue tells how it ended; one that runs again is under way.
     last = (
-        TrackStep.objects.filter(clue__in=told.filter(runs=False, begun=True).values("pk"))
+        TrackStep.objects.filter(clue__in=begun.exclude(pk__in=running.values("pk")).values("pk"))
         .filter(track__code=spec.code, step__in=ending, struck_at=None)
         .order_by("clue", "-pk")
         .distinct("clue")
@@ -153,9 +151,9 @@ def _groups(spec: TrackSpec, clues: QuerySet[Clue]) -> list[Group]:
         by_end.setdefault(code, {}).setdefault(reason, 0)
         by_end[code][reason] += 1
     groups = [
-        Group("ahead", Named(zh="尚未立轨办理", en="not begun"), counts["ahead"], []),
-        Group("refused", Named(zh="排除、查否", en="dismissed or unfounded"), counts["refused"], []),
-        Group("runs", Named(zh="办理中", en="under way"), counts["runs"], []),
+        Group("ahead", Named(zh="尚未立轨办理", en="not begun"), ahead, []),
+        Group("refused", Named(zh="排除、查否", en="dismissed or unfounded"), refused, []),
+        Group("runs", Named(zh="办理中", en="under way"), running.count(), []),
     ]
     for step in spec.steps:
         if step.ends:

@@ -232,6 +232,7 @@ def test_a_day_begins_at_local_midnight(database, draw):  # noqa: F811
             clue = _clue(draw, n)
             clue.state, clue.outcome, clue.office, clue.closed_to = "raised", None, who.office_id, ""
             clue.sealed, clue.recused, clue.raised_at, clue.due_on = False, [], moment, today
+            clue.checked_at = clue.confirmed_at = clue.settled_at = None
             clue.save()
     with person_scope(who):
         for day, new, overdue, soon in ((-1, 1, 0, 3), (0, 1, 0, 3), (1, 1, 3, 0), (2, 0, 3, 0), (-3, 0, 0, 3), (-4, 0, 0, 0)):  # fmt: skip
