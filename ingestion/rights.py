@@ -45,6 +45,7 @@ TABLES = {
     },
     "ingestion_batch": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_confirmed": {"intake": "SELECT, INSERT, DELETE"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
     "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
     "ingestion_telemetrydevice": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},

@@ -27,7 +27,7 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import holding, merge, snapshots
+from ingestion.intake import holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
 from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
@@ -77,6 +77,8 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         return _land(
             batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes, cleared=cleared
         )
+    except Refused as refusal:
+        return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
     except (_Forgotten, merge.Overtaken):
@@ -334,6 +336,11 @@ def _land(
         batch.duplicate, batch.removed, batch.problem = counts.duplicate, counts.removed, None
         noted = [{"column": c, "note": n, "rows": rows} for (c, n), rows in notes.most_common()]
         batch.layout = {**batch.layout, "notes": noted}
+        if counts.outdated:
+            batch.layout["outdated"] = counts.outdated
+        if batch.snapshot and feed.snapshot_scope == "county":
+            with connection.cursor() as cursor:
+                batch.layout["counties"] = late.counties(cursor, merge.staging_table(batch))
         batch.save(using=ALIAS)
         merge.drop_staging(connection, batch)
         enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)
