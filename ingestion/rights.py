@@ -144,6 +144,9 @@ STATEMENTS = [
                 and new.payload ->> 'by' is distinct from nullif(current_setting('cx.person', true), '') then
             raise exception 'a decision is queued in one''s own name' using errcode = 'insufficient_privilege';
         end if;
+        if new.kind = 'held_batch' and not ingestion_batch_in_reach((new.payload ->> 'batch')::bigint) then
+            raise exception 'the batch is out of reach' using errcode = 'insufficient_privilege';
+        end if;
         return new;
     end $$
     """,
@@ -354,23 +357,6 @@ STATEMENTS = [
     """,
     "revoke all on function ingestion_call_off(bigint, jsonb) from public",
     "grant execute on function ingestion_call_off(bigint, jsonb) to cx_web",
-    # Lets a held batch of a manual import in, after its provider was asked. Answers with the state that it was in.
-    f"""
-    create or replace function ingestion_release(of_batch bigint)
-    returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-    declare
-        was text;
-    begin
-        select b.state into was from ingestion_batch b where b.id = of_batch
-            and exists (select 1 from ingestion_manualimport m where m.batch_id = b.id and {_IMPORT_IN_SCOPE})
-            for update;
-        if was = 'held' then
-            update ingestion_batch set state = 'received', progress = 0, layout = layout || '{{"accepted": true}}'
-                where id = of_batch;
-        end if;
-        return was;
-    end $$
-    """,
-    "revoke all on function ingestion_release(bigint) from public",
-    "grant execute on function ingestion_release(bigint) to cx_web",
+    # Held batches are decided by intake alone, on a decision that a person has queued.
+    "drop function if exists ingestion_release(bigint)",
 ]

@@ -225,11 +225,6 @@ def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
     )
 
 
-def held_batches() -> list[Batch]:
-    """Deliveries that wait for a person, the oldest first."""
-    return list(Batch.objects.filter(state=Batch.State.HELD).order_by("pk"))
-
-
 def quarantine_reasons(
     batch_ids: Iterable[int], *, using: str = "default"
 ) -> dict[int, list[tuple[str, Reason, int]]]:

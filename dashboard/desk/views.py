@@ -23,6 +23,7 @@ from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
+from ingestion.intake import holding
 from supervision import case_query as case_queries
 from supervision import selectors as supervision
 from supervision.clues import actions
@@ -607,7 +608,7 @@ def feeds(request: HttpRequest) -> HttpResponse:
         "states": [(s, supervision.rules_by_feed().get(s.code, [])) for s in states],
         "catalogue": sorted(states, key=lambda s: order[s.code]),
         "tally": [(state, tally[state]) for state in ("ok", "late", "silent", "never") if tally[state]],
-        "held": len(ingestion.held_batches()),
+        "held": len(holding.held_batches(person_of(request))),
         "batches": [(b, titles.get(b.feed), put_aside.get(b.pk, [])) for b in batches],
     }
     return page_of(request, "desk/feeds.html", "feeds", context)

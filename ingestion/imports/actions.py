@@ -24,7 +24,7 @@ from ingestion.imports.bounds import bounds
 from ingestion.imports.errors import Row, open_rows
 from ingestion.imports.masking import masked
 from ingestion.imports.selectors import in_reach
-from ingestion.intake.holding import overtaken
+from ingestion.intake import holding
 from ingestion.models import Batch, ErrorReceipt, FeedIssue, HeaderAlias, ImportFile, ManualImport
 from ingestion.selectors import catalog
 
@@ -355,27 +355,19 @@ def _call_off(manual: ManualImport, by: Person) -> str:
         return str(cursor.fetchone()[0] or "")
 
 
-def release(manual_id: int, *, by: Person, at: datetime, reason: str) -> None:
-    """Let a held batch in although it is thinner than agreed; the reason is on record. A second click changes nothing."""
-    if not by.may("batch.release"):
-        raise Refused("您的角色不能放行批次", "your roles do not allow releasing a batch")
-    if not reason.strip():
-        raise Refused("请写明与提供单位核实的情况", "say what the provider has answered")
+def release(manual_id: int, *, by: Person, reason: str) -> None:
+    """Let the held batch of an import in; decided as every held batch is. A second click changes nothing."""
     with _held(by, manual_id) as manual:
-        if manual.state != State.HANDED:
-            raise _gone_on(manual)
         batch = manual.batch
-        if batch is not None and batch.state == Batch.State.HELD and overtaken(batch, catalog()[manual.feed]):
-            raise Refused(
-                "此后已有更新的全量清单入库，放行会终止其中新增的记录；请取消这次导入",
-                "a later whole list has landed, and this one would end what it added; cancel this import",
-            )
-        with connection.cursor() as cursor:
-            cursor.execute("select ingestion_release(%s)", [manual.batch_id])
-            if cursor.fetchone()[0] != Batch.State.HELD:
-                return
-        enqueue("take_in", str(manual.batch_id), {"batch": manual.batch_id}, priority=4)
-        _noted(by, at, "batch.release", "batch", manual.batch_id, reason=reason)
+        if manual.state != State.HANDED or batch is None:
+            raise _gone_on(manual)
+        if batch.state not in (Batch.State.HELD, Batch.State.REFUSED) and "decision" in batch.layout:
+            return
+        try:
+            holding.ask(batch.pk, holding.LET_IN, by=by, reason=reason)
+        except holding.NotHeld as error:
+            said = error.problem
+            raise Refused(f"{said.what}；{said.cure}", f"{said.what_en}. {said.cure_en}") from None
 
 
 def _gone_on(manual: ManualImport) -> Refused:
