@@ -8,6 +8,7 @@ encrypted file stays, and letting it in reads it again from the start.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Mapping
 from ingestion.models import Batch, ManualImport
-from ingestion.selectors import catalog
+from ingestion.selectors import catalog, deliveries_of_feeds
 
 ALIAS = "intake"
 #: landed deliveries whose layouts count as usual
@@ -118,7 +119,7 @@ def ask(batch_id: int, outcome: str, *, by: Person, reason: str) -> None:
     payload = {
         "batch": batch_id, "outcome": outcome, "by": by.username, "office": by.office_id, "reason": reason.strip(),
     }  # fmt: skip
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
         batch = next(iter(held_in_reach(batch_id)), None)
         if batch is None:
             raise NotHeld(
@@ -146,13 +147,14 @@ def held_in_reach(batch_id: int | None = None) -> list[Batch]:
 
 def held_batches(person: Person) -> list[Batch]:
     """What waits in the person's reach, the oldest first."""
-    with person_scope(person):
+    with person_scope(person, feeds=catalog()):
         return held_in_reach()
 
 
 def landed_since(batch: Batch) -> int:
     """How many later deliveries of the feed have landed while this one waited: what they touched stays as they say."""
-    return Batch.objects.filter(feed=batch.feed, state=Batch.State.LANDED, pk__gt=batch.pk).count()
+    with deliveries_of_feeds([batch.feed]):
+        return Batch.objects.filter(feed=batch.feed, state=Batch.State.LANDED, pk__gt=batch.pk).count()
 
 
 def _no_reason(place: str) -> Problem:
@@ -180,7 +182,8 @@ def overtaken(batch: Batch, feed: FeedSpec, *, using: str = "default") -> bool:
     if not batch.snapshot or feed.snapshot_scope != "feed":
         return False
     later = Batch.objects.using(using).filter(feed=feed.code, snapshot=True, state=Batch.State.LANDED)
-    return later.filter(pk__gt=batch.pk).exists()
+    with deliveries_of_feeds([feed.code]) if using == "default" else nullcontext():
+        return later.filter(pk__gt=batch.pk).exists()
 
 
 def decide(

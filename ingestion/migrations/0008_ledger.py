@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    """What later deliveries confirm while an earlier one waits; how far each feed has come, one row a feed."""
 
     dependencies = [
         ('ingestion', '0007_bytes_once'),
@@ -32,6 +33,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='batch',
             index=models.Index(condition=models.Q(('state__in', ['received', 'reading', 'held'])), fields=['feed', 'id'], name='batch_waiting'),
+        ),
+        migrations.RunSQL(
+            "insert into ingestion_feedstanding (feed, landed_at, covers_until, landings, quarantined, recent)"
+            " select l.feed, max(l.landed_at), max(l.covers_until), count(*),"
+            " (array_agg(b.quarantined order by l.number desc))[1],"
+            " to_jsonb((array_agg(b.received order by l.number desc))[1:12])"
+            " from ingestion_landing l join ingestion_batch b on b.id = l.batch_id where l.feed <> '' group by l.feed",
+            migrations.RunSQL.noop,
         ),
         migrations.AddField(
             model_name='confirmed',

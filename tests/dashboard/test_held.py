@@ -47,11 +47,11 @@ def test_the_custodian_lets_a_held_batch_in_with_a_reason(database: None) -> Non
     said = {"batch": str(batch.pk), "outcome": "let_in", "reason": ""}
     refused = http.post("/feeds/held", said)
     assert refused.status_code == 409 and "理由" in refused.content.decode()
-    assert Batch.objects.get(pk=batch.pk).state == "held"
+    assert Batch.objects.using("intake").get(pk=batch.pk).state == "held"
     assert http.post("/feeds/held", said | {"reason": "已核实：改用新表样"}).status_code == 302
     with acting_as("worker"):
         work_off(kinds=["held_batch", "take_in"])
-    assert Batch.objects.get(pk=batch.pk).state == "landed"
+    assert Batch.objects.using("intake").get(pk=batch.pk).state == "landed"
     with connections["owner"].cursor() as cursor:
         cursor.execute("select actor, reason from audit_auditevent where action = 'batch.let_in'")
         assert cursor.fetchall() == [("keeper", "已核实：改用新表样")]
