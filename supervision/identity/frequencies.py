@@ -16,7 +16,7 @@ from supervision.identity.linking import Chances, Columns, LinkModel, Weights, c
 
 @dataclass(frozen=True)
 class Frequencies:
-    """``records`` counted; ``shares``: column → frame (value, share), values met once are left out; ``u`` of every
+    """``records``: subjects counted; ``shares``: column → frame (value, share), values met once are left out; ``u`` of every
     comparison's levels, in the model's order."""
 
     records: int
@@ -56,17 +56,22 @@ _SAMPLE = 200_000
 
 
 def count(records: pl.DataFrame, model: LinkModel) -> Frequencies:
-    """The frequencies of ``records`` (one column for each comparison of the model, in any order of rows)."""
+    """The frequencies of ``records``: ``subject`` and one column for each comparison, in any order of rows.
+
+    A value counts once for each subject that has it, however many records say so.
+    """
     shares = {}
     for comparison in model.comparisons:
-        held = records[comparison.column].drop_nulls()
+        told = records.select("subject", comparison.column).drop_nulls().unique()
+        held = told[comparison.column]
         counts = held.value_counts(name="count").rename({comparison.column: "value"})
         shares[comparison.column] = (
             counts.filter(pl.col("count") > 1)
             .select("value", share=pl.col("count") / max(len(held), 1))
             .sort("value")
         )
-    columns = Columns(records.sample(min(_SAMPLE, records.height), seed=1969))
+    one = records.unique("subject", keep="any")
+    columns = Columns(one.sample(min(_SAMPLE, one.height), seed=1969))
     known = chances(columns, model, [])
     u = {c.column: tuple(float(x) for x in u) for c, u in zip(model.comparisons, known.u, strict=True)}
-    return Frequencies(records.height, shares, u)
+    return Frequencies(one.height, shares, u)

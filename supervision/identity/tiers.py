@@ -58,6 +58,7 @@ class SpineModel(_Strict):
     ambiguous: float = Field(ge=0)
     shown: float = Field(gt=0)
     tiers: dict[Kind, tuple[Tier, ...]]
+    asked: dict[Kind, tuple[tuple[str, ...], ...]]
     organisation: tuple[LinkColumn, ...]
 
 
@@ -155,14 +156,14 @@ def _candidates(kind: Kind, rows: pl.DataFrame) -> NDArray[np.uint64]:
     """Pairs that some tier could join: at least one side without a number. All share the sound of the name."""
     found = []
     frame = rows.select("row", "sound", free=pl.col("number").is_null(), *(c for c in ATTRIBUTES if c != "sound"))
-    for tier in spine_model().tiers[kind]:
-        keys = ["sound", *(c for c in tier.equal if c != "name")]
+    model = spine_model()
+    wanted = [(t.equal, t.numbered) for t in model.tiers[kind]] + [(b, False) for b in model.asked[kind]]
+    for equal, numbered in wanted:
+        keys = ["sound", *(c for c in equal if c != "name")]
         full = frame.filter(pl.all_horizontal(pl.col(k).is_not_null() for k in keys)).select("row", "free", *keys)
-        if kind == "organisation":
-            full = full.join(rows.select("row", "name"), on="row")
         full = full.filter(pl.len().over(keys) <= _CAP)
         free = full.filter(pl.col("free"))
-        other = full.filter(~pl.col("free")) if tier.numbered else full
+        other = full.filter(~pl.col("free")) if numbered else full
         pairs = free.join(other, on=keys, suffix="_b").filter(pl.col("row") != pl.col("row_b"))
         left = pairs.select(pl.min_horizontal("row", "row_b")).to_series().cast(pl.UInt64).to_numpy()
         right = pairs.select(pl.max_horizontal("row", "row_b")).to_series().cast(pl.UInt64).to_numpy()

@@ -23,10 +23,9 @@ def current(state: IdentityState) -> Frequencies:
 
 
 def records_now(kind: Kind) -> int:
-    """Records that a new version would count."""
+    """Subjects with a full number, which a new version would count."""
     frame = read(
-        "select (select count(*) from supervision_appearance where kind = %(kind)s)"
-        " + (select count(*) from spine_wanted where kind = %(kind)s)",
+        "select greatest((select count(distinct subject) from supervision_appearance where kind = %(kind)s), 1)",
         {"kind": kind},
         {"n": pl.Int64},
     )
@@ -38,10 +37,9 @@ def renew(state: IdentityState, landing: int) -> Frequencies:
     kind: Any = state.kind
     columns = ", ".join(f"{c}::text" for c in ATTRIBUTES)
     records = read(
-        f"select {columns} from supervision_appearance where kind = %(kind)s"
-        f" union all select {columns} from spine_wanted where kind = %(kind)s",
+        f"select subject::text, {columns} from supervision_appearance where kind = %(kind)s order by subject",
         {"kind": kind},
-        dict.fromkeys(ATTRIBUTES, pl.String),
+        dict.fromkeys(("subject", *ATTRIBUTES), pl.String),
     )
     found = count(records, link_model(kind))
     buffer = io.BytesIO()
