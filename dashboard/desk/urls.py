@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, disclosures, held, views
+from dashboard.desk import alarms, disclosures, held, identity, views
 
 app_name = "desk"
 urlpatterns = [
@@ -22,6 +22,9 @@ urlpatterns = [
     path("disclosures/new", disclosures.new, name="disclosure_new"),
     path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),
     path("disclosures/<int:pk>/<slug:act>", disclosures.act, name="disclosure_act"),
+    path("identity", identity.identity, name="identity"),
+    path("identity/<int:pair>", identity.judge, name="identity_judge"),
+    path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

@@ -28,7 +28,12 @@ from supervision.identity.spec import LinkColumn, linkage
 Kind = Literal["person", "organisation"]
 #: what is compared, by kind; a node has all of these columns as text
 ATTRIBUTES = ("name", "sound", "birth", "sex", "masked", "legacy", "phone", "town", "address")
-NODE_SCHEMA = {"key": pl.String, "number": pl.String, "first": pl.Int64, **dict.fromkeys(ATTRIBUTES, pl.String)}
+NODE_SCHEMA = {
+    "key": pl.String,
+    "number": pl.String,
+    "first": pl.Int64,
+    **dict.fromkeys(ATTRIBUTES, pl.String),
+}
 _NAMESPACE = uuid.UUID("5b0c6c5e-7d5c-4f0e-9d0d-2f7a7f7f3a11")
 #: agreements that make two mentions without a number one row of the computation
 _COLLAPSE = (("masked", "birth"), ("birth", "phone"), ("birth", "town"))
@@ -155,12 +160,16 @@ def _collapsed(nodes: pl.DataFrame, apart: frozenset[str]) -> tuple[pl.DataFrame
 def _candidates(kind: Kind, rows: pl.DataFrame) -> NDArray[np.uint64]:
     """Pairs that some tier could join: at least one side without a number. All share the sound of the name."""
     found = []
-    frame = rows.select("row", "sound", free=pl.col("number").is_null(), *(c for c in ATTRIBUTES if c != "sound"))
+    frame = rows.select(
+        "row", "sound", free=pl.col("number").is_null(), *(c for c in ATTRIBUTES if c != "sound")
+    )
     model = spine_model()
     wanted = [(t.equal, t.numbered) for t in model.tiers[kind]] + [(b, False) for b in model.asked[kind]]
     for equal, numbered in wanted:
         keys = ["sound", *(c for c in equal if c != "name")]
-        full = frame.filter(pl.all_horizontal(pl.col(k).is_not_null() for k in keys)).select("row", "free", *keys)
+        full = frame.filter(pl.all_horizontal(pl.col(k).is_not_null() for k in keys)).select(
+            "row", "free", *keys
+        )
         full = full.filter(pl.len().over(keys) <= _CAP)
         free = full.filter(pl.col("free"))
         other = full.filter(~pl.col("free")) if numbered else full
@@ -189,7 +198,9 @@ def _tiers(kind: Kind, links: Links, rows: pl.DataFrame, frequencies: Frequencie
         for column in tier.equal:
             level = links.levels[column]
             # The sound is equal anyway; a slip of the pen in the name still names the person.
-            good &= (level == EQUAL) | ((column == "name") & (kind == "person") & (level == EQUAL + 1) & (tier.tier != "D"))
+            good &= (level == EQUAL) | (
+                (column == "name") & (kind == "person") & (level == EQUAL + 1) & (tier.tier != "D")
+            )
         reached[good] = number
     return reached
 
@@ -201,16 +212,25 @@ def _unambiguous(
     reached = np.flatnonzero(tier > 0)
     number = rows["number"].to_numpy()
     left, right = links.left[reached], links.right[reached]
-    frame = pl.DataFrame({"at": reached, "left": left, "right": right, "score": links.score[reached]}).with_columns(
-        left_number=pl.Series(number[left], dtype=pl.String), right_number=pl.Series(number[right], dtype=pl.String)
+    frame = pl.DataFrame(
+        {"at": reached, "left": left, "right": right, "score": links.score[reached]}
+    ).with_columns(
+        left_number=pl.Series(number[left], dtype=pl.String),
+        right_number=pl.Series(number[right], dtype=pl.String),
     )
-    to_number = frame.filter(pl.col("left_number").is_not_null() | pl.col("right_number").is_not_null()).select(
+    to_number = frame.filter(
+        pl.col("left_number").is_not_null() | pl.col("right_number").is_not_null()
+    ).select(
         "at",
         "score",
         free=pl.when(pl.col("left_number").is_null()).then("left").otherwise("right"),
         number=pl.coalesce("left_number", "right_number"),
     )
-    leading = to_number.group_by("free", "number").agg(pl.col("score").max()).sort("free", "score", descending=[False, True])
+    leading = (
+        to_number.group_by("free", "number")
+        .agg(pl.col("score").max())
+        .sort("free", "score", descending=[False, True])
+    )
     two = leading.group_by("free", maintain_order=True).agg(
         best=pl.col("number").first(), gap=pl.col("score").first() - pl.col("score").get(1, null_on_oob=True)
     )
@@ -288,11 +308,23 @@ def _mentions(
         if not free[row]:
             continue
         if at >= 0:
-            out.append((row, subject[row], tiers[kind][int(tier[at]) - 1].tier, round(float(links.score[at]), 6), _reasons(links, at)))
+            out.append(
+                (
+                    row,
+                    subject[row],
+                    tiers[kind][int(tier[at]) - 1].tier,
+                    round(float(links.score[at]), 6),
+                    _reasons(links, at),
+                )
+            )
         else:
             # Said to be one by a person, or known by itself alone.
             out.append((row, subject[row], "J" if row in judged else "", 0.0, "{}"))
-    frame = pl.DataFrame(out, schema={"row": pl.UInt32, **{k: v for k, v in MENTION_SCHEMA.items() if k != "key"}}, orient="row")
+    frame = pl.DataFrame(
+        out,
+        schema={"row": pl.UInt32, **{k: v for k, v in MENTION_SCHEMA.items() if k != "key"}},
+        orient="row",
+    )
     return members.join(frame, on="row").select(*MENTION_SCHEMA).sort("key")
 
 
@@ -307,8 +339,12 @@ def _shown(
     keys = rows["key"].to_list()
     out = [
         (keys[a], keys[b], round(float(links.score[at]), 6), _reasons(links, at))
-        for at, a, b in zip(open_.tolist(), links.left[open_].tolist(), links.right[open_].tolist(), strict=True)
+        for at, a, b in zip(
+            open_.tolist(), links.left[open_].tolist(), links.right[open_].tolist(), strict=True
+        )
         if (a, b) not in told
     ]
     frame = pl.DataFrame(out, schema=PAIR_SCHEMA, orient="row")
-    return frame.sort(["score", "left", "right"], descending=[True, False, False]).unique(["left", "right"], keep="first", maintain_order=True)
+    return frame.sort(["score", "left", "right"], descending=[True, False, False]).unique(
+        ["left", "right"], keep="first", maintain_order=True
+    )

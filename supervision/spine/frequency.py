@@ -47,6 +47,10 @@ def renew(state: IdentityState, landing: int) -> Frequencies:
         [t.with_columns(column=pl.lit(c)).select("column", "value", "share") for c, t in found.shares.items()]
     ).write_ipc(buffer, compression="zstd")
     state.version += 1
-    state.counted_landing, state.records, state.u = landing, found.records, {k: list(v) for k, v in found.u.items()}
+    state.counted_landing, state.records, state.u = (
+        landing,
+        found.records,
+        {k: list(v) for k, v in found.u.items()},
+    )
     state.shares = buffer.getvalue()
     return current(state)

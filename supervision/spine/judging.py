@@ -72,7 +72,9 @@ def withdraw(person: Person, pk: int, reason: str, *, at: datetime) -> None:
         enqueue("identity", f"withdrawn {pk}", priority=4)
 
 
-def _trace(person: Person, action: str, pk: int, reason: str, detail: dict[str, object], at: datetime) -> None:
+def _trace(
+    person: Person, action: str, pk: int, reason: str, detail: dict[str, object], at: datetime
+) -> None:
     record(
         at=at,
         actor=person.username,

@@ -88,9 +88,15 @@ def numbered(feed: FeedSpec, mention: Mention, landing: int, *, chosen: bool) ->
         former = frame.filter(pl.col("former").is_not_null())
         if mention.kind == "person" and former.height:
             known = spelled("person", former.with_columns(name="former"))
-            yield known.drop("birth", "sex", "masked").join(
-                facts, on="subject", how="left"  # type: ignore[arg-type]
-            ).select("subject", *ATTRIBUTES)
+            yield (
+                known.drop("birth", "sex", "masked")
+                .join(
+                    facts,
+                    on="subject",
+                    how="left",  # type: ignore[arg-type]
+                )
+                .select("subject", *ATTRIBUTES)
+            )
 
 
 def unnumbered(feed: FeedSpec, mention: Mention, landing: int, *, chosen: bool) -> Iterator[pl.DataFrame]:
@@ -102,7 +108,9 @@ def unnumbered(feed: FeedSpec, mention: Mention, landing: int, *, chosen: bool) 
     if held == "false":
         return
     join = (
-        f" join spine_record r on r.feed = '{feed.code}' and r.natural_hash = t.natural_hash" if chosen else ""
+        f" join spine_record r on r.feed = '{feed.code}' and r.natural_hash = t.natural_hash"
+        if chosen
+        else ""
     )
     sql = (
         f"select encode(t.natural_hash, 'hex') as natural_hash, t.county, t.from_landing as record_landing,"

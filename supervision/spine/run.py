@@ -88,7 +88,9 @@ def _run(
     landing, digest = ingestion.last_landing(), _digest(feeds)
     since = min(state.landing for state in states.values())
     judged_at = IdentityJudgement.objects.aggregate(last=Greatest(Max("at"), Max("withdrawn_at")))["last"]
-    full = full or any(s.digest != digest or not s.version for s in states.values()) or _cleared(since, landing)
+    full = (
+        full or any(s.digest != digest or not s.version for s in states.values()) or _cleared(since, landing)
+    )
     if not full and not _landed(feeds, since, landing) and judged_at == states["person"].judged_at:
         for state in states.values():
             state.landing, state.ran_at = landing, at
@@ -263,9 +265,7 @@ def _resolve(kind: Kind, state: IdentityState, full: bool) -> int:
     # Sounds that people's words bind together are resolved together; the others in the order of their names.
     told = sizes.with_columns(group=pl.col("sound").replace(bound)).sort("group", "sound")
     told = told.with_columns(part=pl.col("n").sum().over("group"))
-    order = told.unique("group", maintain_order=True).with_columns(
-        part=pl.col("part").cum_sum() // _TOGETHER
-    )
+    order = told.unique("group", maintain_order=True).with_columns(part=pl.col("part").cum_sum() // _TOGETHER)
     parts = told.select("sound", "group").join(order.select("group", "part"), on="group")
     # The other side of a judgement may have a number and another sound.
     extra = {s for s, g in bound.items() if g in set(parts["group"])}
@@ -307,14 +307,10 @@ def _nodes(kind: Kind, sounds: list[str] | None) -> pl.DataFrame:
     told = ", ".join(f"{c}::text" for c in ATTRIBUTES)
     params: dict[str, Any] = {"kind": kind, "sounds": sounds}
     of = "sound = any (%(sounds)s)" if sounds is not None else "sound is null"
-    sql = (
-        f"select {_MENTION_KEY}, null::text, first_landing, {told} from spine_wanted where kind = %(kind)s and {of}"
-    )
+    sql = f"select {_MENTION_KEY}, null::text, first_landing, {told} from spine_wanted where kind = %(kind)s and {of}"
     if sounds is not None:
         sql += (
             f" union all select 'ref/' || subject, subject::text, 0, {told} from supervision_appearance"
             f" where kind = %(kind)s and {of}"
         )
     return read(sql, params, NODE_SCHEMA)
-
-

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
@@ -68,7 +69,10 @@ class Namesakes:
 
 def namesakes(subject: str) -> Namesakes | None:
     """Namesakes of a subject (a key or a ref); None where the pool tells no name of it. Never a condition of a rule."""
-    key = present(subject)
+    try:
+        key = present(str(UUID(subject)))
+    except ValueError:  # the subject of a clue entered by hand
+        return None
     with connection.cursor() as cursor:
         cursor.execute("select * from supervision_namesakes(%s::uuid)", [key])
         row = cursor.fetchone()
@@ -141,7 +145,10 @@ _WAITING = """
 def waiting(person: Person, *, at: datetime) -> tuple[list[Waiting], int]:
     """Pairs for this person to look at, those on which most clues depend first; and how many there are."""
     on = timezone.localdate(at)
-    with person_scope(person, feeds=readable_feeds(on), purpose=agreements.PURPOSE), connection.cursor() as cursor:
+    with (
+        person_scope(person, feeds=readable_feeds(on), purpose=agreements.PURPOSE),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("select count(*)" + _WAITING)
         total = int(cursor.fetchone()[0])
         cursor.execute(
@@ -171,7 +178,10 @@ def _sides(cursor: Any, pk: int) -> list[dict[str, Any]]:
 def pair(person: Person, pk: int, *, at: datetime) -> PairDetail | None:
     """One pair side by side; None when it is gone or out of the person's sight. A look leaves one audit row."""
     on = timezone.localdate(at)
-    with person_scope(person, feeds=readable_feeds(on), purpose=agreements.PURPOSE), connection.cursor() as cursor:
+    with (
+        person_scope(person, feeds=readable_feeds(on), purpose=agreements.PURPOSE),
+        connection.cursor() as cursor,
+    ):
         found = IdentityPair.objects.filter(pk=pk).first()
         if found is None:
             return None
@@ -238,12 +248,25 @@ def status() -> dict[str, Any]:
             {"kind": kind, "tier": tier, "mentions": mentions, "subjects": subjects}
             for kind, tier, mentions, subjects in cursor.fetchall()
         ]
-        cursor.execute("select kind, count(distinct subject) from supervision_appearance group by 1 order by 1")
+        cursor.execute(
+            "select kind, count(distinct subject) from supervision_appearance group by 1 order by 1"
+        )
         numbered = dict(cursor.fetchall())
         cursor.execute("select kind, count(*) from supervision_identitypair group by 1 order by 1")
         pairs = dict(cursor.fetchall())
     states = {
-        s.kind: {"read_to": s.landing, "frequencies": s.version, "counted_at": s.counted_landing, "records": s.records}
+        s.kind: {
+            "read_to": s.landing,
+            "frequencies": s.version,
+            "counted_at": s.counted_landing,
+            "records": s.records,
+        }
         for s in IdentityState.objects.order_by("kind")
     }
-    return {"landing": ingestion.last_landing(), "kinds": states, "numbered": numbered, "tiers": tiers, "pairs": pairs}
+    return {
+        "landing": ingestion.last_landing(),
+        "kinds": states,
+        "numbered": numbered,
+        "tiers": tiers,
+        "pairs": pairs,
+    }

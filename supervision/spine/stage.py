@@ -33,7 +33,9 @@ def prepare() -> None:
     """Empty temporary tables, gone with the transaction."""
     with connection.cursor() as cursor:
         for name, columns in TABLES.items():
-            cursor.execute(f"drop table if exists {name}; create temp table {name} ({columns}) on commit drop")
+            cursor.execute(
+                f"drop table if exists {name}; create temp table {name} ({columns}) on commit drop"
+            )
 
 
 def execute(sql: str, params: Mapping[str, Any] | None = None) -> int:

@@ -28,7 +28,12 @@ class Written:
 
 def stage(found: Resolved) -> None:
     """Put one part's result beside the others'."""
-    parts = found.mentions["key"].str.split_exact("/", 2).struct.rename_fields(["feed", "role", "hash"]).struct.unnest()
+    parts = (
+        found.mentions["key"]
+        .str.split_exact("/", 2)
+        .struct.rename_fields(["feed", "role", "hash"])
+        .struct.unnest()
+    )
     copy(
         "spine_found",
         found.mentions.drop("key").with_columns(
@@ -42,11 +47,15 @@ def write(*, full: bool, at: datetime) -> Written:
     """Bring the tables in line with what was staged."""
     execute("create index on spine_found (feed, natural_hash, role); analyze spine_found")
     # Read anew below the landing: what a run takes out of another transaction's sight it must not end.
-    within = "" if full else (
-        " and (exists (select 1 from spine_record r where r.feed = m.feed and r.natural_hash = m.natural_hash)"
-        " or exists (select 1 from spine_sound s where s.kind = m.kind and s.sound = m.sound))"
+    within = (
+        ""
+        if full
+        else (
+            " and (exists (select 1 from spine_record r where r.feed = m.feed and r.natural_hash = m.natural_hash)"
+            " or exists (select 1 from spine_sound s where s.kind = m.kind and s.sound = m.sound))"
+        )
     )
-    columns = ", ".join(f"w.{c}" for c in _VALUES[: -4])
+    columns = ", ".join(f"w.{c}" for c in _VALUES[:-4])
     execute(
         "create temp table spine_final on commit drop as select w.feed, w.role, w.natural_hash,"
         f" {columns}, f.subject, f.tier::varchar as tier, f.score, f.reasons from spine_wanted w"
@@ -149,7 +158,7 @@ def _pairs(full: bool) -> None:
     )
     execute("create index on spine_key (key); analyze spine_key")
     execute(
-        "insert into supervision_identitypair (kind, sound, \"left\", \"right\", left_subject, right_subject, counties, feeds,"
+        'insert into supervision_identitypair (kind, sound, "left", "right", left_subject, right_subject, counties, feeds,'
         " score, reasons) select coalesce(a.kind, b.kind), coalesce(a.sound, b.sound), p.left_key, p.right_key,"
         " coalesce(a.subject, substr(p.left_key, 5)::uuid), coalesce(b.subject, substr(p.right_key, 5)::uuid),"
         " array(select distinct c from unnest(array[a.county, b.county]) c where c is not null),"

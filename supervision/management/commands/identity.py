@@ -44,7 +44,9 @@ class Command(BaseCommand):
                 f"  {row['kind']:<13}{row['tier']:<3}提及 {row['mentions']}  主体 {row['subjects']}"
             )
         if not told["kinds"]:
-            self.stdout.write("尚未计算；运行 manage.py identity rebuild / not built yet: run identity rebuild")
+            self.stdout.write(
+                "尚未计算；运行 manage.py identity rebuild / not built yet: run identity rebuild"
+            )
 
     def _rebuild(self, *, json: bool, part: bool, recount: bool, **_: Any) -> None:
         done = bring_up_to_date(at=timezone.now(), full=not part, recount=recount)

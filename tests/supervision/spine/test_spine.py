@@ -46,7 +46,12 @@ class Crowd:
 
 
 def pension(who: dict[str, str], month: str = "2026-01") -> dict[str, str]:
-    return {"person_name": who["name"], "citizen_id": who["number"], "division_code": who["county"], "pay_month": month}
+    return {
+        "person_name": who["name"],
+        "citizen_id": who["number"],
+        "division_code": who["county"],
+        "pay_month": month,
+    }
 
 
 def stay(n: int, who: dict[str, str], **other: str) -> dict[str, str]:
@@ -105,13 +110,17 @@ def test_a_starred_number_leads_to_its_owner_and_to_nobody_else() -> None:
     someone = crowd.people[3]
     land_rows("hr_pension_payment", [pension(p) for p in crowd.people])
     # The same name, birthday and county; the stars hide another's number.
-    stranger = someone | {"number": citizen(999, division=someone["county"], born=someone["born"].replace("-", ""))}
+    stranger = someone | {
+        "number": citizen(999, division=someone["county"], born=someone["born"].replace("-", ""))
+    }
     assert stranger["number"][14:] != someone["number"][14:]
     land_rows("ps_hotel_stay", [stay(1, someone), stay(2, stranger)])
     done = run()
     assert done.mode == "full" and done.mentions == 4, "two guests, twice the hotel"
     assert subject_of("S000001") == (ref(someone["number"]), "B")
-    assert subject_of("S000002")[0] not in {str(r) for (r,) in ask("select subject from supervision_appearance")}
+    assert subject_of("S000002")[0] not in {
+        str(r) for (r,) in ask("select subject from supervision_appearance")
+    }
     assert subject_of("S000002")[1] == ""
 
 
@@ -144,7 +153,9 @@ def test_merge_and_split_touch_the_subjects_concerned_and_keep_old_keys() -> Non
     touched = "select kind, ref, cause from ingestion_touch where landing > %s and feed = '' and kind = 'person' order by ref"
     assert ask(touched, before) == [("person", r, "identity") for r in sorted((alone, owner))]
     assert ask("select merged_into::text from supervision_subject where key = %s", alone) == [(owner,)]
-    assert ask("select kind, subject::text, other::text from supervision_subjectevent") == [("merged", alone, owner)]
+    assert ask("select kind, subject::text, other::text from supervision_subjectevent") == [
+        ("merged", alone, owner)
+    ]
     # The stay turns out to be somebody else's: the same record under another name.
     before = ask("select max(number) from ingestion_landing")[0][0]
     land_rows("ps_hotel_stay", [stay(1, newcomer | {"name": "司马听泉"})])
@@ -175,12 +186,17 @@ def test_in_part_equals_as_a_whole() -> None:
             land_rows("hr_pension_payment", [pension(p, f"2026-{step + 2:02d}") for p in chosen])
         elif kind == 1:
             changed = [p | {"name": draw.choice(("王伟", "李芳", "张玮", "王某"))} for p in chosen]
-            land_rows("ps_hotel_stay", [stay(movers.index(p), c) for p, c in zip(chosen, changed, strict=True)])
+            land_rows(
+                "ps_hotel_stay", [stay(movers.index(p), c) for p, c in zip(chosen, changed, strict=True)]
+            )
         elif kind == 2:
             hidden = draw.choice(("", "keep"))
             land_rows(
                 "ps_hotel_stay",
-                [stay(100 * step + n, p, **({"citizen_id": ""} if not hidden else {})) for n, p in enumerate(chosen)],
+                [
+                    stay(100 * step + n, p, **({"citizen_id": ""} if not hidden else {}))
+                    for n, p in enumerate(chosen)
+                ],
             )
         else:
             _judge(draw)
