@@ -160,9 +160,7 @@ def _collapsed(nodes: pl.DataFrame, apart: frozenset[str]) -> tuple[pl.DataFrame
 def _candidates(kind: Kind, rows: pl.DataFrame) -> NDArray[np.uint64]:
     """Pairs that some tier could join: at least one side without a number. All share the sound of the name."""
     found = []
-    frame = rows.select(
-        "row", "sound", free=pl.col("number").is_null(), *(c for c in ATTRIBUTES if c != "sound")
-    )
+    frame = rows.select("row", *ATTRIBUTES, free=pl.col("number").is_null())
     model = spine_model()
     wanted = [(t.equal, t.numbered) for t in model.tiers[kind]] + [(b, False) for b in model.asked[kind]]
     for equal, numbered in wanted:
@@ -303,7 +301,7 @@ def _mentions(
     tiers = spine_model().tiers
     judged = {row for pair in same for row in pair}
     free = rows["number"].is_null().to_list()
-    out = []
+    out: list[tuple[int, str, str, float, str]] = []
     for row, at in enumerate(best.tolist()):
         if not free[row]:
             continue

@@ -86,14 +86,14 @@ def numbered(feed: FeedSpec, mention: Mention, landing: int, *, chosen: bool) ->
             plain = plain.drop("birth", "sex", "masked").join(facts, on="subject", how="left")
         yield plain.select("subject", *ATTRIBUTES)
         former = frame.filter(pl.col("former").is_not_null())
-        if mention.kind == "person" and former.height:
+        if facts is not None and former.height:
             known = spelled("person", former.with_columns(name="former"))
             yield (
                 known.drop("birth", "sex", "masked")
                 .join(
                     facts,
                     on="subject",
-                    how="left",  # type: ignore[arg-type]
+                    how="left",
                 )
                 .select("subject", *ATTRIBUTES)
             )

@@ -285,7 +285,9 @@ def _resolve(kind: Kind, state: IdentityState, full: bool) -> int:
 
 def _judged(kind: Kind) -> tuple[Judged, dict[str, str]]:
     """People's words in force, and for every sound they concern the first of those bound to it."""
-    same, different, bound = set(), set(), dict[str, str]()
+    same: set[tuple[str, str]] = set()
+    different: set[tuple[str, str]] = set()
+    bound: dict[str, str] = {}
 
     def root(sound: str) -> str:
         while bound.setdefault(sound, sound) != sound:

@@ -79,7 +79,8 @@ def namesakes(subject: str) -> Namesakes | None:
     if row is None or not row[0]:
         return None
     known = Subject.objects.filter(key=key).values_list("tier", flat=True).first()
-    return Namesakes(*row, "A" if known is None else known)
+    name, everywhere, county, year = row
+    return Namesakes(name, everywhere, county, year, "A" if known is None else known)
 
 
 @dataclass(frozen=True)
