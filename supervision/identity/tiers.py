@@ -117,8 +117,26 @@ def resolve(kind: Kind, nodes: pl.DataFrame, frequencies: Frequencies, judged: J
     earliest names a subject that has no number. The order of the rows does not matter.
     """
     nodes = nodes.sort("key", "number", *ATTRIBUTES, nulls_last=True)
-    rows, members = _collapsed(nodes, judged.keys)
     model = link_model(kind)
+    rows, members = _collapsed(nodes, judged.keys)
+    # Mentions that say the same are one only where saying it makes a tier: many bear a common name on one birthday.
+    many = members.group_by("row").len().filter(pl.col("len") > 1)["row"].sort().to_numpy().astype(np.uint64)
+    alike = score(
+        FrozenColumns(rows, frequencies), model, (many << np.uint64(32)) | many, frequencies.chances(model)
+    )
+    alike_tier = _tiers(kind, alike, rows, frequencies)
+    weak = members.filter(pl.col("row").is_in(alike.left[alike_tier == 0].tolist()))["key"]
+    among = {
+        rows["key"][int(row)]: (
+            spine_model().tiers[kind][int(tier) - 1].tier,
+            round(float(alike.score[at]), 6),
+            _reasons(alike, at),
+        )
+        for at, (row, tier) in enumerate(zip(alike.left, alike_tier, strict=True))
+        if tier
+    }
+    if len(weak):
+        rows, members = _collapsed(nodes, judged.keys | frozenset(weak.to_list()))
     pairs = _candidates(kind, rows)
     columns = FrozenColumns(rows, frequencies)
     links = score(columns, model, pairs, frequencies.chances(model))
@@ -141,7 +159,7 @@ def resolve(kind: Kind, nodes: pl.DataFrame, frequencies: Frequencies, judged: J
     subject = _subjects(rows, members, cluster, place)
     best = _best(len(rows), links, tier, sure, cluster)
     return Resolved(
-        _mentions(kind, rows, members, subject, best, links, tier, set(same)),
+        _mentions(kind, rows, members, subject, best, links, tier, set(same), among),
         _shown(links, rows, cluster, numbers, frequencies, different),
     )
 
@@ -208,13 +226,13 @@ def _unambiguous(
 ) -> NDArray[np.int64]:
     """Places of the links that may join: of a mention that two numbers claim about equally, none to a number."""
     reached = np.flatnonzero(tier > 0)
-    number = rows["number"].to_numpy()
+    number = rows["number"]
     left, right = links.left[reached], links.right[reached]
     frame = pl.DataFrame(
         {"at": reached, "left": left, "right": right, "score": links.score[reached]}
     ).with_columns(
-        left_number=pl.Series(number[left], dtype=pl.String),
-        right_number=pl.Series(number[right], dtype=pl.String),
+        left_number=number.gather(left),
+        right_number=number.gather(right),
     )
     to_number = frame.filter(
         pl.col("left_number").is_not_null() | pl.col("right_number").is_not_null()
@@ -296,11 +314,12 @@ def _reasons(links: Links, at: int) -> str:
 
 def _mentions(
     kind: Kind, rows: pl.DataFrame, members: pl.DataFrame, subject: Sequence[str], best: NDArray[np.int64],
-    links: Links, tier: NDArray[np.uint8], same: set[tuple[int, int]],
+    links: Links, tier: NDArray[np.uint8], same: set[tuple[int, int]], among: dict[str, tuple[str, float, str]],
 ) -> pl.DataFrame:  # fmt: skip
     tiers = spine_model().tiers
     judged = {row for pair in same for row in pair}
     free = rows["number"].is_null().to_list()
+    keys = rows["key"].to_list()
     out: list[tuple[int, str, str, float, str]] = []
     for row, at in enumerate(best.tolist()):
         if not free[row]:
@@ -315,6 +334,8 @@ def _mentions(
                     _reasons(links, at),
                 )
             )
+        elif keys[row] in among:
+            out.append((row, subject[row], *among[keys[row]]))
         else:
             # Said to be one by a person, or known by itself alone.
             out.append((row, subject[row], "J" if row in judged else "", 0.0, "{}"))
