@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from chuxiong.accounts import selectors as accounts
 from dashboard.accounts.page import allowed
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
+from dashboard.desk.page import pick
 from supervision.spine import judging
 from supervision.spine import selectors as spine
 
@@ -40,7 +42,12 @@ def _page(request: HttpRequest, refused: str = "", typed: str = "") -> HttpRespo
         "total": total,
         "pair": found,
         "gone": gone,
-        "compared": [(words[c.column], c) for c in found.compared if c.column in words] if found else [],
+        "compared": [
+            (words[c.column], _plain(c.column, c.left), _plain(c.column, c.right), c.agreement)
+            for c in found.compared
+        ]
+        if found
+        else [],
         "before": known[at - 1] if at > 0 else None,
         "after": known[at + 1] if 0 <= at < len(known) - 1 else None,
         "judged": spine.judged(person),
@@ -74,6 +81,16 @@ def withdraw(request: HttpRequest, judgement: int) -> HttpResponse:
         return _page(request, _refusals()[error.code])
     messages.success(request, _("已撤回，正在重算。"))
     return redirect("desk:identity")
+
+
+def _plain(column: str, values: list[str]) -> str:
+    """What one side tells, with words for codes."""
+    words: dict[str, str] = {}
+    if column == "town":
+        words = {o.code: pick(o.short_zh, o.short_en) for o in accounts.all_offices()}
+    elif column == "sex":
+        words = {"M": _("男"), "F": _("女")}
+    return pick("、", ", ").join(words.get(v, v) for v in values)
 
 
 def _refusals() -> dict[str, str]:

@@ -97,8 +97,8 @@ class Compared:
     """One attribute: how far the two agree, and what that weighs at best."""
 
     column: str
-    left: str
-    right: str
+    left: list[str]
+    right: list[str]
     agreement: str
 
 
@@ -224,11 +224,16 @@ def _side(rows: Sequence[Mapping[str, Any]]) -> Side:
 
 def _compared(comparison: Comparison, left: Side, right: Side, reasons: Mapping[str, str]) -> Compared:
     column = comparison.column
+    a, b = left.told.get(column, []), right.told.get(column, [])
+    agreement = reasons.get(column, "empty")
+    if agreement == "empty" and a and b and column not in ("masked", "phone"):
+        # Another record of the number's holder tells it than the one that agrees best.
+        agreement = "equal" if set(a) & set(b) else "different"
     return Compared(
         column,
-        "、".join(left.told.get(column, [])),
-        "、".join(right.told.get(column, [])),
-        reasons.get(column, "empty"),
+        a,
+        b,
+        agreement,
     )
 
 

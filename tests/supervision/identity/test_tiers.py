@@ -25,7 +25,10 @@ def _frequencies(common: str) -> Frequencies:
         }
         for n in range(10_000)
     ]  # fmt: skip
-    return count(pl.DataFrame(rows, schema={"subject": pl.String, **dict.fromkeys(ATTRIBUTES, pl.String)}), link_model("person"))
+    return count(
+        pl.DataFrame(rows, schema={"subject": pl.String, **dict.fromkeys(ATTRIBUTES, pl.String)}),
+        link_model("person"),
+    )
 
 
 def _resolved(*nodes: dict[str, str | int | None], judged: Judged | None = None) -> Resolved:
@@ -57,7 +60,10 @@ def test_a_word_joins_and_parts_but_never_two_numbers():
     both = Judged(same=frozenset({("f/r/1", "ref/A"), ("f/r/1", "ref/B")}))
     assert _subjects(_resolved(*nodes, judged=both)) == ["A"]
     assert _resolved(*nodes, judged=both).mentions["tier"].to_list() == ["J"]
-    rare = (_node("f/r/1", "欧阳樵隐", birth="1977-07-17"), _node("ref/A", "欧阳樵隐", "A", birth="1977-07-17"))
+    rare = (
+        _node("f/r/1", "欧阳樵隐", birth="1977-07-17"),
+        _node("ref/A", "欧阳樵隐", "A", birth="1977-07-17"),
+    )
     assert _subjects(_resolved(*rare)) == ["A"]
     apart = Judged(different=frozenset({("f/r/1", "ref/A")}))
     assert _subjects(_resolved(*rare, judged=apart)) != ["A"]
