@@ -41,6 +41,12 @@ _PAIR = (
     f" and (counties = '{{}}' or counties && {_OFFICES}::varchar[])"
 )
 
+#: one gives one's word on a pair that one sees
+_SEEN_PAIR = (
+    'exists (select 1 from supervision_identitypair p where p."left" = supervision_identityjudgement."left"'
+    ' and p."right" = supervision_identityjudgement."right")'
+)
+
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
@@ -63,7 +69,10 @@ TABLES = {
     "supervision_subjectevent": {"worker": "SELECT, INSERT", "web": "SELECT"},
     "supervision_identitypair": {"worker": "SELECT, INSERT, DELETE", "web": "SELECT"},
     "supervision_identitystate": {"worker": "SELECT, INSERT, UPDATE"},
-    "supervision_identityjudgement": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_identityjudgement": {
+        "worker": "SELECT",
+        "web": "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at, withdrawn_reason)",
+    },
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -85,7 +94,13 @@ POLICIES = {
     "supervision_identityjudgement": [
         ("run", ["worker"], "select", "true", ""),
         ("see", ["web"], "select", _IN_OFFICE, ""),
-        ("judge", ["web"], "insert", "", f"person = {_PERSON} and {_IN_OFFICE} and withdrawn_at is null"),
+        (
+            "judge",
+            ["web"],
+            "insert",
+            "",
+            f"person = {_PERSON} and {_IN_OFFICE} and withdrawn_at is null and {_SEEN_PAIR}",
+        ),
         ("withdraw", ["web"], "update", _IN_OFFICE, f"withdrawn_by = {_PERSON} and withdrawn_at is not null"),
     ],
     # It tells of no clue that the two parts do not decide.

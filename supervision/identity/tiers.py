@@ -126,7 +126,7 @@ def resolve(kind: Kind, nodes: pl.DataFrame, frequencies: Frequencies, judged: J
     )
     alike_tier = _tiers(kind, alike, rows, frequencies)
     weak = members.filter(pl.col("row").is_in(alike.left[alike_tier == 0].tolist()))["key"]
-    among = {
+    among: dict[str, tuple[str, float, str]] = {
         rows["key"][int(row)]: (
             spine_model().tiers[kind][int(tier) - 1].tier,
             round(float(alike.score[at]), 6),
