@@ -171,8 +171,8 @@ STATEMENTS = [
         if current_user <> 'cx_web' then
             return new;
         end if;
-        if new.kind not in ('clearing', 'exchange', 'held_batch', 'import_check', 'import_clear', 'import_expire',
-                'import_hand_over', 'take_in') then
+        if new.kind not in ('clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
+                'import_expire', 'import_hand_over', 'take_in') then
             raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
         end if;
         if new.kind = 'held_batch'

@@ -41,6 +41,7 @@ from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
+from supervision.spine.selectors import Namesakes, namesakes
 from supervision.tracks import reading as tracks
 
 PAGE = 20
@@ -604,6 +605,8 @@ class ClueDetail:
     """Everything the clue page shows."""
 
     row: ClueRow
+    #: how many others bear the subject's name, for those who know it
+    namesakes: Namesakes | None
     sentence_zh: str
     sentence_en: str
     text: str
@@ -714,6 +717,9 @@ def clue_detail(
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
         handling = tracks.of_clue(clue, timezone.localdate(at))
+        alike = (
+            namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
+        )
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
@@ -724,6 +730,7 @@ def clue_detail(
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
+        namesakes=alike,
         sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
         sentence_en=rule_sentence(rule, told, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",

@@ -27,7 +27,7 @@ _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
 _BARE = "_bare"
 #: rows of a chunk that are looked up to guess how many are held
 _SAMPLE = 200
-_LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
+LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
 class Overtaken(Exception):
@@ -169,7 +169,7 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
 
 def next_number(cursor: Any) -> int:
     """The next landing's number, and the lock of landings until the transaction ends."""
-    cursor.execute("select pg_advisory_xact_lock(%s)", [_LANDING_LOCK])
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LANDING_LOCK])
     cursor.execute("select coalesce(max(number), 0) + 1 from ingestion_landing")
     return int(cursor.fetchone()[0])
 

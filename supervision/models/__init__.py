@@ -3,6 +3,15 @@ from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
+from .identity import (
+    Appearance,
+    IdentityJudgement,
+    IdentityPair,
+    IdentityState,
+    Mention,
+    Subject,
+    SubjectEvent,
+)
 from .rule import Hit, RuleState
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
@@ -10,6 +19,7 @@ from .track import ClueTrack, TrackClock, TrackStep
 __all__ = [
     "AgencyClient",
     "Alarm",
+    "Appearance",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
@@ -20,9 +30,15 @@ __all__ = [
     "Disclosure",
     "DisclosureClue",
     "Hit",
+    "IdentityJudgement",
+    "IdentityPair",
+    "IdentityState",
     "Interference",
     "Letter",
+    "Mention",
     "RuleState",
+    "Subject",
+    "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",
