@@ -1,8 +1,9 @@
 """Who may do what with clues; a wall sees type, township and stage only."""
 
-from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import tally
+from supervision.naming import rights as naming_rights
 from supervision.reference import REFERENCE
 
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
@@ -32,6 +33,9 @@ _OPEN_ROOMS = ", ".join(
 )
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
+_FEED = FEED_IN_SCOPE.format(feed="feed")
+_COUNTY = OFFICE_IN_SCOPE.format(column="county")
+
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
@@ -47,6 +51,10 @@ TABLES = {
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
+    # Names are searched through a function alone.
+    "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
+    "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
+    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -57,6 +65,11 @@ POLICIES = {
     ],
     # It tells of no clue that the two parts do not decide.
     "supervision_tally": [("visible", ["web"], "select", _OF_DEPARTMENT, "")],
+    # As the record that tells it: by feed and county.
+    "supervision_relation": [
+        ("derive", ["worker"], "all", "true", "true"),
+        ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
@@ -343,4 +356,5 @@ STATEMENTS = [
     "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
+    *naming_rights.STATEMENTS,
 ]

@@ -23,7 +23,7 @@ from ingestion.pool import pool_columns
 _HASH = 16  # bytes
 #: the subject that a number mentioned in a text stands for; telephones and doubtful numbers are nobody's
 _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
-_LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
+LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
 
 
 def _next_number(cursor: Any) -> int:
-    cursor.execute("select pg_advisory_xact_lock(%s)", [_LANDING_LOCK])
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LANDING_LOCK])
     cursor.execute("select coalesce(max(number), 0) + 1 from ingestion_landing")
     return int(cursor.fetchone()[0])
 

@@ -98,6 +98,31 @@ def addresses(values: pl.Series) -> pl.DataFrame:
     )  # fmt: skip
 
 
+#: a house, a group, a flat: without one of these an address is a district that thousands share
+_HOUSE = r"[0-9]"
+_SAME_WORDS = (
+    (r"(?:村民小组|村小组|小组|社|队)", "组"),
+    (r"(?:号楼|幢|座)", "栋"),
+    (r"(?:号院|号)", "号"),
+    (r"(?:室|房|户)$", ""),
+    (r"-", ""),
+)
+
+
+def place_keys(values: pl.Series) -> pl.Series:
+    """One text for one house, group or flat: equal where two addresses mean the same place; null where none is that exact."""
+    told = addresses(values)
+    rest = told["rest"].fill_null("")
+    for pattern, word in _SAME_WORDS:
+        rest = rest.str.replace_all(pattern, word)
+    area = pl.coalesce("village", "township", "county")
+    known = told.select(area=area, rest=rest).with_columns(
+        key=pl.concat_str("area", "rest", separator=":"),
+        exact=pl.col("area").is_not_null() & pl.col("rest").str.contains(_HOUSE),
+    )
+    return known.select(place=pl.when("exact").then("key"))["place"]
+
+
 def _coded(frame: pl.DataFrame) -> pl.DataFrame:
     """The township's code within the stated county, or by itself when only one county has the name."""
     within = _townships().select(town="name", county="county", inside="code")
