@@ -93,6 +93,10 @@ def _splink(records, settings, api, sure, recall, train):  # type: ignore[no-unt
 
 
 def recordlinkage_febrl(folder: Path) -> tuple[pl.DataFrame, float]:
+    import jellyfish
+
+    # recordlinkage 0.14 calls the function by the name it had before jellyfish 1.
+    jellyfish.jaro_winkler = jellyfish.jaro_winkler_similarity
     import recordlinkage
 
     records = pl.read_parquet(folder / "febrl.parquet").to_pandas()

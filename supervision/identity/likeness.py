@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sparse_dot_topn import sp_matmul_topn
 
-_COLUMNS = 1 << 20
+#: places for pairs of characters: so many that two pairs seldom share one, so few that a small stock is quick
+_COLUMNS, _FEW_COLUMNS, _SMALL = 1 << 20, 1 << 16, 5_000
 _BEGIN, _END = 1, 2
 #: a pair of characters in more texts than this finds no candidates
 _COMMON = 4_000
@@ -36,8 +37,9 @@ class Stock:
     """Texts that are searched. Empty texts are found by nobody."""
 
     def __init__(self, texts: pl.Series) -> None:
-        counts = _counts(texts)
-        held = np.bincount(counts.indices, minlength=_COLUMNS)
+        self._columns = _FEW_COLUMNS if len(texts) <= _SMALL else _COLUMNS
+        counts = _counts(texts, self._columns)
+        held = np.bincount(counts.indices, minlength=self._columns)
         self._weight = np.log((len(texts) + 1) / (held + 1)).astype(np.float32)
         self._rare = held <= _COMMON
         self._all = self._weighed(counts)
@@ -45,7 +47,7 @@ class Stock:
 
     def alike(self, texts: pl.Series, most: int = 10, least: float = 0.3) -> Alike:
         """The ``most`` texts of the stock most like each of ``texts``, none below ``least``."""
-        asked = self._weighed(_counts(texts))
+        asked = self._weighed(_counts(texts, self._columns))
         found = sp_matmul_topn(
             self._only_rare(asked), self._postings, top_n=most * _SPARE, n_threads=_THREADS
         )
@@ -76,7 +78,7 @@ class Stock:
 _THREADS = 2
 
 
-def _counts(texts: pl.Series) -> csr_matrix:
+def _counts(texts: pl.Series, size: int) -> csr_matrix:
     """How often each pair of neighbouring characters stands in each text; a row a text."""
     whole = texts.fill_null("")
     marked = pl.select(pl.concat_str(pl.lit(chr(_BEGIN)), whole, pl.lit(chr(_END)))).to_series()
@@ -84,9 +86,9 @@ def _counts(texts: pl.Series) -> csr_matrix:
     rows = np.repeat(np.arange(len(texts), dtype=np.int32), marked.str.len_chars().to_numpy())
     mixed = (signs[:-1] * np.uint64(0x9E3779B97F4A7C15)) ^ (signs[1:] * np.uint64(0xC2B2AE3D27D4EB4F))
     inside = (signs[:-1] != _END) & ~((signs[:-1] == _BEGIN) & (signs[1:] == _END))
-    columns, rows = (mixed >> np.uint64(44)).astype(np.int32)[inside], rows[:-1][inside]
+    columns, rows = (mixed >> np.uint64(65 - size.bit_length())).astype(np.int32)[inside], rows[:-1][inside]
     begins = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=len(texts)))))
-    counts = csr_matrix((np.ones(len(columns), np.float32), columns, begins), shape=(len(texts), _COLUMNS))
+    counts = csr_matrix((np.ones(len(columns), np.float32), columns, begins), shape=(len(texts), size))
     counts.sum_duplicates()
     return counts
 

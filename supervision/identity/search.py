@@ -26,6 +26,7 @@ _UPPER = r"^(?:中国)?(?:云南省?)?(?:楚雄彝族自治州|楚雄州)?"
 #: how much of an organisation's score its place and its kind make
 _PLACE, _LEGAL_FORM = 0.12, 0.08
 _SAME_SOUND = 0.92
+_OTHER_FAMILY = 0.7
 
 
 def spelled(kind: Kind, written: pl.Series) -> pl.DataFrame:
@@ -100,7 +101,9 @@ def likeness(question: Asked, names: pl.Series, cores: pl.Series) -> NDArray[np.
         apart = cpdist([question.name] * size, found, scorer=OSA.normalized_similarity)
         score = np.asarray(apart, np.float64)
         alike = (sounds(names) == sounds(pl.Series([question.name]))[0]).fill_null(False).to_numpy()
-        score = np.where(alike, np.maximum(score, _SAME_SOUND), score)
+        # Of another family name it is another person, however alike the rest.
+        family = (names.str.slice(0, 1) == question.name[:1]).fill_null(False).to_numpy()
+        score = np.where(alike, np.maximum(score, _SAME_SOUND), np.where(family, score, score * _OTHER_FAMILY))
     else:
         core = cpdist([question.core] * size, cores.to_list(), scorer=fuzz.ratio) / 100
         whole = cpdist([question.core] * size, cores.to_list(), scorer=fuzz.partial_ratio) / 100

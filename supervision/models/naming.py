@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -34,12 +34,16 @@ class Naming(models.Model):
             models.Index(fields=["subject"], condition=models.Q(subject__isnull=False), name="naming_subject"),
             GinIndex(fields=["keys"], condition=models.Q(kind="person"), name="naming_keys"),
             GinIndex(
-                OpClass("core", name="gin_trgm_ops"),
+                fields=["core"],
+                opclasses=["gin_trgm_ops"],
                 condition=models.Q(kind="organisation"),
                 name="naming_organisation",
             ),
             GinIndex(
-                OpClass("core", name="gin_trgm_ops"), condition=models.Q(kind="address"), name="naming_address"
+                fields=["core"],
+                opclasses=["gin_trgm_ops"],
+                condition=models.Q(kind="address"),
+                name="naming_address",
             ),
             models.Index(fields=["feed"], name="naming_feed"),
         ]

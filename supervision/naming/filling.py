@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 WHAT = "names"
 #: a change in how names are spelled or cut fills the table anew
 _SPELLING = "1"
+_BETWEEN = chr(31)
 _LOCK = 0x43584E4D
 _CHUNK = 100_000
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -110,7 +111,7 @@ def _run(cursor: Any, feeds: list[str]) -> Filled:
     states = {state.feed: state for state in Derivation.objects.filter(what=WHAT)}
     cursor.execute(
         "create temp table if not exists naming_told (county text, subject uuid, written text, name text, core text,"
-        " keys text[]) on commit drop"
+        " keys text) on commit drop"
     )
     read = added = gone = 0
     for code in set(states) - set(catalog):
@@ -158,23 +159,22 @@ def _write(cursor: Any, code: str, source: Source, rows: pl.DataFrame) -> int:
     if rows.is_empty():
         return 0
     cursor.execute("truncate naming_told")
-    # An array as Postgres reads it; names hold quotes and backslashes at times.
-    quoted = pl.element().str.replace_all(r"([\\\\\"])", r"\\$1")
-    listed = "{" + pl.col("keys").list.eval('"' + quoted + '"').list.join(",") + "}"
+    # A sign that no name holds stands between the keys.
+    listed = pl.col("keys").list.join(_BETWEEN)
     buffer = io.BytesIO()
     rows.select("county", "subject", "written", "name", "core", listed.alias("keys")).write_csv(
         buffer, include_header=False, quote_style="necessary"
     )
     buffer.seek(0)
-    # An empty core is text, not null.
+    # Nothing is text here, not null.
     cursor.copy_expert(
-        "copy naming_told (county, subject, written, name, core, keys) from stdin (format csv, force_not_null (core))",
+        "copy naming_told (county, subject, written, name, core, keys) from stdin (format csv, force_not_null (core, keys))",
         buffer,
     )
     cursor.execute(
         "insert into supervision_naming (hash, kind, feed, role, county, subject, written, name, core, keys)"
-        f" select {_HASH.format('n')}, %(kind)s, %(feed)s, %(role)s, county, subject, written, name, core, keys"
-        " from naming_told n on conflict (hash) do nothing",
+        f" select {_HASH.format('n')}, %(kind)s, %(feed)s, %(role)s, county, subject, written, name, core,"
+        " string_to_array(keys, chr(31)) from naming_told n on conflict (hash) do nothing",
         {"feed": code, "role": source.role, "kind": source.kind},
     )
     return int(cursor.rowcount)

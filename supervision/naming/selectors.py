@@ -10,15 +10,18 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from chuxiong.accounts.models import Person
+from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from ingestion import agreements
 from supervision.identity.search import Asked, Kind, asked, likeness
+from supervision.models import Clue
 from supervision.naming.filling import readable_feeds
 
 #: candidates that are compared closely; results on the page
 _CLOSELY, MOST = 300, 40
+#: clues named with a result
+_CLUES = 3
 #: what is less alike is not shown
 _LEAST = 0.5
 
@@ -27,7 +30,8 @@ _LEAST = 0.5
 class Named:
     """One result: a subject with a full number, or a spelling without one; ``likeness`` 0 to 1, 1 is the same spelling.
 
-    ``spellings`` as the records have them, ``feeds`` and ``counties`` (codes) where they stand.
+    ``spellings`` as the records have them, ``feeds`` and ``counties`` where they stand, ``clues`` the numbers of the
+    latest clues on the subject that the person sees.
     """
 
     kind: Kind
@@ -36,7 +40,8 @@ class Named:
     likeness: float
     spellings: tuple[str, ...]
     feeds: tuple[str, ...]
-    counties: tuple[str, ...]
+    counties: tuple[Office, ...]
+    clues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,28 @@ def found(question: Asked) -> Results:
             pl.col("county").drop_nulls().unique().sort(),
         )
     )
+    top = groups.head(MOST)
+    offices, clues = Office.objects.in_bulk(), _clues(top["subject"].drop_nulls().to_list())
     named = [
-        Named(question.kind, r["subject"], r["name"], r["likeness"], tuple(r["written"]), tuple(r["feed"]), tuple(r["county"]))
-        for r in groups.head(MOST).iter_rows(named=True)
+        Named(
+            question.kind,
+            r["subject"],
+            r["name"],
+            r["likeness"],
+            tuple(r["written"]),
+            tuple(r["feed"]),
+            tuple(offices[c] for c in r["county"] if c in offices),
+            tuple(clues.get(r["subject"], ())[:_CLUES]),
+        )
+        for r in top.iter_rows(named=True)
     ]
     return Results(named, groups.height > MOST or len(rows) == _CLOSELY)
+
+
+def _clues(subjects: list[str]) -> dict[str, list[str]]:
+    """Numbers of the clues on the subjects that the open scope shows, latest first."""
+    told: dict[str, list[str]] = {}
+    rows = Clue.objects.filter(subject_ref__in=subjects).order_by("-pk")
+    for ref, number in rows.values_list("subject_ref", "number")[: MOST * _CLUES]:
+        told.setdefault(ref, []).append(number)
+    return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import connection
 from django.utils import timezone
@@ -153,9 +154,9 @@ def _names(refs: Iterable[str]) -> dict[str, tuple[str, ...]]:
         return {ref: tuple(names) for ref, names in cursor.fetchall()}
 
 
-def readable_feeds() -> list[str]:
-    """Feeds whose ties may be read today."""
-    said, on = relations(), timezone.localdate()
+def readable_feeds(at: datetime) -> list[str]:
+    """Feeds whose ties may be read on the day of ``at``."""
+    said, on = relations(), timezone.localdate(at)
     return [
         code
         for code, ties in said.feeds.items()
@@ -164,7 +165,7 @@ def readable_feeds() -> list[str]:
     ]
 
 
-def neighbourhood_for(person: Person, kind: str, ref: str, *, hops: int = 1) -> Neighbourhood:
+def neighbourhood_for(person: Person, kind: str, ref: str, *, at: datetime, hops: int = 1) -> Neighbourhood:
     """As ``neighbourhood``, within the person's scope. The page that calls it writes the audit row."""
-    with person_scope(person, feeds=readable_feeds(), purpose=agreements.PURPOSE):
+    with person_scope(person, feeds=readable_feeds(at), purpose=agreements.PURPOSE):
         return neighbourhood(kind, ref, hops=hops)

@@ -122,7 +122,7 @@ def test_scope_agreement_and_seal_hold_for_names() -> None:
     with pytest.raises(Exception, match="permission denied"), connections["default"].cursor() as cursor:
         cursor.execute("select count(*) from supervision_naming")
     with connections["owner"].cursor() as cursor:
-        cursor.execute("update ingestion_agreement set valid_to = '2026-01-01' where fields ? 'hr_pension_payment'")
+        cursor.execute("update ingestion_agreement set valid_to = '2026-08-20' where fields ? 'hr_pension_payment'")
     assert look("person", "李小明").found == []
 
 
@@ -131,7 +131,7 @@ def test_the_audit_says_that_somebody_searched_and_never_for_whom() -> None:
     fill()
     look("person", "李小明")
     (row,) = ask("select actor, object_ref, reason, detail::text from audit_auditevent where action = 'name.search'")
-    assert row[:3] == ("of532300", "person", "示例") and "李小明" not in row[3] and '"found": 1' in row[3]
+    assert row[:3] == ("of532300", "person", "示例") and "李小明" not in row[3] and '"found":1' in row[3].replace(" ", "")
 
 
 def test_part_by_part_is_as_the_whole() -> None:

@@ -60,7 +60,7 @@ def run() -> Derived:
 
 
 def near(number: str, kind: str = "organisation", *, offices: list[str] = OFFICES, **how: Any) -> Neighbourhood:
-    with acting_as("worker"), scope(offices=offices, feeds=readable_feeds(), purpose="legal_supervision"):
+    with acting_as("worker"), scope(offices=offices, feeds=readable_feeds(NOW), purpose="legal_supervision"):
         return neighbourhood(kind, ref(number, "citizen_id" if kind == "person" else "credit_code"), **how)
 
 
@@ -143,20 +143,21 @@ def test_the_cap_counts_all_and_a_county_sees_its_own() -> None:
     )
     run()
     # Too many hold it, though the county office sees two of them alone.
-    assert near(code(1), offices=["532301"]).crowded == {"address": 1}
+    home = person("home", office="532301")
+    assert neighbourhood_for(home, "organisation", ref(code(1)), at=NOW).crowded == {"address": 1}
     land_rows("mr_enterprise", [firm(3, address="楚雄市东瓜镇永安路1号", division_code="532302")])
     run()
     assert len(near(code(1)).nodes) == most
-    assert len(near(code(1), offices=["532301"]).nodes) == 2
+    assert len(neighbourhood_for(home, "organisation", ref(code(1)), at=NOW).nodes) == 2
 
 
 def test_the_web_role_reads_within_scope_and_writes_nothing() -> None:
     land_rows("mr_enterprise", [firm(1, legal_rep_id=citizen(1)), firm(2, legal_rep_id=citizen(1), division_code="532302")])
     run()
     home, away = person("home", office="532301"), person("away", office="532325")
-    mine = neighbourhood_for(home, "organisation", ref(code(1)), hops=2)
+    mine = neighbourhood_for(home, "organisation", ref(code(1)), hops=2, at=NOW)
     assert len(mine.nodes) == 2, "the other firm is another county's"
-    assert len(neighbourhood_for(away, "organisation", ref(code(1)), hops=2).nodes) == 1
+    assert len(neighbourhood_for(away, "organisation", ref(code(1)), hops=2, at=NOW).nodes) == 1
     with pytest.raises(Exception, match="permission denied"), connections["default"].cursor() as cursor:
         cursor.execute("delete from supervision_relation")
 
