@@ -109,10 +109,7 @@ def bring_up_to_date(*, at: datetime) -> Filled:
 def _run(cursor: Any, feeds: list[str]) -> Filled:
     landing, catalog = ingestion.last_landing(), ingestion.catalog()
     states = {state.feed: state for state in Derivation.objects.filter(what=WHAT)}
-    cursor.execute(
-        "create temp table if not exists naming_told (county text, subject uuid, written text, name text, core text,"
-        " keys text) on commit drop"
-    )
+    prepare(cursor)
     read = added = gone = 0
     for code in set(states) - set(catalog):
         cursor.execute("delete from supervision_naming where feed = %s", [code])
@@ -140,6 +137,14 @@ def _run(cursor: Any, feeds: list[str]) -> Filled:
     return Filled(landing, read, added, gone)
 
 
+def prepare(cursor: Any) -> None:
+    """The empty temporary table that ``write`` goes through."""
+    cursor.execute(
+        "create temp table if not exists naming_told (county text, subject uuid, written text, name text, core text,"
+        " keys text) on commit drop"
+    )
+
+
 def _fill(cursor: Any, code: str, source: Source, since: int, landing: int) -> int:
     came = 0
     sql = (
@@ -148,14 +153,14 @@ def _fill(cursor: Any, code: str, source: Source, since: int, landing: int) -> i
         f' and t."{source.column}" is not null'
     )
     for frame in _chunks(sql, {"since": since, "landing": landing}):
-        shaped = frame.with_columns(spelled(source.kind, frame["written"])).filter(
-            pl.col("name").is_not_null() & (pl.col("name") != "")
-        )
-        came += _write(cursor, code, source, shaped)
+        came += write(cursor, code, source, frame.with_columns(spelled(source.kind, frame["written"])))
     return came
 
 
-def _write(cursor: Any, code: str, source: Source, rows: pl.DataFrame) -> int:
+def write(cursor: Any, code: str, source: Source, rows: pl.DataFrame) -> int:
+    """Add ``rows`` (county, subject, written, name, core, keys); returns how many were new."""
+    # A cell of signs and remarks alone names nobody.
+    rows = rows.filter(pl.col("name").is_not_null() & (pl.col("name") != ""))
     if rows.is_empty():
         return 0
     cursor.execute("truncate naming_told")
