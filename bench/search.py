@@ -26,7 +26,10 @@ from bench.linkage.people import homophones, people, swapped
 from bench.report import ROOT, Figure, at_least, at_most, write
 
 SHARED = Path(os.environ.get("CHUXIONG_SHARED", ROOT.parent / "shared"))
-PREFECTURE, COUNTIES = "532300", [f"5323{n}" for n in ("01", "02", "22", "23", "24", "25", "26", "27", "28", "29")]
+PREFECTURE, COUNTIES = (
+    "532300",
+    [f"5323{n}" for n in ("01", "02", "22", "23", "24", "25", "26", "27", "28", "29")],
+)
 FEED = {"organisation": "mr_enterprise", "person": "hr_pension_payment", "address": "mr_enterprise"}
 #: milliseconds, 95 of 100 queries
 TARGET = 100
@@ -55,7 +58,11 @@ def main() -> int:
         running.stop()
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(running.postgres.sockets, ignore_errors=True)
-    notes: dict[str, object] = {"seed": options.seed, "names_of_each_kind": options.names, "load_before": round(load, 2)}
+    notes: dict[str, object] = {
+        "seed": options.seed,
+        "names_of_each_kind": options.names,
+        "load_before": round(load, 2),
+    }
     return write("search", figures, notes=notes)
 
 
@@ -76,7 +83,9 @@ def _drawn(kind: str, options: argparse.Namespace) -> tuple[pl.Series, list[str]
     draw, table = np.random.default_rng(options.seed), homophones(SHARED)
     meant = draw.integers(0, len(stock), options.queries).tolist()
     words = [stock[m] for m in meant]
-    spoiled = [w if draw.random() < 0.5 else swapped(w, int(draw.integers(len(w))), table, draw) for w in words]
+    spoiled = [
+        w if draw.random() < 0.5 else swapped(w, int(draw.integers(len(w))), table, draw) for w in words
+    ]
     return stock, spoiled, meant
 
 
@@ -130,7 +139,9 @@ def _asked(kind: str, stock: pl.Series, queries: list[str], truth: list[int]) ->
         yield Figure(f"{kind}, {words}: slowest", round(times[-1], 1), "ms")
         if meant:
             yield at_least(f"{kind}: what was meant is among the results", round(right / meant, 3), "", 0.9)
-    yield Figure(f"{kind}: without the function (peer), {FEW} queries, p50", round(_peer(kind, queries), 1), "ms")
+    yield Figure(
+        f"{kind}: without the function (peer), {FEW} queries, p50", round(_peer(kind, queries), 1), "ms"
+    )
 
 
 def _peer(kind: str, queries: list[str]) -> float:
@@ -145,16 +156,26 @@ def _peer(kind: str, queries: list[str]) -> float:
         " current_setting('cx.offices', true)), ','))))"
     )
     with connections["owner"].cursor() as cursor:
-        for statement in ("alter table supervision_naming enable row level security", policy, "grant select on supervision_naming to cx_web"):
+        for statement in (
+            "alter table supervision_naming enable row level security",
+            policy,
+            "grant select on supervision_naming to cx_web",
+        ):
             cursor.execute(statement)
     times = []
     for text in queries[:FEW]:
         began = time.perf_counter()
-        with scope(offices=[PREFECTURE, *COUNTIES], feeds=sorted(set(FEED.values())), purpose="legal_supervision"):
+        with scope(
+            offices=[PREFECTURE, *COUNTIES], feeds=sorted(set(FEED.values())), purpose="legal_supervision"
+        ):
             _plain(kind, text)
         times.append((time.perf_counter() - began) * 1000)
     with connections["owner"].cursor() as cursor:
-        for statement in ("drop policy bench on supervision_naming", "alter table supervision_naming disable row level security", "revoke select on supervision_naming from cx_web"):
+        for statement in (
+            "drop policy bench on supervision_naming",
+            "alter table supervision_naming disable row level security",
+            "revoke select on supervision_naming from cx_web",
+        ):
             cursor.execute(statement)
     return sorted(times)[len(times) // 2]
 

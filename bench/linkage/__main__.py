@@ -259,7 +259,15 @@ def _texts(
         scored = of_answers(theirs, score_, truth[:few], options.seed)
         # Few queries leave room for luck: ours on the same few, with a limit set on them alone.
         same = of_answers(answer[:few], sure[:few], truth[:few], options.seed)
-        yield replace(at_least(f"{what}, the same {few} queries: F1 against {name}", round(same.f1, 4), "", round(scored.f1, 4)), peer=round(scored.f1, 4))
+        yield replace(
+            at_least(
+                f"{what}, the same {few} queries: F1 against {name}",
+                round(same.f1, 4),
+                "",
+                round(scored.f1, 4),
+            ),
+            peer=round(scored.f1, 4),
+        )
         yield replace(
             at_least(f"{what}, the same {few} queries: recall at precision 0.98 against {name}", round(same.recall_at_98, 4), "", round(scored.recall_at_98, 4)),
             peer=round(scored.recall_at_98, 4),
@@ -289,7 +297,9 @@ def _trigrams(folder: Path) -> tuple[pl.DataFrame, float]:
         cursor = owner.cursor()
         stock, asked = (pl.read_parquet(folder / f"{n}.parquet")["text"] for n in ("stock", "asked"))
         cursor.execute("create temp table texts (n int, text text)")
-        rows = io.BytesIO(pl.DataFrame({"n": np.arange(len(stock)), "text": stock}).write_csv(include_header=False).encode())
+        rows = io.BytesIO(
+            pl.DataFrame({"n": np.arange(len(stock)), "text": stock}).write_csv(include_header=False).encode()
+        )
         began = time.perf_counter()
         cursor.copy_expert("copy texts from stdin (format csv)", rows)
         cursor.execute("create index on texts using gin (text gin_trgm_ops)")
@@ -298,7 +308,8 @@ def _trigrams(folder: Path) -> tuple[pl.DataFrame, float]:
         found = []
         for n, text in enumerate(asked):
             cursor.execute(
-                "select n, similarity(text, %s) from texts where text %% %s order by 2 desc, 1 limit 2", [text, text]
+                "select n, similarity(text, %s) from texts where text %% %s order by 2 desc, 1 limit 2",
+                [text, text],
             )
             found += [(n, *row) for row in cursor.fetchall()]
         took = time.perf_counter() - began
@@ -361,7 +372,11 @@ def _audit(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
         "audit: our weights off the truth, worst of the levels that happen, bits",
         round(float(told["off"].abs().max()), 2), "bits", round(float((told["bits_splink"] - told["bits_true"]).abs().max()), 2),
     )  # fmt: skip
-    yield Figure("audit: our weights apart from Splink's, at most, bits", round(float(told["apart"].abs().max()), 2), "bits")
+    yield Figure(
+        "audit: our weights apart from Splink's, at most, bits",
+        round(float(told["apart"].abs().max()), 2),
+        "bits",
+    )
     yield Figure("audit: Splink's training", round(seconds, 2), "s")
 
 

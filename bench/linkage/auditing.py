@@ -26,11 +26,18 @@ def ours(records: pl.DataFrame, gold: NDArray[np.uint64]) -> pl.DataFrame:
     blocks = candidates(columns, model)
     known = chances(columns, model, blocks)
     looked = gold[:: len(gold) // _LOOKED_AT + 1]
-    left, right = (looked >> np.uint64(32)).astype(np.int64), (looked & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    left, right = (
+        (looked >> np.uint64(32)).astype(np.int64),
+        (looked & np.uint64(0xFFFFFFFF)).astype(np.int64),
+    )
     rows = []
     for comparison, m, u in zip(model.comparisons, known.m, known.u, strict=True):
         found = np.bincount(compare(columns, comparison, left, right), minlength=comparison.levels + 1)[1:]
-        names = ["equal", *(near.column or f"{near.kind} {near.limit:g}" for near in comparison.near), "different"]
+        names = [
+            "equal",
+            *(near.column or f"{near.kind} {near.limit:g}" for near in comparison.near),
+            "different",
+        ]
         for n, name in enumerate(names):
             truth = float(found[n] / max(found.sum(), 1))
             rows.append((comparison.column, n, name, float(m[n]), float(u[n]), truth, int(found.sum())))
@@ -53,7 +60,19 @@ def beside(mine: pl.DataFrame, splink: pl.DataFrame) -> pl.DataFrame:
 def show(table: pl.DataFrame) -> None:
     """Print it."""
     shown = Table(title="m, u and weights in bits: ours, Splink's, the truth's")
-    for name in ("column", "level", "m", "Splink m", "true m", "u", "Splink u", "bits", "Splink bits", "true bits", "apart"):
+    for name in (
+        "column",
+        "level",
+        "m",
+        "Splink m",
+        "true m",
+        "u",
+        "Splink u",
+        "bits",
+        "Splink bits",
+        "true bits",
+        "apart",
+    ):
         shown.add_column(name, justify="left" if name in ("column", "level") else "right")
     for r in table.iter_rows(named=True):
         shown.add_row(

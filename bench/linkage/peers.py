@@ -85,7 +85,11 @@ def splink_audit(folder: Path) -> tuple[pl.DataFrame, float]:
             comparison("town"),
             comparison("address", level.JaroWinklerLevel("address", 0.9)),
         ],
-        blocking_rules_to_generate_predictions=[block_on("number"), block_on("sound", "birth"), block_on("phone")],
+        blocking_rules_to_generate_predictions=[
+            block_on("number"),
+            block_on("sound", "birth"),
+            block_on("phone"),
+        ],
     )
     records = pl.read_parquet(folder / "people.parquet").with_row_index("unique_id")
     began = time.perf_counter()

@@ -61,7 +61,9 @@ def link_organisations(records: pl.DataFrame) -> OrganisationLinks:
     told = organisation_columns(records)
     model, columns = linkage("organisation"), Columns(told)
     blocks = candidates(columns, model.model)
-    links = _of_records(score(columns, model.model, once(blocks), chances(columns, model.model, blocks)), told)
+    links = _of_records(
+        score(columns, model.model, once(blocks), chances(columns, model.model, blocks)), told
+    )
     last = {c.column: c.levels for c in model.model.comparisons}
     second = np.zeros(len(links), np.bool_)
     for column in SECOND:

@@ -42,7 +42,9 @@ def spelled(kind: Kind, written: pl.Series) -> pl.DataFrame:
             keys=pl.lit([], pl.List(pl.String)),
         )
     names = person_names(written)["name"]
-    return pl.DataFrame({"name": names, "core": pl.Series([""]).new_from_index(0, len(names)), "keys": name_keys(names)})
+    return pl.DataFrame(
+        {"name": names, "core": pl.Series([""]).new_from_index(0, len(names)), "keys": name_keys(names)}
+    )
 
 
 def name_keys(names: pl.Series) -> pl.Series:
@@ -55,9 +57,7 @@ def name_keys(names: pl.Series) -> pl.Series:
     some = length.is_between(_SHORTEST_LEFT_OUT, _LONGEST_LEFT_OUT)
     # A star holds the place: 张*明 is not 张明 of two characters, which the plain form below stands for.
     shorter = [
-        pl.when(some & (length > n)).then(
-            pl.col("name").str.slice(0, n) + pl.col("name").str.slice(n + 1)
-        )
+        pl.when(some & (length > n)).then(pl.col("name").str.slice(0, n) + pl.col("name").str.slice(n + 1))
         for n in range(_LONGEST_LEFT_OUT)
     ]
     return frame.select(
@@ -103,7 +103,9 @@ def likeness(question: Asked, names: pl.Series, cores: pl.Series) -> NDArray[np.
         alike = (sounds(names) == sounds(pl.Series([question.name]))[0]).fill_null(False).to_numpy()
         # Of another family name it is another person, however alike the rest.
         family = (names.str.slice(0, 1) == question.name[:1]).fill_null(False).to_numpy()
-        score = np.where(alike, np.maximum(score, _SAME_SOUND), np.where(family, score, score * _OTHER_FAMILY))
+        score = np.where(
+            alike, np.maximum(score, _SAME_SOUND), np.where(family, score, score * _OTHER_FAMILY)
+        )
     else:
         core = cpdist([question.core] * size, cores.to_list(), scorer=fuzz.ratio) / 100
         whole = cpdist([question.core] * size, cores.to_list(), scorer=fuzz.partial_ratio) / 100

@@ -31,7 +31,9 @@ class Naming(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["kind", "name"], name="naming_name"),
-            models.Index(fields=["subject"], condition=models.Q(subject__isnull=False), name="naming_subject"),
+            models.Index(
+                fields=["subject"], condition=models.Q(subject__isnull=False), name="naming_subject"
+            ),
             GinIndex(fields=["keys"], condition=models.Q(kind="person"), name="naming_keys"),
             GinIndex(
                 fields=["core"],

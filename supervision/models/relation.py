@@ -29,7 +29,9 @@ class Relation(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["a_ref", "kind"], name="relation_a"),
-            models.Index(fields=["b_ref", "kind"], condition=models.Q(b_ref__isnull=False), name="relation_b"),
+            models.Index(
+                fields=["b_ref", "kind"], condition=models.Q(b_ref__isnull=False), name="relation_b"
+            ),
             models.Index(fields=["via", "a_ref"], condition=~models.Q(via=""), name="relation_via"),
             models.Index(fields=["feed", "record_id"], name="relation_record"),
         ]

@@ -64,7 +64,13 @@ class Filled:
 def sources(feed: FeedSpec) -> list[Source]:
     """The names of the feed's mentions, and every address, with the number of the mention it belongs to."""
     found = [
-        Source(m.kind, m.role, m.name, _number(feed, m.number, m.kind), frozenset({m.name, *([m.number] if m.number else [])}))
+        Source(
+            m.kind,
+            m.role,
+            m.name,
+            _number(feed, m.number, m.kind),
+            frozenset({m.name, *([m.number] if m.number else [])}),
+        )
         for m in feed.mentions
         # A text column holds whatever the sender writes there, lists of people and remarks.
         if feed.column(m.name).type != "text"
@@ -102,7 +108,10 @@ def bring_up_to_date(*, at: datetime) -> Filled:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         feeds = readable_feeds(timezone.localdate(at))
-        with scope(offices=all_offices(), feeds=feeds, purpose=agreements.PURPOSE), connection.cursor() as cursor:
+        with (
+            scope(offices=all_offices(), feeds=feeds, purpose=agreements.PURPOSE),
+            connection.cursor() as cursor,
+        ):
             return _run(cursor, feeds)
 
 
@@ -119,7 +128,10 @@ def _run(cursor: Any, feeds: list[str]) -> Filled:
         state = states.get(code) or Derivation(what=WHAT, feed=code)
         told = sources(catalog[code])
         digest = hashlib.sha256(repr((told, _SPELLING)).encode()).hexdigest()
-        if state.digest == digest and not ingestion.landed_feeds(since=state.landing, until=landing) & {code, ""}:
+        if state.digest == digest and not ingestion.landed_feeds(since=state.landing, until=landing) & {
+            code,
+            "",
+        }:
             continue
         read += 1
         since = state.landing

@@ -13,12 +13,13 @@ _SCOPE = (
 _FOUND = "n.id, n.feed::text, n.role::text, n.county::text, n.subject, n.written, n.name, n.core"
 
 STATEMENTS = [
-    # Few are looked at closely, the likeliest by the index's own measure first; the caller ranks them.
+    # Few are looked at closely, the likeliest by the index's own measure first; the caller ranks them. The least likeness
+    # is pg_trgm's own default, 0.3: to set it here takes the right of a superuser where the library is not loaded yet.
     f"""
     create or replace function supervision_naming_search(of_kind text, wanted text, of_core text, of_keys text[], most integer)
     returns table (id bigint, feed text, role text, county text, subject uuid, written text, name text, core text)
     language plpgsql stable security definer rows 100 set search_path = pg_catalog, public, pg_temp
-    set pg_trgm.similarity_threshold = 0.3 set plan_cache_mode = force_custom_plan as $$
+    set plan_cache_mode = force_custom_plan as $$
     begin
         if of_kind = 'person' then
             return query select {_FOUND} from supervision_naming n

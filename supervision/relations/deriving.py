@@ -51,7 +51,10 @@ def bring_up_to_date(*, at: datetime) -> Derived:
             cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         said = relations()
         feeds = _readable(said, at)
-        with scope(offices=all_offices(), feeds=feeds, purpose=agreements.PURPOSE), connection.cursor() as cursor:
+        with (
+            scope(offices=all_offices(), feeds=feeds, purpose=agreements.PURPOSE),
+            connection.cursor() as cursor,
+        ):
             return _run(cursor, said, feeds, at)
 
 
@@ -81,7 +84,10 @@ def _run(cursor: Any, said: Relations, feeds: dict[str, FeedSpec], at: datetime)
     for code, feed in feeds.items():
         state = states.get(code) or Derivation(what=WHAT, feed=code)
         told = digest(code)
-        if state.digest == told and not ingestion.landed_feeds(since=state.landing, until=landing) & {code, ""}:
+        if state.digest == told and not ingestion.landed_feeds(since=state.landing, until=landing) & {
+            code,
+            "",
+        }:
             continue
         read += 1
         since = state.landing

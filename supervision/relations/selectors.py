@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -93,7 +94,7 @@ def _steps(
     refs: list[str], at: int, crowded: dict[str, int], *, most: int
 ) -> Iterable[tuple[str, str, Edge]]:
     """(kind, ref, edge) of whoever is one relation away from one of the refs."""
-    params = {"refs": refs, "at": at, "most": most}
+    params: dict[str, Any] = {"refs": refs, "at": at, "most": most}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -130,7 +131,7 @@ def _steps(
             yield other_kind, other, Edge(kind, first, second, via, tuple(feeds), records)
 
 
-def _shared(cursor, params, crowded: dict[str, int]) -> list[str]:  # type: ignore[no-untyped-def]
+def _shared(cursor: Any, params: dict[str, Any], crowded: dict[str, int]) -> list[str]:
     """The values of the refs that few enough hold: counted over the whole pool, not over what the caller sees."""
     caps = {value: cap.most for value, cap in relations().caps.items()}
     cursor.execute(

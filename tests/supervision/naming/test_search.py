@@ -36,11 +36,21 @@ def code(serial: int) -> str:
 
 
 def firm(serial: int, name: str, **other: str) -> dict[str, str]:
-    return {"uscc": code(serial), "org_name": name, "division_code": "532301", "legal_rep_name": "赵样本"} | other
+    return {
+        "uscc": code(serial),
+        "org_name": name,
+        "division_code": "532301",
+        "legal_rep_name": "赵样本",
+    } | other
 
 
 def pension(serial: int, name: str, **other: str) -> dict[str, str]:
-    return {"citizen_id": citizen(serial), "person_name": name, "division_code": "532301", "pay_month": "2026-01"} | other
+    return {
+        "citizen_id": citizen(serial),
+        "person_name": name,
+        "division_code": "532301",
+        "pay_month": "2026-01",
+    } | other
 
 
 def look(kind: Any, text: str, office: str = "532300") -> Results:
@@ -73,7 +83,10 @@ def test_a_firm_is_found_by_part_error_and_other_legal_form() -> None:
     fill()
     first = look("organisation", "楚雄彝香源食品有限公司").found
     assert first[0].likeness == 1.0 and first[0].subject
-    assert names(look("organisation", "彝香原食品"))[0] == "楚雄彝香源食品有限公司" or len(look("organisation", "彝香原食品").found) == 2
+    assert (
+        names(look("organisation", "彝香原食品"))[0] == "楚雄彝香源食品有限公司"
+        or len(look("organisation", "彝香原食品").found) == 2
+    )
     assert names(look("organisation", "楚雄彝香原食品有限公司"))[0] == "楚雄彝香源食品有限公司"
     assert names(look("organisation", "禄丰县彝香源食品厂"))[0] == "禄丰市彝香源食品厂"
     assert names(look("organisation", "恒顺建筑工程"))[0] == "楚雄恒顺建筑工程有限责任公司"
@@ -82,7 +95,10 @@ def test_a_firm_is_found_by_part_error_and_other_legal_form() -> None:
 
 
 def test_a_person_is_found_by_sound_and_by_one_character_apart() -> None:
-    land_rows("hr_pension_payment", [pension(1, "李晓明"), pension(2, "李小明"), pension(3, "李小龙"), pension(4, "王大山")])
+    land_rows(
+        "hr_pension_payment",
+        [pension(1, "李晓明"), pension(2, "李小明"), pension(3, "李小龙"), pension(4, "王大山")],
+    )
     fill()
     found = look("person", "李小明").found
     assert [n.name for n in found] == ["李小明", "李晓明", "李小龙"]
@@ -122,7 +138,9 @@ def test_scope_agreement_and_seal_hold_for_names() -> None:
     with pytest.raises(Exception, match="permission denied"), connections["default"].cursor() as cursor:
         cursor.execute("select count(*) from supervision_naming")
     with connections["owner"].cursor() as cursor:
-        cursor.execute("update ingestion_agreement set valid_to = '2026-08-20' where fields ? 'hr_pension_payment'")
+        cursor.execute(
+            "update ingestion_agreement set valid_to = '2026-08-20' where fields ? 'hr_pension_payment'"
+        )
     assert look("person", "李小明").found == []
 
 
@@ -130,8 +148,14 @@ def test_the_audit_says_that_somebody_searched_and_never_for_whom() -> None:
     land_rows("hr_pension_payment", [pension(1, "李小明")])
     fill()
     look("person", "李小明")
-    (row,) = ask("select actor, object_ref, reason, detail::text from audit_auditevent where action = 'name.search'")
-    assert row[:3] == ("of532300", "person", "示例") and "李小明" not in row[3] and '"found":1' in row[3].replace(" ", "")
+    (row,) = ask(
+        "select actor, object_ref, reason, detail::text from audit_auditevent where action = 'name.search'"
+    )
+    assert (
+        row[:3] == ("of532300", "person", "示例")
+        and "李小明" not in row[3]
+        and '"found":1' in row[3].replace(" ", "")
+    )
 
 
 def test_part_by_part_is_as_the_whole() -> None:

@@ -59,7 +59,9 @@ def run() -> Derived:
         return bring_up_to_date(at=NOW)
 
 
-def near(number: str, kind: str = "organisation", *, offices: list[str] = OFFICES, **how: Any) -> Neighbourhood:
+def near(
+    number: str, kind: str = "organisation", *, offices: list[str] = OFFICES, **how: Any
+) -> Neighbourhood:
     with acting_as("worker"), scope(offices=offices, feeds=readable_feeds(NOW), purpose="legal_supervision"):
         return neighbourhood(kind, ref(number, "citizen_id" if kind == "person" else "credit_code"), **how)
 
@@ -129,7 +131,12 @@ def test_a_telephone_relates_few_and_never_many() -> None:
     found = near(code(1))
     assert len(found.nodes) == 1 and found.crowded == {"phone": 1}
     # Everybody's relation ended with the one too many, so everybody is looked at again.
-    touched = {r for (r,) in ask("select ref from ingestion_touch where landing = %s and cause = 'relation'", done.landing)}
+    touched = {
+        r
+        for (r,) in ask(
+            "select ref from ingestion_touch where landing = %s and cause = 'relation'", done.landing
+        )
+    }
     assert touched == {ref(code(n)) for n in range(1, most + 2)}
 
 
@@ -152,7 +159,10 @@ def test_the_cap_counts_all_and_a_county_sees_its_own() -> None:
 
 
 def test_the_web_role_reads_within_scope_and_writes_nothing() -> None:
-    land_rows("mr_enterprise", [firm(1, legal_rep_id=citizen(1)), firm(2, legal_rep_id=citizen(1), division_code="532302")])
+    land_rows(
+        "mr_enterprise",
+        [firm(1, legal_rep_id=citizen(1)), firm(2, legal_rep_id=citizen(1), division_code="532302")],
+    )
     run()
     home, away = person("home", office="532301"), person("away", office="532325")
     mine = neighbourhood_for(home, "organisation", ref(code(1)), hops=2, at=NOW)
