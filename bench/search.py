@@ -41,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.search")
     parser.add_argument("--names", type=int, default=1_000_000, help="of each kind")
     parser.add_argument("--queries", type=int, default=400, help="of each kind and scope")
+    parser.add_argument("--kinds", nargs="*", default=list(FEED), choices=list(FEED))
     parser.add_argument("--seed", type=int, default=secrets.randbits(31))
     options = parser.parse_args()
     print(f"seed {options.seed}")
@@ -67,7 +68,7 @@ def main() -> int:
 
 
 def _all(options: argparse.Namespace) -> Iterator[Figure]:
-    for kind in FEED:
+    for kind in options.kinds:
         stock, queries, truth = _drawn(kind, options)
         yield Figure(f"{kind}: filled", round(_fill(kind, stock, options.seed), 1), "s")
         yield from _asked(kind, stock, queries, truth)

@@ -13,14 +13,19 @@ _SCOPE = (
 _FOUND = "n.id, n.feed::text, n.role::text, n.county::text, n.subject, n.written, n.name, n.core"
 
 STATEMENTS = [
-    # Few are looked at closely, the likeliest by the index's own measure first; the caller ranks them. The least likeness
-    # is pg_trgm's own default, 0.3: to set it here takes the right of a superuser where the library is not loaded yet.
+    # Few are looked at closely, the likeliest by the index's own measure first; the caller ranks them. A core of four
+    # characters with one of them wrong shares a fifth of its trigrams, and what is typed in part is within the whole.
+    # The limits are set at every call, for the transaction: calling the library first loads it, and only then may others
+    # than a superuser set them.
     f"""
     create or replace function supervision_naming_search(of_kind text, wanted text, of_core text, of_keys text[], most integer)
     returns table (id bigint, feed text, role text, county text, subject uuid, written text, name text, core text)
-    language plpgsql stable security definer rows 100 set search_path = pg_catalog, public, pg_temp
+    language plpgsql security definer rows 100 set search_path = pg_catalog, public, pg_temp
     set plan_cache_mode = force_custom_plan as $$
     begin
+        perform show_limit();
+        perform set_config('pg_trgm.similarity_threshold', case when length(of_core) <= 5 then '0.15' else '0.3' end, true),
+            set_config('pg_trgm.word_similarity_threshold', '0.6', true);
         if of_kind = 'person' then
             return query select {_FOUND} from supervision_naming n
                 where n.kind = 'person' and n.keys && of_keys and {_SCOPE}
@@ -29,12 +34,12 @@ STATEMENTS = [
                 limit most;
         elsif of_kind = 'organisation' then
             return query select {_FOUND} from supervision_naming n
-                where n.kind = 'organisation' and n.core % of_core and {_SCOPE}
-                order by similarity(n.core, of_core) desc, n.name <> wanted, n.id limit most;
+                where n.kind = 'organisation' and (n.core % of_core or of_core <% n.core) and {_SCOPE}
+                order by greatest(similarity(n.core, of_core), 0.9 * word_similarity(of_core, n.core)) desc, n.name <> wanted, n.id limit most;
         elsif of_kind = 'address' then
             return query select {_FOUND} from supervision_naming n
-                where n.kind = 'address' and n.core % of_core and {_SCOPE}
-                order by similarity(n.core, of_core) desc, n.id limit most;
+                where n.kind = 'address' and (n.core % of_core or of_core <% n.core) and {_SCOPE}
+                order by greatest(similarity(n.core, of_core), 0.9 * word_similarity(of_core, n.core)) desc, n.id limit most;
         end if;
     end $$
     """,

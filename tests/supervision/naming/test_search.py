@@ -78,18 +78,18 @@ def test_a_firm_is_found_by_part_error_and_other_legal_form() -> None:
             firm(1, "楚雄彝香源食品有限公司"),
             firm(2, "禄丰市彝香源食品厂", division_code="532302"),
             firm(3, "楚雄恒顺建筑工程有限责任公司"),
+            firm(4, "元谋华源物流有限公司"),
         ],
     )
     fill()
     first = look("organisation", "楚雄彝香源食品有限公司").found
     assert first[0].likeness == 1.0 and first[0].subject
-    assert (
-        names(look("organisation", "彝香原食品"))[0] == "楚雄彝香源食品有限公司"
-        or len(look("organisation", "彝香原食品").found) == 2
-    )
+    assert set(names(look("organisation", "彝香原食品"))) == {"楚雄彝香源食品有限公司", "禄丰市彝香源食品厂"}
+    assert names(look("organisation", "楚雄恒循建筑工程"))[0] == "楚雄恒顺建筑工程有限责任公司"
     assert names(look("organisation", "楚雄彝香原食品有限公司"))[0] == "楚雄彝香源食品有限公司"
     assert names(look("organisation", "禄丰县彝香源食品厂"))[0] == "禄丰市彝香源食品厂"
     assert names(look("organisation", "恒顺建筑工程"))[0] == "楚雄恒顺建筑工程有限责任公司"
+    assert names(look("organisation", "元谋华原物流")) == ["元谋华源物流有限公司"]
     assert names(look("organisation", "云南白药")) == []
     assert names(look("organisation", "有限公司")) == []
 
@@ -118,6 +118,7 @@ def test_an_address_is_found_as_people_shorten_it() -> None:
     )
     fill()
     assert names(look("address", "鹿城镇龙江路12号"))[0].endswith("龙江路12号3栋402室")
+    assert names(look("address", "永安路77号"))[0].endswith("永安路77号")
     assert "永安路77号" in names(look("address", "楚雄市东瓜镇永安路77号"))[0]
 
 
