@@ -40,6 +40,7 @@ from supervision.identity.linking import (
     once,
     score,
 )
+from supervision.identity.places import Places
 from supervision.identity.spec import linkage
 from supervision.identity.spellings import alike_names, sounds
 
@@ -234,15 +235,17 @@ def _firms(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
 
 def _addresses(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     stock, asked = firms.addresses(SHARED, options.records, options.queries, options.seed)
-    yield from _texts("addresses", folder, stock, asked["query"], asked["truth"].to_numpy(), options)
+    yield from _texts(
+        "addresses", folder, stock, asked["query"], asked["truth"].to_numpy(), options, held_by=Places
+    )
 
 
 def _texts(
     what: str, folder: Path, stock: pl.Series, asked: pl.Series, truth: np.ndarray, options: argparse.Namespace,
-    all_by: tuple[str, ...] = (),
+    held_by: type[Stock] | type[Places] = Stock,
 ) -> Iterator[Figure]:  # fmt: skip
     began = time.perf_counter()
-    held = Stock(stock)
+    held = held_by(stock)
     built = time.perf_counter() - began
     found = held.closest(asked, most=2)
     took = time.perf_counter() - began
@@ -251,7 +254,7 @@ def _texts(
     yield Figure(f"{what}: answers a second", round(len(asked) / (took - built)), "1/s")
     peers = {}
     for name, queries in (("tfidf_texts", 5_000), ("trigram_texts", FEW), ("rapidfuzz_texts", FEW)):
-        few = len(asked) if name in all_by else min(queries, len(asked))
+        few = min(queries, len(asked))
         pl.DataFrame({"text": stock}).write_parquet(folder / "stock.parquet")
         pl.DataFrame({"text": asked[:few]}).write_parquet(folder / "asked.parquet")
         table, seconds = _trigrams(folder) if name == "trigram_texts" else _peer(name, folder)

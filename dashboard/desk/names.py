@@ -22,7 +22,7 @@ _LONGEST, _SHORTEST, _LONGEST_REASON = 60, 2, 200
 @require_http_methods(["GET", "HEAD", "POST"])
 def names(request: HttpRequest) -> HttpResponse:
     """The form; a POST shows what is called so, or nearly so."""
-    words = {"organisation": _("单位"), "person": _("个人"), "address": _("地址")}
+    words = {"organisation": _("单位或企业"), "person": _("个人"), "address": _("地址")}
     typed = {"kind": "organisation", "text": "", "reason": ""}
     wrong, results = "", None
     if request.method == "POST":

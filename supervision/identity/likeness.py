@@ -64,7 +64,7 @@ class Stock:
             dtype=np.float32,
         )
         likeness = (_PAIRS * found.likeness + (1 - _PAIRS) * apart).astype(np.float32)
-        return _first(found.query, found.text, likeness, len(texts), most, least)
+        return best(found.query, found.text, likeness, len(texts), most, least)
 
     def alike(self, texts: pl.Series, most: int = 10, least: float = 0.3) -> Alike:
         """The ``most`` texts of the stock most like each of ``texts``, none below ``least``."""
@@ -75,7 +75,7 @@ class Stock:
         query = np.repeat(np.arange(len(texts)), np.diff(found.indptr))
         text = found.indices.astype(np.int64)
         likeness = _cosines(asked, query, self._all, text)
-        return _first(query, text, likeness, len(texts), most, least)
+        return best(query, text, likeness, len(texts), most, least)
 
     def _weighed(self, counts: csr_matrix) -> csr_matrix:
         """Each row weighed by rarity and of unit length."""
@@ -98,7 +98,7 @@ _THREADS = 2
 _COMPARED, _PAIRS = 10, 0.3
 
 
-def _first(
+def best(
     query: NDArray[np.int64],
     text: NDArray[np.int64],
     likeness: NDArray[np.float32],
