@@ -12,6 +12,20 @@ _SCOPE = (
 )
 _FOUND = "n.id, n.feed::text, n.role::text, n.county::text, n.subject, n.written, n.name, n.core"
 
+
+def _alike(kind: str) -> str:
+    """The whole names most alike; where they are few, names that hold what was typed as a part. That costs as much again."""
+    return f"""return query select {_FOUND} from supervision_naming n
+                where n.kind = '{kind}' and n.core % of_core and {_SCOPE}
+                order by similarity(n.core, of_core) desc, n.name <> wanted, n.id limit most;
+            get diagnostics whole = row_count;
+            if whole < 10 then
+                return query select {_FOUND} from supervision_naming n
+                    where n.kind = '{kind}' and of_core <% n.core and not n.core % of_core and {_SCOPE}
+                    order by word_similarity(of_core, n.core) desc, n.id limit most;
+            end if;"""
+
+
 STATEMENTS = [
     # Few are looked at closely, the likeliest by the index's own measure first; the caller ranks them. A core of four
     # characters with one of them wrong shares a fifth of its trigrams, and what is typed in part is within the whole.
@@ -22,6 +36,8 @@ STATEMENTS = [
     returns table (id bigint, feed text, role text, county text, subject uuid, written text, name text, core text)
     language plpgsql security definer rows 100 set search_path = pg_catalog, public, pg_temp
     set plan_cache_mode = force_custom_plan as $$
+    declare
+        whole integer;
     begin
         perform show_limit();
         perform set_config('pg_trgm.similarity_threshold', case when length(of_core) <= 5 then '0.15' else '0.3' end, true),
@@ -33,13 +49,9 @@ STATEMENTS = [
                     n.id
                 limit most;
         elsif of_kind = 'organisation' then
-            return query select {_FOUND} from supervision_naming n
-                where n.kind = 'organisation' and (n.core % of_core or of_core <% n.core) and {_SCOPE}
-                order by greatest(similarity(n.core, of_core), 0.9 * word_similarity(of_core, n.core)) desc, n.name <> wanted, n.id limit most;
+            {_alike("organisation")}
         elsif of_kind = 'address' then
-            return query select {_FOUND} from supervision_naming n
-                where n.kind = 'address' and (n.core % of_core or of_core <% n.core) and {_SCOPE}
-                order by greatest(similarity(n.core, of_core), 0.9 * word_similarity(of_core, n.core)) desc, n.id limit most;
+            {_alike("address")}
         end if;
     end $$
     """,
