@@ -68,6 +68,14 @@ def _blocks(parts: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
+def place_marks(addresses: pl.Series) -> pl.Series:
+    """What an address is found by: its blocks as texts, a list a row; empty where it holds no number."""
+    blocks = pl.concat(_blocks(_parts(addresses))).unique(maintain_order=True)
+    listed = blocks.group_by("row").agg("key")
+    rows = pl.DataFrame({"row": np.arange(len(addresses), dtype=np.uint32)})
+    return rows.join(listed, on="row", how="left", maintain_order="left")["key"].fill_null([])
+
+
 def _likeness(a: pl.DataFrame, b: pl.DataFrame) -> NDArray[np.float32]:
     rest, whole = (
         cpdist(

@@ -14,6 +14,7 @@ from rapidfuzz.process import cpdist
 
 from supervision.identity.addresses import addresses
 from supervision.identity.organisations import organisation_names
+from supervision.identity.places import place_marks
 from supervision.identity.spellings import person_names, sounds
 
 Kind: TypeAlias = Literal["person", "organisation", "address"]
@@ -39,7 +40,7 @@ def spelled(kind: Kind, written: pl.Series) -> pl.DataFrame:
         return told.select(
             name="text",
             core=pl.col("text").str.replace(_UPPER, "").fill_null(""),
-            keys=pl.lit([], pl.List(pl.String)),
+            keys=place_marks(written),
         )
     names = person_names(written)["name"]
     return pl.DataFrame(

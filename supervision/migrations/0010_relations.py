@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('keys', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
             ],
             options={
-                'indexes': [models.Index(fields=['kind', 'name'], name='naming_name'), models.Index(condition=models.Q(('subject__isnull', False)), fields=['subject'], name='naming_subject'), django.contrib.postgres.indexes.GinIndex(condition=models.Q(('kind', 'person')), fields=['keys'], name='naming_keys'), django.contrib.postgres.indexes.GinIndex(fields=['core'], opclasses=['gin_trgm_ops'], condition=models.Q(('kind', 'organisation')), name='naming_organisation'), django.contrib.postgres.indexes.GinIndex(fields=['core'], opclasses=['gin_trgm_ops'], condition=models.Q(('kind', 'address')), name='naming_address'), models.Index(fields=['feed'], name='naming_feed')],
+                'indexes': [models.Index(fields=['kind', 'name'], name='naming_name'), models.Index(condition=models.Q(('subject__isnull', False)), fields=['subject'], name='naming_subject'), django.contrib.postgres.indexes.GinIndex(fields=['keys'], name='naming_keys'), django.contrib.postgres.indexes.GinIndex(fields=['core'], opclasses=['gin_trgm_ops'], condition=models.Q(('kind', 'organisation')), name='naming_organisation'), django.contrib.postgres.indexes.GinIndex(fields=['core'], opclasses=['gin_trgm_ops'], condition=models.Q(('kind', 'address')), name='naming_address'), models.Index(fields=['feed'], name='naming_feed')],
             },
         ),
         migrations.CreateModel(

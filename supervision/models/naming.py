@@ -25,7 +25,7 @@ class Naming(models.Model):
     name = models.TextField()
     #: of an organisation without place and kind; of an address below the prefecture; of a person empty
     core = models.TextField(blank=True)
-    #: of a person: the name, the sound, the name with one character left out
+    #: of a person: the name, the sound, the name with one character left out; of an address: place and numbers
     keys = ArrayField(models.TextField(), default=list)
 
     class Meta:
@@ -34,7 +34,7 @@ class Naming(models.Model):
             models.Index(
                 fields=["subject"], condition=models.Q(subject__isnull=False), name="naming_subject"
             ),
-            GinIndex(fields=["keys"], condition=models.Q(kind="person"), name="naming_keys"),
+            GinIndex(fields=["keys"], name="naming_keys"),
             GinIndex(
                 fields=["core"],
                 opclasses=["gin_trgm_ops"],

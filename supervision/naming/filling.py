@@ -28,7 +28,7 @@ from supervision.models import Derivation
 logger = logging.getLogger(__name__)
 WHAT = "names"
 #: a change in how names are spelled or cut fills the table anew
-_SPELLING = "1"
+_SPELLING = "2"
 _BETWEEN = chr(31)
 _LOCK = 0x43584E4D
 _CHUNK = 100_000

@@ -51,7 +51,13 @@ STATEMENTS = [
         elsif of_kind = 'organisation' then
             {_alike("organisation")}
         elsif of_kind = 'address' then
-            {_alike("address")}
+            return query select {_FOUND} from supervision_naming n
+                where n.kind = 'address' and n.keys && of_keys and {_SCOPE}
+                order by similarity(n.core, of_core) desc, n.id limit most;
+            get diagnostics whole = row_count;
+            if whole < 3 then
+                {_alike("address")}
+            end if;
         end if;
     end $$
     """,

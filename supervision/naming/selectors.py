@@ -85,7 +85,7 @@ def found(question: Asked) -> Results:
         )
         rows = cursor.fetchall()
     schema = dict.fromkeys(("feed", "county", "subject", "written", "name", "core"), pl.String)
-    table = pl.DataFrame(rows, schema=schema, orient="row")
+    table = pl.DataFrame(rows, schema=schema, orient="row").unique(maintain_order=True)
     table = table.with_columns(likeness=likeness(question, table["name"], table["core"]))
     table = table.filter(pl.col("likeness") >= _LEAST)
     # Whoever has a full number is one, however written; without one the same name in one county is shown as one line.
