@@ -129,6 +129,17 @@ def landed_feeds(*, since: int, until: int) -> set[str]:
         return {feed for (feed,) in cursor.fetchall()}
 
 
+def cleared(*, since: int, until: int) -> bool:
+    """Whether records were deleted by a landing in (since, until]: what rested on them is not in the pool any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select exists (select 1 from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
+            " where l.number > %s and l.number <= %s and l.feed = '' and b.received_by <> 'identity')",
+            [since, until],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def names_river_places(landing: int) -> bool:
     """Whether what landed names sections or outfalls. Telemetry names none: its devices stand in a register."""
     return bool(landed_feeds(since=landing - 1, until=landing) & {"ee_surface_water", "ee_discharge_permit"})

@@ -3,6 +3,7 @@
 from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import tally
+from supervision.naming import rights as naming_rights
 from supervision.reference import REFERENCE
 from supervision.spine import rights as spine_rights
 
@@ -80,6 +81,10 @@ TABLES = {
         "worker": "SELECT",
         "web": "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at, withdrawn_reason)",
     },
+    # Names are searched through a function alone.
+    "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
+    "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
+    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -112,6 +117,11 @@ POLICIES = {
     ],
     # It tells of no clue that the two parts do not decide.
     "supervision_tally": [("visible", ["web"], "select", _OF_DEPARTMENT, "")],
+    # As the record that tells it: by feed and county.
+    "supervision_relation": [
+        ("derive", ["worker"], "all", "true", "true"),
+        ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
@@ -424,4 +434,5 @@ STATEMENTS = [
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
     *spine_rights.STATEMENTS,
+    *naming_rights.STATEMENTS,
 ]

@@ -12,6 +12,8 @@ from ingestion.selectors import names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
+from supervision.naming import filling
+from supervision.relations import deriving
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
@@ -27,6 +29,8 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
+        for what in ("relations", "names"):
+            enqueue(what, f"@{landing}", priority=4)
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
     if told_by(landing):
@@ -44,6 +48,21 @@ def after_landing(claim: Claim) -> None:
             priority=3,
             delay_seconds=_STREAM_PAUSE_SECONDS + 1 if stream else 0,
         )
+
+
+@handler("relations")
+def relations(claim: Claim) -> None:
+    """Bring the relations up to date; what changed rings the rules through a landing of its own."""
+    made = deriving.bring_up_to_date(at=timezone.now()).landing
+    if made is not None:
+        for rule_id in live_rules():
+            enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
+
+
+@handler("names")
+def names(claim: Claim) -> None:
+    """Bring the names that can be searched up to date."""
+    filling.bring_up_to_date(at=timezone.now())
 
 
 @handler("alarm")

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, views
+from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
 
 app_name = "desk"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
+    path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
     path("disclosures", disclosures.disclosures, name="disclosures"),

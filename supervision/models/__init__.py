@@ -12,6 +12,8 @@ from .identity import (
     Subject,
     SubjectEvent,
 )
+from .naming import Derivation, Naming
+from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
@@ -27,6 +29,7 @@ __all__ = [
     "ClueEvent",
     "ClueTrack",
     "Counter",
+    "Derivation",
     "Disclosure",
     "DisclosureClue",
     "Hit",
@@ -36,6 +39,8 @@ __all__ = [
     "Interference",
     "Letter",
     "Mention",
+    "Naming",
+    "Relation",
     "RuleState",
     "Subject",
     "SubjectEvent",
