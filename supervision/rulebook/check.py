@@ -6,8 +6,9 @@ from datetime import date
 
 from chuxiong.kit.problems import Problem
 from ingestion.catalog.load import Catalog
-from supervision.rulebook.operators import FIELD_KEYS, OPERATORS, PARAM_KEYS, Operator
+from supervision.rulebook.operators import OPERATORS, PARAM_KEYS, Operator
 from supervision.rulebook.spec import (
+    FIELD_KEYS,
     SCORE,
     Leaf,
     Link,
@@ -320,10 +321,13 @@ class _Check:
                     "归并的规则只用 count、max 的 > 或 >=，以及 min 的 < 或 <=",
                 )
                 continue
+            if measure.field == SCORE:
+                self.add(at, "分值不能再作整体条件", "在 score.at_least 写明起点，或用 bands 分档")
+                continue
             if len(fields_of(leaf)) > 1:
                 self.add(at, "度量只能与参数比较", "写 value 或 param")
                 continue
-            exact = measure.kind in _WHOLE | {"share"} or measure.per or measure.field == SCORE
+            exact = measure.kind in _WHOLE | {"share"} or measure.per
             kind = "number" if exact else self.fields.types.get(measure.field, "number")
             self._operator(leaf, at, kind)
 

@@ -7,7 +7,8 @@ the compiler turns it into two non-null booleans.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made
 
 from sqlglot import exp
 
@@ -31,9 +32,9 @@ class Operands:
     percent: exp.Expression | None
     as_of: exp.Expression
     #: further fields by their key in the leaf (end, other_end, lat, other_lat)
-    more: dict[str, exp.Expression] = field(default_factory=dict)
+    more: dict[str, exp.Expression] = made(default_factory=dict)
     #: further parameters by their key in the leaf (low, high, years, metres)
-    bounds: dict[str, exp.Expression] = field(default_factory=dict)
+    bounds: dict[str, exp.Expression] = made(default_factory=dict)
     #: whether the linked feed is covered as far as the leaf asks; never null
     covered: exp.Expression | None = None
 

@@ -339,15 +339,18 @@ class Rows:
             this=exp.cast(self.column(leaf.other or ""), "date"),
             expression=exp.cast(self.param(leaf.days or ""), "int"),
         )
-        return exp.and_(
-            *[
-                coalesced(
-                    exp.GTE(
-                        this=exp.cast(exp.Placeholder(this=f"covers_{feed}"), "date"), expression=until.copy()
+        return exp.paren(
+            exp.and_(
+                *[
+                    coalesced(
+                        exp.GTE(
+                            this=exp.cast(exp.Placeholder(this=f"covers_{feed}"), "date"),
+                            expression=until.copy(),
+                        )
                     )
-                )
-                for feed in linked_feeds(self.rule, leaf)
-            ]
+                    for feed in linked_feeds(self.rule, leaf)
+                ]
+            )
         )
 
     def _truth(self, node: Node, alias: str, place: str = "") -> tuple[exp.Expression, exp.Expression]:
