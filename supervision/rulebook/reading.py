@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from supervision.rulebook.spec import SCORE, Leaf, Link, RuleSpec, Source, fields_of, judged_leaves, leaves
+from supervision.rulebook.spec import (
+    SCORE,
+    Leaf,
+    Link,
+    RuleSpec,
+    Source,
+    Tier,
+    fields_of,
+    judged_leaves,
+    leaves,
+)
 
 
 def left_of(link: Link) -> str:
@@ -13,6 +23,11 @@ def left_of(link: Link) -> str:
 def right_of(link: Link) -> str:
     """The same on the right."""
     return f"{link.right}@{link.right_role}{link.tier}" if link.right_role else link.right
+
+
+def sure_enough(tier: Tier) -> tuple[str, ...]:
+    """Tiers of resolved mentions that a link accepts: as sure as its own or surer, and a person's word (J)."""
+    return ("J", *"BCD"[: "ABCD".index(tier)])
 
 
 def links_to(rule: RuleSpec) -> dict[str, Link]:

@@ -14,7 +14,14 @@ from sqlglot import exp
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.operators import OPERATORS, PARAM_KEYS, Operands
-from supervision.rulebook.reading import left_of, linked_feeds, links_to, named_fields, right_of
+from supervision.rulebook.reading import (
+    left_of,
+    linked_feeds,
+    links_to,
+    named_fields,
+    right_of,
+    sure_enough,
+)
 from supervision.rulebook.spec import (
     FIELD_KEYS,
     SCORE,
@@ -117,6 +124,7 @@ class Rows:
                 seen.add(joined)
                 column, as_name = name.split(".")[1], joined.split(".")[1]
                 m = f"m{len(seen)}"
+                self.params[f"tiers_{link.tier}"] = list(sure_enough(link.tier))
                 # A full number is its own subject; mentions hold those without one alone.
                 held = self.plan.catalog[feed].column(column)
                 own = f"s.{_q(column)}" if held.subject and held.pool_type == "uuid" else "null::uuid"
@@ -127,7 +135,7 @@ class Rows:
                 joins += (
                     f" left join supervision_mention {m} on {m}.feed = {self._text(feed)}"
                     f" and {m}.natural_hash = s.natural_hash and {m}.role = {self._text(role)}"
-                    f" and {m}.tier <= {self._text(link.tier)} and {self._visible(m)}"
+                    f" and {m}.tier = any(%(tiers_{link.tier})s) and {self._visible(m)}"
                 )
         return listed, joins
 
@@ -241,10 +249,10 @@ class Rows:
 
     def _absent(self, leg: Without) -> str:
         """True: too few matches and the window is covered by every feed; false: enough; null: not yet delivered."""
-        since = self._sql(self.column(leg.since))
+        since = self._day(leg.since)
         if leg.until is not None:
             # An interval that has no end yet is covered by nothing: undecided, unless a record speaks against it.
-            until = f"{self._sql(self.column(leg.until))}::date"
+            until = self._day(leg.until)
         else:
             until = f"{since} + ({self._sql(self.param(leg.days or ''))})::int"
         matching = [self._matching(absence, since, until) for absence in leg.feeds]
@@ -258,9 +266,15 @@ class Rows:
         )
         return f"(case when {enough} then false when {covered} then true end)"
 
+    def _day(self, name: str) -> str:
+        """A date field, or the day of a moment."""
+        cast = "::date" if self.fields.types[name] == "datetime" else ""
+        return f"{self._sql(self.column(name))}{cast}"
+
     def _matching(self, absence: Absence, since: str, until: str) -> str:
         same = " and ".join(self._same(absence.feed, theirs, own) for theirs, own in absence.match.items())
-        day = f"w.{_q(absence.date)}"
+        moment = self.plan.catalog[absence.feed].column(absence.date).type == "datetime"
+        day = f"w.{_q(absence.date)}{'::date' if moment else ''}"
         # Without an end everything from the start on speaks against it.
         window = f"{day} >= {since} and {day} <= coalesce({until}, date '9999-12-31')"
         return f" from pool.{_q(absence.feed)} w where {self._visible('w')} and {same} and {window}"

@@ -99,7 +99,7 @@ def _subjects(role: str | None, tier: str, row: Row, own: Any, rows: Mapping[str
     found = [
         m["subject"]
         for m in rows.get("supervision_mention", [])
-        if m["row"] is row and m["role"] == role and m["tier"] <= tier
+        if m["row"] is row and m["role"] == role and m["tier"] in ("J", *"ABCD"[: "ABCD".index(tier) + 1])
     ]
     # One row of the query per mention that resolves, also where the number itself stands.
     return [own] * max(1, len(found)) if own is not None else found
@@ -458,16 +458,17 @@ def _absent(
     since = _get(c, leg.since)
     if since is None:
         return None
+    since = _day(since)
     if leg.until is None:
         until: date | None = since + timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
     else:
-        until = _get(c, leg.until)
+        until = _day(end) if (end := _get(c, leg.until)) else None
     found = 0
     for absence in leg.feeds:
         for row in rows.get(absence.feed, []):
             day = row.get(absence.date)
             same = all(_matches(row.get(own), _get(c, theirs)) for theirs, own in absence.match.items())
-            found += same and day is not None and since <= day and (until is None or day <= until)
+            found += same and day is not None and since <= _day(day) and (until is None or _day(day) <= until)
     if found >= (int(rule.params[leg.fewer_than].value) if leg.fewer_than else 1):  # type: ignore[arg-type]
         return False
     reached = [covers.get(absence.feed) for absence in leg.feeds]
