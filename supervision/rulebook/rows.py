@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.clustering import q as _q
-from supervision.rulebook.operators import OPERATORS, PARAM_KEYS, Operands
+from supervision.rulebook.expressions import Operands
+from supervision.rulebook.operators import OPERATORS, PARAM_KEYS
 from supervision.rulebook.reading import (
     left_of,
     linked_feeds,

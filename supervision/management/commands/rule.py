@@ -134,7 +134,7 @@ class Command(BaseCommand):
             )
 
     def _operators(self, *, json: bool, **_: Any) -> None:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "op": o.name,
                 "zh": o.zh,

@@ -15,6 +15,7 @@ from typing import Any
 
 from supervision.rulebook.spec import FIELD_KEYS, SCORE, Leaf, Link, Node, RuleSpec, Source, furthered
 from supervision.rulebook.units import units
+from tests.prefecture import SHANGHAI
 
 Row = dict[str, Any]
 #: a kept combination: true or undecided, and the row of each source
@@ -293,7 +294,7 @@ def _tree(rule: RuleSpec, node: Node, c: dict[str, Row], as_of: date) -> bool | 
 
 
 def _month(day: date) -> date:
-    return day.replace(day=1)
+    return _day(day).replace(day=1)
 
 
 def _plus_months(day: date, months: int) -> date:
@@ -349,6 +350,9 @@ def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: dat
         ends = [value, more["lat"], against, more["other_lat"]]
         return None if None in ends else bool(_metres(*ends) <= bound["metres"])  # type: ignore[operator]
     value, against = _scaled(rule, leaf, value, against)
+    if isinstance(value, datetime) != isinstance(against, datetime):
+        # A day stands for its midnight.
+        value, against = _moment(value), _moment(against)
     answers: dict[str, Any] = {
         "share_below": lambda: value * 100 < against * percent,
         "share_at_least": lambda: against > 0 and value * 100 >= against * percent,
@@ -383,6 +387,12 @@ def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: dat
         "days_ago_at_least": lambda: _day(value) + timedelta(days=days) <= as_of,
     }
     return bool(answers[leaf.op]())
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime) or not isinstance(value, date):
+        return value
+    return datetime(value.year, value.month, value.day, tzinfo=SHANGHAI)
 
 
 def _overlaps(start: Any, other: Any, end: Any, other_end: Any, least: int) -> bool | None:
@@ -485,7 +495,8 @@ def _matches(own: Any, theirs: Any) -> bool:
 def _result(rule: RuleSpec, found: list[Item], as_of: date, *, possible: bool) -> Row:
     """A hit by the true rows alone; else undecided while a hit is possible."""
     true = [c for truth, c in found if truth is True]
-    sure = [item for item in found if item[0]]
+    # Of an occurrence the true rows alone; of a subject all, since more rows may take some conditions back.
+    sure = [item for item in found if item[0] or rule.cluster is None]
     if not true or (rule.having and not _whole(rule, rule.having, sure, as_of)):
         verdict = "undecided" if possible else "miss"
         return {"verdict": verdict, "level": None, "measures": {}, "rows": found}
