@@ -33,12 +33,16 @@ def failures(rule: RuleSpec, catalog: Catalog) -> Iterator[tuple[str, str, str]]
 
 
 def unproved_leaves(rule: RuleSpec, catalog: Catalog) -> list[str]:
-    """Conditions that could be turned round without any stored test noticing, by id, in reading order."""
+    """Conditions that could be turned round without any stored test noticing, by id, in reading order.
+
+    Conditions on a whole occurrence (``cluster``) cannot be turned round in SQL and are not looked at.
+    """
     found = []
-    for leaf in (*leaves(rule.when), *(leaves(rule.having) if rule.having else ())):
+    whole = rule.having if rule.having and rule.cluster is None else None
+    for leaf in (*leaves(rule.when), *(leaves(whole) if whole else ())):
         mutant = rule.model_copy(update={"when": negated(rule.when, leaf.id)})
-        if rule.having:
-            mutant = mutant.model_copy(update={"having": negated(rule.having, leaf.id)})
+        if whole:
+            mutant = mutant.model_copy(update={"having": negated(whole, leaf.id)})
         if not any(failures(mutant, catalog)):
             found.append(leaf.id)
     return found

@@ -17,7 +17,7 @@ from django.db import connections, transaction
 
 from chuxiong.accounts.scope import scope
 from ingestion.selectors import catalog
-from supervision.matching.stored_tests import unproved_leaves
+from supervision.matching.stored_tests import negated, unproved_leaves
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.rulebook.sentence import condition_lines, rule_sentence
@@ -62,6 +62,11 @@ def test_stored_tests_hold_in_both_engines(database, rule_id):
 def test_negating_any_condition_breaks_a_stored_test(database, rule_id):
     with acting_as("worker"):
         assert unproved_leaves(rulebook()[rule_id], catalog()) == []
+    rule = rulebook()[rule_id]
+    for leaf in leaves(rule.having) if rule.having and rule.cluster else ():
+        mutant = rule.model_copy(update={"having": negated(rule.having, leaf.id)})
+        read = [interpreter.run(mutant, _rows(t), as_of=t.as_of, covers=t.covers) for t in rule.tests]
+        assert [_outcome(r)[0] for r in read] != [t.expect for t in rule.tests], leaf.id
 
 
 def test_a_condition_that_no_test_proves_is_named(database):
