@@ -40,7 +40,7 @@ from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
-from supervision.rulebook.spec import leaves
+from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
 from supervision.spine.selectors import Namesakes, namesakes
 from supervision.tracks import reading as tracks
 
@@ -979,7 +979,8 @@ def _cited(
     found: set[tuple[str, int]] = set()
     values = {c["id"]: c.get("values", {}) for c in clue.conditions}
     for leaf in leaves(rule.when):
-        for name, side in ((leaf.field, "field"), (leaf.other, "other")):
+        sides = ((key, getattr(leaf, key)) for key in ("field", *FIELD_KEYS))
+        for side, name in sides:
             wanted = _comparable(values.get(leaf.id, {}).get(side))
             members = dict(_members(rule, name)) if name and wanted is not None else {}
             bearing = (
@@ -1032,18 +1033,19 @@ def _members(rule: LoadedRule, name: str) -> list[tuple[str, str]]:
 def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]:
     """(feed, column) → numbers of the conditions that it decides, counted as on the page from 1."""
     numbered: dict[tuple[str, str], list[int]] = {}
-    conditions = leaves(rule.when)
+    conditions = [*leaves(rule.when), *(item.when for item in (rule.score.items if rule.score else ()))]
     for number, leaf in enumerate(conditions, 1):
-        for name in filter(None, (leaf.field, leaf.other)):
+        for name in fields_of(leaf):
             for member in _members(rule, name):
                 numbered.setdefault(member, []).append(number)
     whole = leaves(rule.having) if rule.having else []
-    for number, leaf in enumerate(whole, len(conditions) + 1):
+    before = len(conditions) + (rule.score is not None)
+    for number, leaf in enumerate(whole, before + 1):
         measure = rule.measures[leaf.field]
         for name in filter(None, (measure.field if measure.kind != "count" else None, measure.per)):
             for member in _members(rule, name):
                 numbered.setdefault(member, []).append(number)
-    for number, leg in enumerate(rule.without, len(conditions) + len(whole) + 1):
+    for number, leg in enumerate(rule.without, before + len(whole) + 1):
         for member in _members(rule, leg.since):
             numbered.setdefault(member, []).append(number)
     return numbered
