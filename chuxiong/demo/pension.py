@@ -88,6 +88,9 @@ class Register:
     funeral_extra: list[tuple[str, str, str, date, str]] = field(default_factory=list)
     police_correction: list[Row] = field(default_factory=list)
     police_day_1: list[Row] = field(default_factory=list)
+    #: (kind, person) of sentenced people on assistance; (kind, person, judged on) of those on a school's staff
+    assisted: list[tuple[str, Person]] = field(default_factory=list)
+    staff: list[tuple[str, Person, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.months = [month_first(self.today, k - self.plan.months) for k in range(self.plan.months + 1)]
