@@ -42,6 +42,8 @@ class World:
     occupied: list[tuple[Firm, int, date, bool]] = field(default_factory=list)
     #: ((number, name), day, own liability, the other's) of people hurt on the road
     injured: list[tuple[tuple[str, str], date, str, str]] = field(default_factory=list)
+    #: number → kind of people hurt on the road whose compensation was mediated
+    paid_twice: dict[str, str] = field(default_factory=dict)
     #: (person, day listed) of debtors who run a firm
     barred: list[tuple[Person, date]] = field(default_factory=list)
 

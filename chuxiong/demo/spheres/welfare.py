@@ -280,6 +280,15 @@ def _settlement(world: World, dice: Random, n: int) -> Row:
     }  # fmt: skip
 
 
+#: people whose compensation was mediated (``world.paid_twice``), by what the insurance did
+_PAID_TWICE: dict[str, tuple[Class, str]] = {
+    "paid_twice": ("hit", "调解获得赔偿，医保基金又支付了同次外伤费用"),
+    "refunded": ("near_miss", "医保结算已退费"),
+    "no_fund": ("near_miss", "医保基金没有支付"),
+    "no_amount": ("undecided", "调解达成协议，赔偿金额未填写"),
+}
+
+
 def _third_party(world: World, dice: Random, start: int) -> list[Row]:
     """CR-06: hurt on the road by another who is liable, and the fund paid; or by one's own fault."""
     rows = []
@@ -296,11 +305,27 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
                 "cash_cny": str(total - int(total * 0.6)), "settle_time": after(begun, dice, (12_001, 13_000)), "refund_flag": "0", "_planted": "1",
             }
         )  # fmt: skip
-        liable = other in ("全部", "主要", "同等")
+        twice = world.paid_twice.get(citizen, "")
+        if twice == "refunded":
+            rows[-1]["refund_flag"] = "1"
+        if twice == "no_fund":
+            rows[-1] |= {"fund_cny": "0", "cash_cny": str(total)}
+        if twice:
+            told, reason = _PAID_TWICE[twice]
+            world.truth.expect(
+                "medical_paid_twice",
+                twice,
+                told,
+                "person",
+                citizen,
+                reason,
+                {"settle": rows[-1]["settle_id"]},
+            )
+        liable = other in ("全部", "主要", "同等") and twice not in ("refunded", "no_fund")
         cls, why = (
             ("hit", "交通事故由他人负责，医保基金支付了外伤费用")
             if liable
-            else ("near_miss", "本人负全部责任")
+            else ("near_miss", "本人负全部责任，或者基金未支付、已退费")
         )
         world.truth.plan(
             "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
