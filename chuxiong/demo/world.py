@@ -44,6 +44,8 @@ class World:
     injured: list[tuple[tuple[str, str], date, str, str]] = field(default_factory=list)
     #: number → kind of people hurt on the road whose compensation was mediated
     paid_twice: dict[str, str] = field(default_factory=dict)
+    #: (kind, person) of people on assistance for whom an employer pays contributions
+    on_wages: list[tuple[str, Person]] = field(default_factory=list)
     #: (person, day listed) of debtors who run a firm
     barred: list[tuple[Person, date]] = field(default_factory=list)
 

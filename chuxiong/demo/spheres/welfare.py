@@ -135,8 +135,9 @@ def _households(world: World) -> list[Row]:
     dice = world.dice("assistance")
     rows: list[Row] = []
     pool = [i for i in world.workers[: len(world.workers) * 2 // 3]]
-    wanted = min(world.plan.size["assisted"], len(pool) // 2)
-    at = 0
+    wanted = min(world.plan.size["assisted"], len(pool) // 4)
+    # Behind those whose employers pay contributions: who is on assistance has no wages, unless it is planted.
+    at = min(world.plan.size["insured"], len(pool) - 3 * wanted)
     while len(rows) < wanted:
         head, size = world.person(pool[at]), dice.randint(1, 3)
         at += 3
@@ -148,7 +149,33 @@ def _households(world: World) -> list[Row]:
                 _benefit(member, head, kind, "配偶" if k == 1 else "子女", 240, size)
                 | {"county_name": rows[-1]["county_name"]}
             )
-    return rows + _sentenced(world)
+    return rows + _sentenced(world) + _on_wages(world)
+
+
+_WAGES: dict[str, tuple[Class, str]] = {
+    "well_paid": ("hit", "领低保的当月由单位按较高基数正常缴费"),
+    "low_paid": ("near_miss", "缴费基数低于标准"),
+    "stopped": ("near_miss", "当月低保已停发"),
+    "paid_back": ("near_miss", "当月只有补缴，没有正常应缴"),
+    "no_base": ("undecided", "缴费基数未填写"),
+}
+
+
+def _on_wages(world: World) -> list[Row]:
+    """Allowance of people for whom an employer pays contributions (their side: labour)."""
+    rows: list[Row] = []
+    for kind, person in world.on_wages:
+        row = _benefit(person, person, "农村低保", "户主", 310, 1) | {"_planted": "1"}
+        if kind == "stopped":
+            row |= {
+                "amount_cny": "0",
+                "stop_date": iso(world.today - timedelta(days=100)),
+                "stop_reason": "就业",
+            }
+        rows.append(row)
+        cls, why = _WAGES[kind]
+        world.truth.expect("assistance_with_wages", kind, cls, "person", person.citizen_id, why)
+    return rows
 
 
 _AFTER_SENTENCE: dict[str, tuple[Class, str]] = {
