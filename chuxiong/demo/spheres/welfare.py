@@ -134,10 +134,9 @@ def _households(world: World) -> list[Row]:
     """Households on the minimum living allowance, and people who serve a sentence."""
     dice = world.dice("assistance")
     rows: list[Row] = []
-    pool = [i for i in world.workers[: len(world.workers) * 2 // 3]]
-    wanted = min(world.plan.size["assisted"], len(pool) // 4)
     # Behind those whose employers pay contributions: who is on assistance has no wages, unless it is planted.
-    at = min(world.plan.size["insured"], len(pool) - 3 * wanted)
+    pool = world.workers[world.plan.size["insured"] : len(world.workers) * 2 // 3]
+    wanted, at = min(world.plan.size["assisted"], len(pool) // 3), 0
     while len(rows) < wanted:
         head, size = world.person(pool[at]), dice.randint(1, 3)
         at += 3
@@ -250,6 +249,10 @@ def _after_death(world: World) -> list[Row]:
                 why,
                 {"death_date": iso(died), "sources": 3},
             )
+        for kind, person in world.register.alive[at::2]:
+            rows.append(_benefit(person, person, benefit, "户主", amount, 1) | {"_planted": "1"})
+            why = "同名同生日的另一人死亡" if kind == "namesake" else "误注销，更正文件已恢复在籍"
+            world.truth.expect(rule, kind, "innocent", "person", person.citizen_id, f"{why}，本人健在")
         for part in undated[at * 3 : at * 3 + 3]:
             rows.append(_benefit(part.person, part.person, benefit, "户主", amount, 1) | {"_planted": "1"})
             world.truth.expect(
