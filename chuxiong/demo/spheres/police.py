@@ -264,7 +264,7 @@ def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list
     if len(rows) == 2:
         for row, other in zip(rows, reversed(rows), strict=True):
             row |= {"co_occupant_names": other["person_name"], "co_occupant_ids": other["citizen_id"],
-                    "co_occupant_relation": "未询问" if minor else "同学朋友"}  # fmt: skip
+                    "co_occupant_relation": "同学朋友"}  # fmt: skip
     return [row | {"_planted": "mi01"} for row in rows] if minor else rows
 
 
@@ -292,7 +292,7 @@ def _stay(
         "ethnicity": _ETHNIC.get(guest.ethnicity, "01"), "birth_date": birth.isoformat(), "is_minor": "是" if young else "否",
         "id_type": "身份证", "citizen_id": number, "household_address": guest.address, "phone": "" if young else guest.phone,
         "room_no": f"{serial[3:6].lstrip('0') or '1'}", "checkin_time": came, "checkout_time": after(came, dice, (600, 1800)),
-        "inquiry_done": "否" if young and dice.random() < 0.5 else "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
+        "inquiry_done": "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
         "registered_at": after(came, dice, (60, 600)) if late else after(came, dice, (1, 5)),
         "guardian_phone": "",
     }  # fmt: skip

@@ -238,7 +238,8 @@ def _after_death(world: World) -> list[Row]:
                     "stop_reason": "死亡",
                 }
             rows.append(row)
-            cls, why = ("near_miss", "死亡当月停发") if number % 2 == 1 else ("hit", f"死亡后仍发放{benefit}")
+            cls: Class = "near_miss" if number % 2 == 1 else "hit"
+            why = "死亡当月停发" if number % 2 == 1 else f"死亡后仍发放{benefit}"
             kind = "stopped" if number % 2 == 1 else "paid_on"
             world.truth.expect(
                 rule,
