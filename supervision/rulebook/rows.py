@@ -161,7 +161,11 @@ class Rows:
         )
 
     def _member(self, index: int, alias: str, member: Member, key: str, left: str) -> str:
-        listed = ", ".join(f"s.{_q(own)} as {_q(common)}" for common, own in member.columns.items())
+        source = self.rule.sources[alias]
+        listed = ", ".join(
+            f"s.{_q(own)}{'::date' if self._mixed(source, common) else ''} as {_q(common)}"
+            for common, own in member.columns.items()
+        )
         own_key = member.columns[key]
         self.params[f"m_{alias}_{index}_feed"] = member.feed
         self.params[f"m_{alias}_{index}_alias"] = alias
@@ -175,6 +179,15 @@ class Rows:
         if left == self.rule.clue.subject:
             sql += self._within(f"s.{_q(own_key)}", self.plan.catalog[member.feed].column(own_key).pool_type)
         return sql
+
+    def _mixed(self, source: Source, common: str) -> bool:
+        """Whether some feeds give the day and others the moment: then the day in Shanghai counts."""
+        kinds = {
+            self.plan.catalog[m.feed].column(m.columns[common]).type
+            for m in source.any_of or ()
+            if common in m.columns
+        }
+        return kinds == {"date", "datetime"}
 
     def _relations(self) -> list[tuple[str, str]]:
         """Per link by relation the pairs of related subjects, in either direction, over the steps allowed."""

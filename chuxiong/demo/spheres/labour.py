@@ -63,6 +63,41 @@ def _insurance(world: World, files: Deliveries) -> None:
             free=list(range(month.height)), faults=back == 2, places=place, unfit=("D08",),
         )  # fmt: skip
     _back_payments(world, files)
+    _on_assistance(world, files)
+
+
+#: people on assistance who are insured by an employer: (kind, cases, monthly base in yuan)
+_ON_ASSISTANCE = (
+    ("well_paid", 6, 8200),
+    ("low_paid", 5, 3900),
+    ("stopped", 4, 8200),
+    ("paid_back", 3, 8200),
+    ("no_base", 3, 0),
+)
+
+
+def _on_assistance(world: World, files: Deliveries) -> None:
+    """PI-10: contributions of people who are on the minimum living allowance in the same month."""
+    dice, today = world.dice("on assistance"), world.today
+    first = month_first(today, -1)
+    rows: list[Row] = []
+    for kind, count, wage in _ON_ASSISTANCE:
+        for _ in range(count):
+            person, firm = world.take("workers"), world.firm(dice)
+            rows.append(
+                {
+                    "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
+                    "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{first:%Y%m}",
+                    "bill_no": f"DB{first:%Y%m}{len(rows):05d}", "pay_type": "补缴" if kind == "paid_back" else "正常应缴",
+                    "fee_base_cny": str(wage) if wage else "", "employer_due_cny": f"{wage * 0.16:.2f}", "personal_due_cny": f"{wage * 0.08:.2f}",
+                    "paid_cny": f"{wage * 0.24:.2f}", "paid_flag": "已到账", "paid_date": iso(month_last(first)), "division_code": person.county,
+                    "agency_name": f"{places.COUNTIES[person.county]}社会保险中心", "insured_no": f"53{60_000_000 + person.index:08d}",
+                }
+            )  # fmt: skip
+            world.on_wages.append((kind, person))
+    files.table(
+        "hr_social_insurance", rows, period=f"{first:%Y%m}_新参保", covers=month_last(first), faults=False
+    )
 
 
 def _back_payments(world: World, files: Deliveries) -> None:

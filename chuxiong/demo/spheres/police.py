@@ -10,6 +10,7 @@ from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Firm
 from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, after, iso, moment, sound
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
@@ -181,6 +182,8 @@ def _stays(world: World, files: Deliveries) -> None:
     rows: list[Row] = []
     for n in range(world.plan.size["stays"]):
         rows += _room(world, dice, n, world.days_ago(dice, 4, 17), minor=n % 5 == 0)
+    rows += _unasked(world, dice, len(rows))
+    _hotels_of_minors(world, rows)
     rows += _on_leave(world, dice, len(rows))
     rows.sort(key=lambda r: r["checkin_time"])
     for gap in (9, 2):
@@ -202,6 +205,51 @@ def _stays(world: World, files: Deliveries) -> None:
         )
 
 
+#: (hotels, kind): what the desk did when a minor came
+_DESKS = (("not_asked", 6), ("asked", 5), ("with_parent", 4), ("not_filled", 3))
+
+
+def _unasked(world: World, dice: Random, start: int) -> list[Row]:
+    """MI-01: a minor alone or with a stranger, asked or not; one with a parent; one of whom the record does not say."""
+    rows: list[Row] = []
+    desks = [kind for kind, count in _DESKS for _ in range(count)]
+    for number, (hotel, kind) in enumerate(zip(world.hotels, desks, strict=False)):
+        for time in range(3 if number < 2 else 1):
+            guest = world.anyone(dice)
+            came = moment(world.days_ago(dice, 4, 17), dice, 12, 23)
+            code, name, birth = _minor(world, dice, guest)
+            serial = f"{8_000_000 + start + number * 10 + time}0"
+            row = _stay(world, dice, hotel, came, serial, guest, code, name, birth, True)
+            row["inquiry_done"] = {"asked": "是", "not_filled": ""}.get(kind, "否")
+            if kind == "with_parent":
+                row |= {
+                    "co_occupant_names": guest.name,
+                    "co_occupant_ids": guest.citizen_id,
+                    "co_occupant_relation": "父母",
+                }
+            rows.append(row | {"_planted": "mi01"})
+    return rows
+
+
+def _hotels_of_minors(world: World, rows: list[Row]) -> None:
+    """What all stays of minors come to, hotel by hotel: article 57 asks the desk to inquire."""
+    seen: dict[str, list[str]] = {}
+    for row in rows:
+        if row["is_minor"] == "是":
+            asked = "是" if row.get("co_occupant_relation") == "父母" else row["inquiry_done"]
+            seen.setdefault(row["hotel_uscc"], []).append(asked)
+    for hotel, asked in seen.items():
+        cls: Class = "hit" if "否" in asked else "undecided" if "" in asked else "near_miss"
+        why = {
+            "hit": "接待未成年人入住而未询问",
+            "undecided": "是否询问未填写",
+            "near_miss": "已询问，或者由父母陪同",
+        }[cls]
+        world.truth.expect(
+            "hotel_minor_not_asked", "minors", cls, "organisation", hotel, why, {"stays": asked.count("否")}
+        )
+
+
 def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list[Row]:
     hotel = dice.choice(world.hotels)
     guests = [world.anyone(dice)] + ([world.anyone(dice)] if dice.random() < 0.5 or minor else [])
@@ -216,8 +264,8 @@ def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list
     if len(rows) == 2:
         for row, other in zip(rows, reversed(rows), strict=True):
             row |= {"co_occupant_names": other["person_name"], "co_occupant_ids": other["citizen_id"],
-                    "co_occupant_relation": "未询问" if minor else "同学朋友"}  # fmt: skip
-    return rows
+                    "co_occupant_relation": "同学朋友"}  # fmt: skip
+    return [row | {"_planted": "mi01"} for row in rows] if minor else rows
 
 
 def _minor(world: World, dice: Random, like: Person) -> tuple[str, str, date]:
@@ -244,7 +292,7 @@ def _stay(
         "ethnicity": _ETHNIC.get(guest.ethnicity, "01"), "birth_date": birth.isoformat(), "is_minor": "是" if young else "否",
         "id_type": "身份证", "citizen_id": number, "household_address": guest.address, "phone": "" if young else guest.phone,
         "room_no": f"{serial[3:6].lstrip('0') or '1'}", "checkin_time": came, "checkout_time": after(came, dice, (600, 1800)),
-        "inquiry_done": "否" if young and dice.random() < 0.5 else "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
+        "inquiry_done": "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
         "registered_at": after(came, dice, (60, 600)) if late else after(came, dice, (1, 5)),
         "guardian_phone": "",
     }  # fmt: skip
@@ -310,12 +358,19 @@ def _accidents(world: World, files: Deliveries) -> None:
             world.truth.defect("ps_traffic_accident", files.last_file, at + 2, "D21", "revised")
 
 
+#: the first accidents: what the injured received and what the insurance paid (its side: settlements)
+_PAID_TWICE = ("paid_twice",) * 6 + ("refunded",) * 4 + ("no_fund",) * 3 + ("no_amount",) * 3
+
+
 def _accident(world: World, dice: Random, n: int) -> list[Row]:
-    happened = moment(world.days_ago(dice, 21, 300), dice, 0, 23)
+    kind = _PAID_TWICE[n] if n < len(_PAID_TWICE) else ""
+    happened = moment(world.days_ago(dice, 60 if kind else 21, 300), dice, 0, 23)
     county = world.county(dice)
     day = datetime.fromisoformat(happened).date()
-    hurt = dice.random() < 0.45
-    liability = dice.choice([("全部", "无责"), ("主要", "次要"), ("同等", "同等"), ("", "")])
+    hurt = dice.random() < 0.45 or bool(kind)
+    liability = dice.choice(
+        [("全部", "无责"), ("主要", "次要"), ("同等", "同等"), *([] if kind else [("", "")])]
+    )
     shared = {
         "accident_no": f"{county}{day:%Y}{n:07d}", "alarm_time": after(happened, dice, (1, 20)), "accident_time": happened,
         "accident_place": f"{places.COUNTIES[county]}演示路{n % 60 + 1}公里处", "division_code": county,
@@ -325,7 +380,7 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
     }  # fmt: skip
     rows = []
     for k in range(2):
-        person = world.anyone(dice)
+        person = world.take("workers") if kind and k == 1 else world.anyone(dice)
         walks = k == 1 and shared["accident_form"] == "刮撞行人"
         injured = hurt and k == 1
         rows.append(
@@ -340,6 +395,12 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
                 "bac_mg_100ml": "0", "mediation_result": "未申请",
             }
         )  # fmt: skip
+    if kind:
+        # Mediated by the traffic police: the other side has paid for the injury.
+        rows[0]["_planted"] = rows[1]["_planted"] = "1"
+        paid = "" if kind == "no_amount" else str(dice.randint(60, 400) * 100)
+        rows[1] |= {"mediation_result": "达成协议", "compensation_cny": paid}
+        world.paid_twice[rows[1]["citizen_id"]] = kind
     if hurt and liability[0]:
         world.injured.append((world_person(rows[1]), day, rows[1]["liability"], rows[0]["liability"]))
     return rows
