@@ -10,6 +10,7 @@ from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, after, iso, moment, single, sound
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
@@ -273,7 +274,8 @@ def _settlement(world: World, dice: Random, n: int) -> Row:
 def _third_party(world: World, dice: Random, start: int) -> list[Row]:
     """CR-06: hurt on the road by another who is liable, and the fund paid; or by one's own fault."""
     rows = []
-    for number, ((citizen, name), day, own, other) in enumerate(world.injured[:60]):
+    seen: dict[str, bool] = {}
+    for number, ((citizen, name), day, own, _) in enumerate(world.injured[:60]):
         hospital = dice.choice(world.hospitals)
         begun = moment(day, dice)
         total = dice.randint(4000, 30_000)
@@ -286,13 +288,18 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
                 "cash_cny": str(total - int(total * 0.6)), "settle_time": after(begun, dice, (12_001, 13_000)), "refund_flag": "0", "_planted": "1",
             }
         )  # fmt: skip
-        liable = other in ("全部", "主要", "同等")
-        cls, why = (
-            ("hit", "交通事故由他人负责，医保基金支付了外伤费用")
+        liable = (
+            own not in ("全部", "无法认定") and rows[-1]["refund_flag"] != "1" and rows[-1]["fund_cny"] != "0"
+        )
+        # Not yet delivered: settlements of the current month come with the next file.
+        delivered = rows[-1]["settle_time"][:10] < iso(world.today.replace(day=1))
+        seen[citizen] = seen.get(citizen, False) or (liable and delivered)
+    for citizen, liable in seen.items():
+        cls: Class = "hit" if liable else "near_miss"
+        why = (
+            "交通事故由他人负责，医保基金支付了外伤费用"
             if liable
-            else ("near_miss", "本人负全部责任")
+            else "本人负全部责任，或者基金未支付、已退费"
         )
-        world.truth.plan(
-            "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
-        )
+        world.truth.expect("injury_paid_for_third_party", "road_injury", cls, "person", citizen, why)
     return rows
