@@ -16,11 +16,16 @@ from chuxiong.demo.world import World, after, court, iso, moment
 _CLASSES = ("民商事", "民商事", "民商事", "刑事涉财产", "行政非诉")
 
 
+def normal(case_no: str) -> str:
+    """A case number with half-width brackets, as the pool holds it."""
+    return case_no.replace("（", "(").replace("）", ")")
+
+
 def write_courts(world: World, files: Deliveries) -> None:
     dice = world.dice("enforcement")
     enforced = [_enforcement(world, dice, n) for n in range(world.plan.size["enforcements"])]
     enforced += _false_leases(world, len(enforced)) + _dead_debtors(world, 90_000)
-    enforced += _listings(world, 91_000) + _property_parts(world, 92_000)
+    enforced += _listings(world, 91_000) + _property_parts(world, 92_000) + _handed_over(world, 93_000)
     _overdue_listings(world, [r for r in enforced if r.get("_planted") == "cv12"])
     today, weekly = world.today, world.today - timedelta(days=1)
     older = [r for r in enforced if r["filing_date"] < (today - timedelta(days=40)).isoformat()]
@@ -145,7 +150,7 @@ def _false_leases(world: World, start: int) -> list[Row]:
             else "查封之后才签订、一次付清、低租二十年的租赁，阻碍拍卖"
         )
         world.truth.expect(
-            "lease_against_execution", kind, cls, "case", row["case_no"], why,
+            "lease_against_execution", kind, cls, "case", normal(row["case_no"]), why,
             {"seized": iso(seized), "signed": iso(signed)},
         )  # fmt: skip
     return found
@@ -176,7 +181,9 @@ def _listings(world: World, start: int) -> list[Row]:
                 "dishonest_listed_date": iso(listed), "dishonest_until": iso(until), "_planted": "cv11",
                 "dishonest_removed_date": iso(today - timedelta(days=40)) if removed else "",
             }  # fmt: skip
-            world.truth.expect("dishonest_listing_not_removed", kind, cls, "case", row["case_no"], why)
+            world.truth.expect(
+                "dishonest_listing_not_removed", kind, cls, "case", normal(row["case_no"]), why
+            )
             found.append(row)
     return found
 
@@ -204,6 +211,21 @@ _PROPERTY_PARTS: tuple[tuple[str, int, int | None, Class, str], ...] = (
 )
 
 
+def _handed_over(world: World, start: int) -> list[Row]:
+    """CR-09: the property parts that the criminal division handed over, filed at once."""
+    dice, found = world.dice("handed over"), list[Row]()
+    for person, judgment_no, filed in world.docket.handed_over:
+        row = _case(world, person, filed, start + len(found), "刑事涉财产", dice.randint(2, 50) * 1000)
+        row |= {
+            "applicant": court(person.county),
+            "applicant_id": "",
+            "basis_doc_no": judgment_no,
+            "_planted": "cr09",
+        }
+        found.append(row)
+    return found
+
+
 def _property_parts(world: World, start: int) -> list[Row]:
     """CR-09: how long the property part of a judgment waited between hand-over and filing."""
     dice, found = world.dice("property parts"), list[Row]()
@@ -218,7 +240,7 @@ def _property_parts(world: World, start: int) -> list[Row]:
                 "transfer_date": handed,
                 "_planted": "cr09",
             }
-            world.truth.expect("property_penalty_filed_late", kind, cls, "case", row["case_no"], why)
+            world.truth.expect("property_penalty_filed_late", kind, cls, "case", normal(row["case_no"]), why)
             found.append(row)
     return found
 

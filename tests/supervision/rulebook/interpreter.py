@@ -12,6 +12,7 @@ from itertools import compress, product
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
+from ingestion.selectors import catalog
 from supervision.rulebook.spec import Leaf, Node, RuleSpec, Source
 
 Row = dict[str, Any]
@@ -175,6 +176,15 @@ def _day(moment: date) -> date:
     return moment.date() if isinstance(moment, datetime) else moment
 
 
+def _as_days(source: Source) -> set[str]:
+    """Common columns that some feeds of the source give as a day and others as a moment."""
+    kinds: dict[str, set[str]] = {}
+    for member in source.any_of or ():
+        for name, own in member.columns.items():
+            kinds.setdefault(name, set()).add(catalog()[member.feed].column(own).type)
+    return {name for name, held in kinds.items() if held == {"date", "datetime"}}
+
+
 def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[Row]]) -> list[Row]:
     if source.feed is not None:
         return [r for r in rows.get(source.feed, []) if source.where is None or _plain(rule, source.where, r)]
@@ -184,6 +194,7 @@ def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[R
         for row in rows.get(member.feed, []):
             if member.where is None or _plain(rule, member.where, row):
                 common = {name: row.get(own) for name, own in member.columns.items()}
+                common |= {n: _day(common[n]) for n in _as_days(source) if common.get(n) is not None}
                 if common[key] is not None:
                     united.setdefault(common[key], []).append((member.feed, common))
     table = []

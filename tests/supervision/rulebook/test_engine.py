@@ -98,7 +98,8 @@ def _as_stored(rule: LoadedRule, subject: str) -> str:
 
 def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[str, Any]]]:
     """Values drawn from those of the stored tests, so that conditions are met and missed often."""
-    absent = {leg.feed for leg in rule.without}
+    # Few rows where their presence alone speaks; a feed that the rule reads as well has to fill its source.
+    absent = {leg.feed for leg in rule.without} - {source.feed for source in rule.sources.values()}
     rows: dict[str, list[dict[str, Any]]] = {}
     pool: dict[str, dict[str, list[Any]]] = {}
     for test in rule.tests:
