@@ -198,7 +198,7 @@ def _overdue_listings(world: World, rows: list[Row]) -> None:
                 "expired",
                 "hit",
                 "case",
-                row["case_no"],
+                normal(row["case_no"]),
                 "失信期限届满未删除",
             )
 

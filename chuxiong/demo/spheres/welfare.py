@@ -274,7 +274,6 @@ def _settlement(world: World, dice: Random, n: int) -> Row:
 def _third_party(world: World, dice: Random, start: int) -> list[Row]:
     """CR-06: hurt on the road by another who is liable, and the fund paid; or by one's own fault."""
     rows = []
-    seen: dict[str, bool] = {}
     for number, ((citizen, name), day, own, _) in enumerate(world.injured[:60]):
         hospital = dice.choice(world.hospitals)
         begun = moment(day, dice)
@@ -288,18 +287,11 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
                 "cash_cny": str(total - int(total * 0.6)), "settle_time": after(begun, dice, (12_001, 13_000)), "refund_flag": "0", "_planted": "1",
             }
         )  # fmt: skip
-        liable = (
-            own not in ("全部", "无法认定") and rows[-1]["refund_flag"] != "1" and rows[-1]["fund_cny"] != "0"
-        )
-        # Not yet delivered: settlements of the current month come with the next file.
+        # Settlements of the current month come with the next file.
         delivered = rows[-1]["settle_time"][:10] < iso(world.today.replace(day=1))
-        seen[citizen] = seen.get(citizen, False) or (liable and delivered)
-    for citizen, liable in seen.items():
-        cls: Class = "hit" if liable else "near_miss"
-        why = (
-            "交通事故由他人负责，医保基金支付了外伤费用"
-            if liable
-            else "本人负全部责任，或者基金未支付、已退费"
-        )
+        cls: Class = "hit" if own != "全部" and delivered else "near_miss"
+        why = "本人负全部责任" if own == "全部" else "结算尚未报送"
+        if cls == "hit":
+            why = "交通事故由他人负责，医保基金支付了外伤费用"
         world.truth.expect("injury_paid_for_third_party", "road_injury", cls, "person", citizen, why)
     return rows
