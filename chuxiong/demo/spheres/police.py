@@ -45,6 +45,7 @@ def _crimes(world: World, files: Deliveries) -> None:
     ]
     rows += [_open(world, dice, len(rows) + n) for n in range(world.plan.size["crimes"] // 4)]
     rows += _detained(world, dice, len(rows))
+    rows += _on_bail(world, dice, len(rows))
     day = today - timedelta(days=1)
     files.table(
         "ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted"))
@@ -117,27 +118,66 @@ def _open(world: World, dice: Random, n: int) -> Row:
 def _detained(world: World, dice: Random, start: int) -> list[Row]:
     """CR-02: detained, released without a decision and never handed over; others were handed over or withdrawn."""
     rows = []
-    for number in range(9):
+    for number in range(20):
         person = world.take("workers")
-        kind = ("hit", "near_miss", "near_miss")[number % 3]
-        accepted = world.days_ago(dice, 260, 360)
+        kind: Class = ("hit", "near_miss", "near_miss", "near_miss")[number % 4]
+        accepted = world.days_ago(dice, 800, 900) if number % 4 < 3 else world.days_ago(dice, 260, 360)
         row = _crime(world, dice, person.county, accepted, 700_000 + start + number, "诈骗罪")
         held = date.fromisoformat(row["measure_date"])
         row |= {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id,
                 "measure_end_date": iso(held + timedelta(days=30)), "_planted": "cr02"}  # fmt: skip
-        if number % 3 == 1:
+        if number % 4 == 1:
             row |= {"case_status": "移送起诉", "transfer_date": iso(held + timedelta(days=70))}
-        if number % 3 == 2:
+        if number % 4 == 2:
             row |= {
                 "case_status": "撤案",
                 "withdraw_date": iso(held + timedelta(days=60)),
                 "close_reason": "没有犯罪事实",
             }
-        why = ("刑拘期满释放后八个月未移送起诉，也未撤案", "已移送审查起诉", "已撤案")[number % 3]
-        world.truth.plan(
-            "CR-02", "detained", kind, "person", person.citizen_id, why, case=row["police_case_no"]
-        )
+        why = ("刑拘后二年未移送起诉，也未撤案", "已移送审查起诉", "已撤案", "未满二年")[number % 4]
+        world.truth.expect(
+            "detained_not_transferred", "detained", kind, "person", person.citizen_id, why,
+            {"case": row["police_case_no"]},
+        )  # fmt: skip
         rows.append(row)
+    return rows
+
+
+#: (kind, cases, measure, days since the decision, what else the row says, verdict, why)
+_MEASURES: tuple[tuple[str, int, str, tuple[int, int], str, Class, str], ...] = (
+    ("bail_over", 5, "取保", (400, 600), "", "hit", "取保候审超过十二个月未解除"),
+    ("watch_over", 3, "监视居住", (220, 330), "", "hit", "监视居住超过六个月未解除"),
+    ("bail_running", 4, "取保", (200, 340), "", "near_miss", "取保候审未满十二个月"),
+    ("watch_running", 3, "监视居住", (60, 170), "", "near_miss", "监视居住未满六个月"),
+    ("lifted", 4, "取保", (400, 600), "measure_end_date", "near_miss", "期满已解除"),
+    ("transferred", 3, "取保", (400, 600), "transfer_date", "near_miss", "期满前已移送审查起诉"),
+    ("unnamed", 3, "", (400, 600), "", "undecided", "强制措施种类未填写"),
+)
+
+
+def _on_bail(world: World, dice: Random, start: int) -> list[Row]:
+    """CR-02: bail and residential surveillance during the investigation, lifted on expiry or not."""
+    rows: list[Row] = []
+    for kind, count, measure, (low, high), ended, cls, why in _MEASURES:
+        for _ in range(count):
+            person, decided = world.take("workers"), world.days_ago(dice, low, high)
+            row = _crime(
+                world,
+                dice,
+                person.county,
+                decided - timedelta(days=20),
+                600_000 + start + len(rows),
+                "诈骗罪",
+            )
+            row |= {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id,
+                    "measure_type": measure, "measure_date": iso(decided), "_planted": "cr02",
+                    "measure_until": iso(decided + timedelta(days=365 if measure == "取保" else 180))}  # fmt: skip
+            if ended:
+                row[ended] = iso(decided + timedelta(days=300))
+            if ended == "transfer_date":
+                row["case_status"] = "移送起诉"
+            world.truth.expect("bail_not_lifted", kind, cls, "person", person.citizen_id, why)
+            rows.append(row)
     return rows
 
 
@@ -364,13 +404,18 @@ _PAID_TWICE = ("paid_twice",) * 6 + ("refunded",) * 4 + ("no_fund",) * 3 + ("no_
 
 def _accident(world: World, dice: Random, n: int) -> list[Row]:
     kind = _PAID_TWICE[n] if n < len(_PAID_TWICE) else ""
-    happened = moment(world.days_ago(dice, 60 if kind else 21, 300), dice, 0, 23)
+    # Who pays twice and who is alone at fault are there in every prefecture, whatever chance gives.
+    alone = not kind and n % 8 == 3
+    sure = bool(kind) or alone
+    happened = moment(world.days_ago(dice, 60 if sure else 21, 300), dice, 0, 23)
     county = world.county(dice)
     day = datetime.fromisoformat(happened).date()
-    hurt = dice.random() < 0.45 or bool(kind)
+    hurt = dice.random() < 0.45 or sure
     liability = dice.choice(
-        [("全部", "无责"), ("主要", "次要"), ("同等", "同等"), *([] if kind else [("", "")])]
+        [("全部", "无责"), ("主要", "次要"), ("同等", "同等"), *([] if sure else [("", "")])]
     )
+    if alone:
+        liability = ("无责", "全部")
     shared = {
         "accident_no": f"{county}{day:%Y}{n:07d}", "alarm_time": after(happened, dice, (1, 20)), "accident_time": happened,
         "accident_place": f"{places.COUNTIES[county]}演示路{n % 60 + 1}公里处", "division_code": county,
@@ -380,7 +425,8 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
     }  # fmt: skip
     rows = []
     for k in range(2):
-        person = world.take("workers") if kind and k == 1 else world.anyone(dice)
+        # Who is hurt is in no other accident.
+        person = world.take("workers") if hurt and k == 1 else world.anyone(dice)
         walks = k == 1 and shared["accident_form"] == "刮撞行人"
         injured = hurt and k == 1
         rows.append(
@@ -402,6 +448,7 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
         rows[1] |= {"mediation_result": "达成协议", "compensation_cny": paid}
         world.paid_twice[rows[1]["citizen_id"]] = kind
     if hurt and liability[0]:
+        rows[0]["_planted"] = rows[1]["_planted"] = "1"
         world.injured.append((world_person(rows[1]), day, rows[1]["liability"], rows[0]["liability"]))
     return rows
 

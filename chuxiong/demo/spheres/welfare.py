@@ -323,7 +323,7 @@ _PAID_TWICE: dict[str, tuple[Class, str]] = {
 def _third_party(world: World, dice: Random, start: int) -> list[Row]:
     """CR-06: hurt on the road by another who is liable, and the fund paid; or by one's own fault."""
     rows = []
-    for number, ((citizen, name), day, own, other) in enumerate(world.injured[:60]):
+    for number, ((citizen, name), day, own, _) in enumerate(world.injured[:60]):
         hospital = dice.choice(world.hospitals)
         begun = moment(day, dice)
         total = dice.randint(4000, 30_000)
@@ -352,13 +352,19 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
                 reason,
                 {"settle": rows[-1]["settle_id"]},
             )
-        liable = other in ("全部", "主要", "同等") and twice not in ("refunded", "no_fund")
-        cls, why = (
-            ("hit", "交通事故由他人负责，医保基金支付了外伤费用")
-            if liable
-            else ("near_miss", "本人负全部责任，或者基金未支付、已退费")
-        )
-        world.truth.plan(
-            "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
-        )
+        # Settlements of the current month come with the next file.
+        delivered = rows[-1]["settle_time"][:10] < iso(world.today.replace(day=1))
+        cls, why = _burden(own, delivered, twice)
+        world.truth.expect("injury_paid_for_third_party", "road_injury", cls, "person", citizen, why)
     return rows
+
+
+def _burden(own: str, delivered: bool, twice: str) -> tuple[Class, str]:
+    """Whether the fund bore what another was liable for."""
+    if own == "全部":
+        return "near_miss", "本人负全部责任"
+    if twice in ("refunded", "no_fund"):
+        return "near_miss", _PAID_TWICE[twice][1]
+    if not delivered:
+        return "near_miss", "结算尚未报送"
+    return "hit", "交通事故由他人负责，医保基金支付了外伤费用"
