@@ -1,7 +1,18 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, matters, orders, registers, views
+from dashboard.desk import (
+    alarms,
+    checklists,
+    disclosures,
+    held,
+    identity,
+    matters,
+    names,
+    orders,
+    registers,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -16,6 +27,7 @@ urlpatterns = [
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
+    path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
     path("disclosures", disclosures.disclosures, name="disclosures"),
@@ -37,6 +49,9 @@ urlpatterns = [
     path("matters/<int:matter>/end", matters.matter_end, name="matter_end"),
     path("registers", registers.first_register, name="registers"),
     path("registers/<slug:track>", registers.register, name="register"),
+    path("identity", identity.identity, name="identity"),
+    path("identity/<int:pair>", identity.judge, name="identity_judge"),
+    path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]
