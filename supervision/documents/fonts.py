@@ -38,13 +38,19 @@ class Font:
         return f"{Path(self.path).stem}{self.number}".replace("-", "").replace("_", "").lower()
 
     def __contains__(self, character: str) -> bool:
-        return ord(character) in _characters(self)
+        return ord(character) in _advances(self)
+
+    def width(self, character: str, size: float) -> float:
+        """How far ``character`` at ``size`` moves the pen, in the unit of ``size``."""
+        return _advances(self)[ord(character)] * size
 
 
 @lru_cache(maxsize=16)
-def _characters(font: Font) -> frozenset[int]:
+def _advances(font: Font) -> dict[int, float]:
+    """Width by code point, in parts of the size."""
     with TTFont(font.path, fontNumber=font.number, lazy=True) as opened:
-        return frozenset(opened.getBestCmap())
+        unit, metrics = opened["head"].unitsPerEm, opened["hmtx"].metrics
+        return {code: metrics[name][0] / unit for code, name in opened.getBestCmap().items()}
 
 
 def fonts_of(face: str) -> tuple[Font, ...]:

@@ -38,40 +38,50 @@ def pdf_of(content: bytes, *, title: str, made: datetime) -> bytes:
     return _Drawing(read(content), title, made).done()
 
 
-def pages_of(pdf: bytes) -> int:
-    """How many pages a PDF made here has."""
-    return pdf.count(b"/Type /Page\n")
+def measured(content: bytes) -> tuple[int, float]:
+    """(pages, points of height left on the last) of the .docx; nothing is drawn. Raises ``NoFont`` like ``pdf_of``."""
+    drawing = _Drawing(read(content), "", None)
+    drawing.blocks()
+    return drawing.pages, drawing.bottom - drawing.y
 
 
 class _Drawing:
-    def __init__(self, paper: Paper, title: str, made: datetime) -> None:
+    def __init__(self, paper: Paper, title: str, made: datetime | None) -> None:
+        """``made`` None: the paper is measured alone."""
         self.paper = paper
         page = paper.page
-        self.pdf = FPDF(unit="pt", format=(page.width * _MM, page.height * _MM))
-        self.pdf.set_auto_page_break(False)
-        self.pdf.set_margin(0)
-        self.pdf.set_title(title)
-        self.pdf.set_lang("zh-CN")
-        self.pdf.set_creation_date(made)
+        self.pdf: FPDF | None = None
+        if made is not None:
+            self.pdf = FPDF(unit="pt", format=(page.width * _MM, page.height * _MM))
+            self.pdf.set_auto_page_break(False)
+            self.pdf.set_margin(0)
+            self.pdf.set_title(title)
+            self.pdf.set_lang("zh-CN")
+            self.pdf.set_creation_date(made)
         self.left, self.right = page.left * _MM, (page.width - page.right) * _MM
         self.top, self.bottom = page.top * _MM, (page.height - page.bottom) * _MM
-        self.y = self.top
-        self.widths: dict[tuple[str, Font, float], float] = {}
+        self.y, self.pages = self.top, 0
         self._turn()
 
     def done(self) -> bytes:
+        assert self.pdf is not None  # noqa: S101  drawn, not measured
+        self.blocks()
+        return bytes(self.pdf.output())
+
+    def blocks(self) -> None:
         for block in self.paper.blocks:
             if isinstance(block, Grid):
                 self._grid(block)
             else:
                 self._paragraph(block)
-        return bytes(self.pdf.output())
 
     # ---- pages ----
 
     def _turn(self) -> None:
+        self.y, self.pages = self.top, self.pages + 1
+        if self.pdf is None:
+            return
         self.pdf.add_page()
-        self.y = self.top
         page = self.paper.page
         if self.paper.header:
             line = self.paper.header
@@ -79,7 +89,7 @@ class _Drawing:
             for row in self._broken(line, self.right - self.left):
                 self._row(row, replace(line, align="center"), self.left, self.right, at, last=True)
         if self.paper.numbered:
-            number = Line((Piece(f"— {self.pdf.page_no()} —", "宋体", 14),), "center", 18)
+            number = Line((Piece(f"— {self.pages} —", "宋体", 14),), "center", 18)
             at = (page.height - min(28, page.bottom / 2)) * _MM - 18
             for row in self._broken(number, self.right - self.left):
                 self._row(row, number, self.left, self.right, at, last=True)
@@ -100,19 +110,12 @@ class _Drawing:
         for piece in line.pieces:
             for character in piece.text.replace("\t", "　").replace("\n", " "):
                 font = font_for(character, piece.face)
-                yield _Glyph(character, font, piece.size, self._width(character, font, piece.size), piece.marked)
+                yield _Glyph(character, font, piece.size, font.width(character, piece.size), piece.marked)
 
-    def _width(self, character: str, font: Font, size: float) -> float:
-        key = (character, font, size)
-        if key not in self.widths:
-            self._set(font, size)
-            self.widths[key] = self.pdf.get_string_width(character)
-        return self.widths[key]
-
-    def _set(self, font: Font, size: float) -> None:
-        if font.name not in self.pdf.fonts:
-            self.pdf.add_font(font.name, "", font.path, collection_font_number=font.number)
-        self.pdf.set_font(font.name, size=size)
+    def _set(self, pdf: FPDF, font: Font, size: float) -> None:
+        if font.name not in pdf.fonts:
+            pdf.add_font(font.name, "", font.path, collection_font_number=font.number)
+        pdf.set_font(font.name, size=size)
 
     def _broken(self, line: Line, width: float) -> list[list[_Glyph]]:
         """The paragraph as rows no wider than ``width`` (the first less its indent)."""
@@ -139,9 +142,10 @@ class _Drawing:
             used += long
         return [*rows, row] if row else rows
 
-    def _row(
-        self, row: list[_Glyph], line: Line, left: float, right: float, y: float, *, last: bool
-    ) -> None:
+    def _row(self, row: list[_Glyph], line: Line, left: float, right: float, y: float, *, last: bool) -> None:
+        pdf = self.pdf
+        if pdf is None:
+            return
         while row and row[-1].character == " ":
             row = row[:-1]
         spare = right - left - sum(g.width for g in row)
@@ -157,12 +161,12 @@ class _Drawing:
             first = stretch[0]
             wide = sum(g.width + gap for g in stretch)
             if first.marked:
-                self.pdf.set_fill_color(*_MARK)
-                self.pdf.rect(x, base - first.size * 0.58, wide, first.size * 1.16, style="F")
-            self._set(first.font, first.size)
-            self.pdf.set_char_spacing(gap)
-            self.pdf.text(x, base + first.size * _DROP, "".join(g.character for g in stretch))
-            self.pdf.set_char_spacing(0)
+                pdf.set_fill_color(*_MARK)
+                pdf.rect(x, base - first.size * 0.58, wide, first.size * 1.16, style="F")
+            self._set(pdf, first.font, first.size)
+            pdf.set_char_spacing(gap)
+            pdf.text(x, base + first.size * _DROP, "".join(g.character for g in stretch))
+            pdf.set_char_spacing(0)
             x += wide
 
     # ---- tables ----
@@ -202,8 +206,9 @@ class _Drawing:
             x = self.left
             for cell, part in zip(row, parts, strict=True):
                 wide = cell.width * _MM
-                self.pdf.set_line_width(0.5)
-                self.pdf.rect(x, self.y, wide, high)
+                if self.pdf is not None:
+                    self.pdf.set_line_width(0.5)
+                    self.pdf.rect(x, self.y, wide, high)
                 centred = all(line.align == "center" for _r, _h, line, _last in part)
                 y = self.y + _PAD
                 if centred:

@@ -100,6 +100,8 @@ class Kind(_Strict):
     permission: str
     #: drafted by the clue's handler (or who may hand clues over) alone
     by_handler: bool = True
+    #: stays within the house; otherwise a supplier's fields stand in it only where the agreement lets them go on
+    inward: bool = False
     #: words one of which the addressee's name must hold; empty: any organ
     addressees: tuple[str, ...] = ()
     authority: Authority
@@ -165,7 +167,11 @@ def load_kinds(folder: Path = FOLDER) -> dict[str, Kind]:
             problems.append(Problem(path.name, f"code 是 {kind.code}", "文件名与 code 一致"))
         if kind.on_track and kind.code not in named:
             problems.append(
-                Problem(path.name, "没有轨道的步骤用到它", "在 supervision/tracks 的步骤写 document，或写 on_track: false")
+                Problem(
+                    path.name,
+                    "没有轨道的步骤用到它",
+                    "在 supervision/tracks 的步骤写 document，或写 on_track: false",
+                )
             )
         if not (folder / f"{path.stem}.docx").is_file():
             problems.append(

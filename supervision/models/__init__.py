@@ -2,6 +2,7 @@ from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
+from .document import Document, LedgerChoice
 from .exchange import AgencyClient
 from .rule import Hit, RuleState
 from .tally import Tally
@@ -19,8 +20,10 @@ __all__ = [
     "Counter",
     "Disclosure",
     "DisclosureClue",
+    "Document",
     "Hit",
     "Interference",
+    "LedgerChoice",
     "Letter",
     "RuleState",
     "Tally",
