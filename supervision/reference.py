@@ -71,6 +71,12 @@ class CaseQueryBounds(_Strict):
     per_day: Bound
 
 
+class LedgerBounds(_Strict):
+    """How many clues one ledger holds."""
+
+    clues_most: Bound
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -82,6 +88,7 @@ class Reference(_Strict):
     disclosure: DisclosureBounds
     case_query: CaseQueryBounds
     checklist: ChecklistBounds
+    ledger: LedgerBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -274,6 +274,12 @@ def titles_of(person: Person, clues: Iterable[Clue]) -> dict[str, tuple[str, str
     }
 
 
+def source_titles(clue: Clue) -> list[str]:
+    """The titles of the feeds behind a clue's evidence, in code order."""
+    feeds = sorted({e["feed"] for e in clue.evidence})
+    return [ingestion.catalog()[code].title.zh for code in feeds if code in ingestion.catalog()]
+
+
 def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
     """The audit row of a list of clues: the numbers shown, and what was asked for."""
     record(

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, views
+from dashboard.desk import alarms, checklists, disclosures, documents, held, views
 
 app_name = "desk"
 urlpatterns = [
@@ -15,6 +15,15 @@ urlpatterns = [
     path("clues/<str:number>/unmask", views.unmask, name="unmask"),
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
+    path("clues/<str:number>/sheet", documents.clue_sheet, name="sheet"),
+    path("clues/<str:number>/sheet/<slug:form>", documents.clue_sheet, name="sheet_file"),
+    path("clues/<str:number>/documents/<slug:kind>", documents.document_new, name="document_new"),
+    path("documents/<int:document>", documents.document, name="document"),
+    path("documents/<int:document>/file/<slug:form>", documents.document_file, name="document_file"),
+    path("documents/<int:document>/<slug:act>", documents.document_act, name="document_act"),
+    path("reports", documents.reports, name="reports"),
+    path("reports/ledger", documents.ledger_file, name="ledger"),
+    path("reports/daily/<slug:form>", documents.daily_file, name="daily"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),

@@ -38,6 +38,7 @@ from supervision.clues.lifecycle import (
     State,
     check,
 )
+from supervision.documents import reading as documents
 from supervision.reference import REFERENCE
 from supervision.tracks import results
 from supervision.tracks.spec import tracks
@@ -213,6 +214,7 @@ def _clue_page(
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
+        "papers": documents.panel(person_of(request), found),
     }
     return page_of(request, "desk/clue.html", "queue", context, status)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import yaml
 from docx import Document
@@ -64,6 +65,15 @@ def template(zh: str, body: str) -> bytes:
         last = mark
     out = BytesIO()
     document.save(out)
+    return _still(out)
+
+
+def _still(made: BytesIO) -> bytes:
+    """The same bytes for the same wording: the time of packing is not kept."""
+    out = BytesIO()
+    with ZipFile(made) as before, ZipFile(out, "w", ZIP_DEFLATED) as after:
+        for entry in before.infolist():
+            after.writestr(ZipInfo(entry.filename, _MADE.timetuple()[:6]), before.read(entry), ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -140,7 +150,7 @@ def _row(table: Any, parts: list[str], page: Page) -> None:
 def main() -> None:
     from supervision.documents.spec import FOLDER
 
-    for path in sorted(FOLDER.glob("*.yaml")):
+    for path in sorted([*FOLDER.glob("*.yaml"), *(FOLDER.parent / "reports").glob("*.yaml")]):
         kind = yaml.safe_load(path.read_text(encoding="utf-8"))
         path.with_suffix(".docx").write_bytes(template(kind["zh"], kind["body"]))
 
