@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from cn2an import an2cn
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office
 from ingestion import agreements
+from supervision.documents.filling import blank
 from supervision.documents.spec import Kind
 from supervision.models import Clue
 from supervision.rulebook.sentence import found_words
-from supervision.selectors import ClueDetail, rulebook
+from supervision.selectors import Basis, ClueDetail, rulebook
 from supervision.tracks.reading import TrackView
+from supervision.tracks.terms import Term
 
 LEVELS = {"urgent": "紧急", "important": "重点", "ordinary": "一般"}
 Facts = dict[str, str | list[str]]
@@ -27,6 +30,8 @@ def facts_of(kind: Kind, detail: ClueDetail, clue: Clue, *, at: datetime) -> Fac
     # Who looks on, a sealed leg hides what was found.
     told = None if detail.sealed_legs else detail.material
     found = found_words(rule, told, "zh") if rule else [detail.text]
+    if rule and found and not kind.inward:
+        found = [f"{'，'.join(found)}。"]
     facts: Facts = {
         "院名": office.name_zh,
         "受文单位": _addressee(kind, detail),
@@ -42,7 +47,7 @@ def facts_of(kind: Kind, detail: ClueDetail, clue: Clue, *, at: datetime) -> Fac
         "数据来源": "、".join(detail.row.sources_zh),
         "查明事实": found,
         "证据清单": _evidence(kind, detail, at),
-        "法律依据": [f"《{b.law}》{b.article}{f'（{b.note}）' if b.note else ''}" for b in detail.basis],
+        "法律依据": [_cited(kind, b) for b in detail.basis],
         "核查结论": _note(detail, "conclude"),
         "核查要点": [f"{n}. {point}" for n, point in enumerate(detail.checking_points_zh, 1)],
         "责任单位": detail.responsible_zh,
@@ -127,11 +132,26 @@ def _term(kind: Kind, tracks: list[TrackView]) -> str:
         if step is None:
             continue
         if step.clock:
-            return step.clock.term.zh
+            return _length(step.clock.term)
         following = next((s for s in track.spec.steps if step.code in s.after and s.clock), None)
         if following and following.clock:
-            return following.clock.term.zh
+            return _length(following.clock.term)
     return ""
+
+
+def _length(term: Term) -> str:
+    """A term as documents write it: 两个月, 十五日."""
+    count = term.months or term.days or term.working_days
+    said = "两" if count == 2 and term.months else an2cn(count)
+    return f"{said}{'个月' if term.months else '日' if term.days else '个工作日'}"
+
+
+def _cited(kind: Kind, basis: Basis) -> str:
+    """A law as cited; within the house with its note. What goes out with a text not held asks to be checked."""
+    cited = f"《{basis.law}》{basis.article}"
+    if kind.inward:
+        return f"{cited}（{basis.note}）" if basis.note else cited
+    return f"{cited}{blank('核对现行条文')}" if "待核" in basis.note else cited
 
 
 def _order(detail: ClueDetail) -> Facts:

@@ -25,6 +25,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _MARKED = re.compile(r"(【待填：[^】]+】)")
 
 
+#: the placeholder of the header of every page
+HEADER = "页眉"
+
+
 def blank(name: str) -> str:
     return f"【待填：{name}】"
 
@@ -32,7 +36,7 @@ def blank(name: str) -> str:
 def fill(template: bytes, facts: Facts, *, header: str) -> bytes:
     """``facts``: by name; an empty one leaves its blank. ``header`` stands at the head of every page."""
     document = Document(BytesIO(template))
-    known = {**facts, "页眉": header or " "}
+    known = {**facts, HEADER: header}
     for paragraph in list(_paragraphs(document)):
         _fill(paragraph, known)
     return _saved(document)
@@ -69,7 +73,8 @@ def _fill(paragraph: Paragraph, facts: Facts) -> None:
     own = PLACEHOLDER.fullmatch(text.strip())
     if own:
         value = facts.get(own[1], "")
-        lines = _lines(value) or [blank(own[1])]
+        # Without a header its place stays empty.
+        lines = _lines(value) or ([""] if own[1] == HEADER else [blank(own[1])])
         for line in lines[:-1]:
             copy = deepcopy(paragraph._p)
             paragraph._p.addprevious(copy)
@@ -80,14 +85,15 @@ def _fill(paragraph: Paragraph, facts: Facts) -> None:
     def said(match: re.Match[str]) -> str:
         return "；".join(_lines(facts.get(match[1], ""))) or blank(match[1])
 
-    for run in paragraph.runs:
+    runs = list(paragraph.runs)
+    # Once and no more: braces within a fact are the fact's own.
+    if [name for run in runs for name in PLACEHOLDER.findall(run.text)] != names:
+        # A word processor has cut the placeholder into pieces: the paragraph takes the look of its first run.
+        _put(paragraph, PLACEHOLDER.sub(said, text))
+        return
+    for run in runs:
         if PLACEHOLDER.search(run.text):
             run.text = PLACEHOLDER.sub(said, run.text)
-    if PLACEHOLDER.search(paragraph.text):
-        # A word processor has cut the placeholder into pieces: the paragraph takes the look of its first run.
-        _put(paragraph, PLACEHOLDER.sub(said, paragraph.text))
-    else:
-        for run in list(paragraph.runs):
             _highlighted(run)
 
 

@@ -6,6 +6,7 @@ holds a character, nothing is made.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 import yaml
 from fontTools.ttLib import TTCollection, TTFont
 
+# It tells of every table it cuts.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 _DATA = Path(__file__).with_name("fonts.yaml")
 
 

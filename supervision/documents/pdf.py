@@ -21,6 +21,8 @@ _OPENING = frozenset("（【〔《「『“‘([{")
 #: how far the baseline lies below the middle of a line, in parts of the size
 _DROP = 0.38
 _PAD = 4.0
+#: how far a line's characters are moved apart at most, in parts of their size
+_STRETCH = 0.12
 _MARK = (255, 240, 170)
 
 
@@ -156,6 +158,9 @@ class _Drawing:
             left += spare
         elif line.align == "justify" and not last and len(row) > 1:
             gap = spare / (len(row) - 1)
+            if gap > _STRETCH * row[0].size:
+                # A long number went to the next line: better a ragged edge than gaps.
+                gap = 0.0
         base, x = y + line.leading / 2, left
         for stretch in _stretches(row):
             first = stretch[0]
