@@ -243,10 +243,10 @@ STATEMENTS = [
     set search_path = pg_catalog, public, pg_temp as $$
     begin
         if (new.clue_id, new.kind, new.kind_version, new.version, new.check_only, new.sealed, new.key_id, new.digest,
-                new.typed, new.blanks, new.made_by, new.made_by_name, new.made_at)
+                new.holds_refs, new.typed, new.blanks, new.made_by, new.made_by_name, new.made_at)
                 is distinct from
               (old.clue_id, old.kind, old.kind_version, old.version, old.check_only, old.sealed, old.key_id, old.digest,
-                old.typed, old.blanks, old.made_by, old.made_by_name, old.made_at) then
+                old.holds_refs, old.typed, old.blanks, old.made_by, old.made_by_name, old.made_at) then
             raise exception 'a draft stands as made: draft another version' using errcode = 'insufficient_privilege';
         end if;
         if not (old.state = 'draft' and new.state in ('issued', 'void') or old.state = 'issued' and new.state = 'void') then

@@ -41,7 +41,7 @@ def document_new(request: HttpRequest, number: str, kind: str) -> HttpResponse:
     """What a draft would say, with its blanks as a form; a POST drafts it, or shows it once more with what was typed."""
     who, at, refused = person_of(request), timezone.now(), ""
     post = request.method == "POST"
-    typed = {k[2:]: v for k, v in request.POST.items() if k.startswith("b-")} if post else None
+    typed = {k[2:]: str(v) for k, v in request.POST.items() if k.startswith("b-")} if post else None
     if post and "look" not in request.POST:
         try:
             made = writing.draft(by=who, at=at, clue_number=number, kind=kind, typed=typed or {})

@@ -29,6 +29,16 @@ _OUTCOMES = {"corrected": "依法监督纠正", "improved": "反馈并帮助改�
 
 
 @dataclass(frozen=True)
+class OfficeDay:
+    zh: str
+    en: str
+    raised: int
+    checked: int
+    confirmed: int
+    settled: int
+
+
+@dataclass(frozen=True)
 class Day:
     """One day's figures within a person's scope."""
 
@@ -45,8 +55,8 @@ class Day:
     answers: int
     settled: int
     outcomes: dict[str, int]
-    #: (office, raised, checked, confirmed, settled) in code order; offices without any are left out
-    offices: list[tuple[str, int, int, int, int]]
+    #: (office in both languages, raised, checked, confirmed, settled) in code order; offices without any are left out
+    offices: list[OfficeDay]
     new: list[str]
     due: list[str]
     ended: list[str]
@@ -87,7 +97,7 @@ def day_of(person: Person, day: date) -> Day:
             .count()
         )
         ended = list(Clue.objects.filter(pk__in=list(settled)).order_by("number"))
-        offices = {o.code: o.short_zh for o in Office.objects.order_by("code")}
+        offices = {o.code: o for o in Office.objects.order_by("code")}
     notable = [c for c in raised if c.level in ("urgent", "important")]
     titles = selectors.titles_of(person, [*notable[:_MOST], *due[:_MOST], *ended[:_MOST]])
     states = Counter(to for to, _office in concluded.values())
@@ -112,8 +122,8 @@ def day_of(person: Person, day: date) -> Day:
         settled=len(settled),
         outcomes=dict(Counter(str(outcome) for _o, outcome in settled.values())),
         offices=[
-            (name, *(per[k][code] for k in ("raised", "checked", "confirmed", "settled")))  # type: ignore[misc]
-            for code, name in offices.items()
+            OfficeDay(o.short_zh, o.short_en, **{k: counted[code] for k, counted in per.items()})
+            for code, o in offices.items()
             if any(per[k][code] for k in per)
         ],
         new=_listed(
@@ -167,8 +177,8 @@ def _facts(day: Day, person: Person, at: datetime) -> dict[str, str | list[str]]
         "范围": "本院及辖区各院" if person.office.is_prefecture else "本院",
         "结果": f"{day.outcomes.get('corrected', 0)} ／ {day.outcomes.get('improved', 0)} 条",
         "分县市": [
-            f"{name}：新增 {raised}，核查完毕 {checked}，查实 {confirmed}，办结 {settled}"
-            for name, raised, checked, confirmed, settled in day.offices
+            f"{o.zh}：新增 {o.raised}，核查完毕 {o.checked}，查实 {o.confirmed}，办结 {o.settled}"
+            for o in day.offices
         ]
         or "当日没有新增、核查或办结",
         "新增清单": day.new or "无",
@@ -183,11 +193,11 @@ def _listed(lines: Iterable[str], total: int) -> list[str]:
     return [*listed, f"另有 {rest} 条，见工作台"] if rest > 0 else listed
 
 
-def _place(clue: Clue, offices: dict[str, str]) -> str:
-    return f"{offices.get(clue.office, clue.office)}{clue.township}"
+def _place(clue: Clue, offices: dict[str, Office]) -> str:
+    return f"{offices[clue.office].short_zh}{clue.township}"
 
 
-def _due(clue: Clue, day: date, offices: dict[str, str], titles: dict[str, tuple[str, str]]) -> str:
+def _due(clue: Clue, day: date, offices: dict[str, Office], titles: dict[str, tuple[str, str]]) -> str:
     left = ((clue.due_on or day) - day).days
     when = f"逾期 {-left} 天" if left < 0 else "当日到期" if left == 0 else f"{left} 天后到期"
     state = STATE_WORDS[State(clue.state)].zh

@@ -61,8 +61,15 @@ def template(zh: str, body: str) -> bytes:
         if mark == "-" and last != "-":
             # Room for the seal above the signature.
             style = replace(style, before=style.leading)
-        _write(document.add_paragraph(), text, style)
+            if document.paragraphs:
+                document.paragraphs[-1].paragraph_format.keep_with_next = True
+        paragraph = document.add_paragraph()
+        _write(paragraph, text, style)
+        # No page bears the signature alone.
+        paragraph.paragraph_format.keep_with_next = mark == "-" or None
         last = mark
+    if last == "-":
+        document.paragraphs[-1].paragraph_format.keep_with_next = None
     out = BytesIO()
     document.save(out)
     return _still(out)

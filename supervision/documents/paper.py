@@ -44,6 +44,8 @@ class Line:
     indent: float = 0
     right: float = 0
     before: float = 0
+    #: stands on one page with the paragraph that follows
+    keep: bool = False
 
     @property
     def text(self) -> str:
@@ -111,6 +113,7 @@ def _line(paragraph: Paragraph) -> Line:
         _points(form.first_line_indent),
         _points(form.right_indent),
         _points(form.space_before),
+        bool(form.keep_with_next),
     )
 
 

@@ -71,11 +71,30 @@ class _Drawing:
         return bytes(self.pdf.output())
 
     def blocks(self) -> None:
+        kept: list[Line] = []
         for block in self.paper.blocks:
             if isinstance(block, Grid):
+                self._together_on_a_page(kept)
+                kept = []
                 self._grid(block)
-            else:
-                self._paragraph(block)
+                continue
+            kept.append(block)
+            if not block.keep:
+                self._together_on_a_page(kept)
+                kept = []
+        self._together_on_a_page(kept)
+
+    def _together_on_a_page(self, lines: list[Line]) -> None:
+        """Paragraphs that must not be parted, where a page holds them."""
+        if len(lines) > 1:
+            high = sum(len(self._rows(line)) * line.leading + line.before for line in lines)
+            if self.y + high > self.bottom + 1 and high <= self.bottom - self.top:
+                self._turn()
+        for line in lines:
+            self._paragraph(line)
+
+    def _rows(self, line: Line) -> list[list[_Glyph]]:
+        return self._broken(line, self.right - self.left - line.right) or [[]]
 
     # ---- pages ----
 
@@ -100,7 +119,7 @@ class _Drawing:
 
     def _paragraph(self, line: Line) -> None:
         self.y += line.before
-        rows = self._broken(line, self.right - self.left - line.right) or [[]]
+        rows = self._rows(line)
         for n, row in enumerate(rows):
             if self.y + line.leading > self.bottom + 1:
                 self._turn()

@@ -210,7 +210,7 @@ def one(person: Person, pk: int, *, at: datetime) -> Found | None:
         given = clue.unmaskings.filter(person=person.username, at__gt=at - selectors.REASON_HOLDS).exists()
     kind = kinds()[document.kind]
     acts = may_act(person, clue, kind)
-    opens = selectors.may_open(person, clue) and may_read(person, clue, document)
+    opens = document.holds_refs and selectors.may_open(person, clue) and may_read(person, clue, document)
     title, _office = selectors.titles_of(person, [clue])[clue.number]
     return Found(
         document=document,
@@ -268,7 +268,7 @@ def typed_in(document: Document) -> dict[str, str]:
     return {str(name): str(text) for name, text in found.items()}
 
 
-def _unsealed(document: Document, box: bytes, part: str) -> bytes:
+def _unsealed(document: Document, box: bytes | memoryview[int], part: str) -> bytes:
     try:
         return keys().unwrap(bytes(box), document.key_id, place(document, part))
     except (InvalidTag, KeyError) as fault:

@@ -55,9 +55,13 @@ def sheet_of(person: Person, number: str, *, at: datetime, form: str) -> Sheet |
             at=at, actor=person.username, office=person.office_id, action="clue.sheet", object_kind="clue",
             object_ref=number, detail={"form": form},
         )  # fmt: skip
-    kind = kinds()["sheet"]
-    known = facts.facts_of(kind, detail, clue, at=at)
-    template, header = kind.template.read_bytes(), "" if clue.confirmed_at else layout.CHECK_ONLY
+    known = facts.facts_of(kinds()["sheet"], detail, clue, at=at)
+    return Sheet(detail, fitted(known, confirmed=clue.confirmed_at is not None), at)
+
+
+def fitted(known: facts.Facts, *, confirmed: bool) -> bytes:
+    """The sheet as .docx, as full as one page takes."""
+    template, header = kinds()["sheet"].template.read_bytes(), "" if confirmed else layout.CHECK_ONLY
     content = b""
     for records, points, characters in _FULLNESS:
         content = filling.fill(template, _shortened(known, records, points, characters), header=header)
@@ -68,7 +72,7 @@ def sheet_of(person: Person, number: str, *, at: datetime, form: str) -> Sheet |
             continue
         if pages == 1 and left >= _SLACK:
             break
-    return Sheet(detail, content, at)
+    return content
 
 
 def _shortened(known: facts.Facts, records: int, points: int, characters: int) -> facts.Facts:

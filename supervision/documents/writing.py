@@ -71,6 +71,7 @@ def draft(*, by: Person, at: datetime, clue_number: str, kind: str, typed: dict[
             check_only=check_only,
             digest=hashlib.sha256(content).hexdigest(),
             blanks=filling.blanks_of(content),
+            holds_refs=any(selectors.mentions_opened(t, {}) != t for t in filling.texts(content)),
             made_by=by.username,
             made_by_name=by.name,
             made_at=at,

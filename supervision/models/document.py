@@ -29,6 +29,8 @@ class Document(models.Model):
     key_id = models.CharField(max_length=40)
     #: SHA-256 of the .docx
     digest = models.CharField(max_length=64)
+    #: it mentions numbers of persons
+    holds_refs = models.BooleanField(default=False)
     #: what the drafter wrote into blanks, sealed likewise (JSON by name)
     typed = models.BinaryField()
     #: names of the blanks that are still open
