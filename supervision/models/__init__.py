@@ -4,6 +4,17 @@ from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, LedgerChoice
 from .exchange import AgencyClient
+from .identity import (
+    Appearance,
+    IdentityJudgement,
+    IdentityPair,
+    IdentityState,
+    Mention,
+    Subject,
+    SubjectEvent,
+)
+from .naming import Derivation, Naming
+from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
@@ -11,6 +22,7 @@ from .track import ClueTrack, TrackClock, TrackStep
 __all__ = [
     "AgencyClient",
     "Alarm",
+    "Appearance",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
@@ -18,14 +30,23 @@ __all__ = [
     "ClueEvent",
     "ClueTrack",
     "Counter",
+    "Derivation",
     "Disclosure",
     "DisclosureClue",
     "Document",
     "Hit",
+    "IdentityJudgement",
+    "IdentityPair",
+    "IdentityState",
     "Interference",
     "LedgerChoice",
     "Letter",
+    "Mention",
+    "Naming",
+    "Relation",
     "RuleState",
+    "Subject",
+    "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",

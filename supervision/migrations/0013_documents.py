@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('supervision', '0010_tracks_and_checklists'),
+        ('supervision', '0012_relations'),
     ]
 
     operations = [
