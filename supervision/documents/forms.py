@@ -43,6 +43,11 @@ def template(zh: str, body: str) -> bytes:
     document = Document()
     core = document.core_properties
     core.title, core.author, core.comments, core.created, core.modified = zh, "", "", _MADE, _MADE
+    package = document.part.package
+    for name, relation in list(package.rels.items()):
+        if relation.reltype.endswith("/thumbnail"):
+            # The picture of an empty page that the library's own template brings.
+            del package.rels[name]
     section = document.sections[0]
     _page(section, page)
     _write(section.header.paragraphs[0], "{{页眉}}", HEADER)

@@ -37,7 +37,11 @@ class _Glyph:
 
 def pdf_of(content: bytes, *, title: str, made: datetime) -> bytes:
     """The .docx as PDF. Raises ``NoFont`` where a character cannot be drawn."""
-    return _Drawing(read(content), title, made).done()
+    return draw(read(content), title=title, made=made)
+
+
+def draw(paper: Paper, *, title: str, made: datetime) -> bytes:
+    return _Drawing(paper, title, made).done()
 
 
 def measured(content: bytes) -> tuple[int, float]:
