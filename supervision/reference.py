@@ -81,6 +81,12 @@ class OrderBounds(_Strict):
         return issued_at + timedelta(hours=self.receipt_hours[level].value)
 
 
+class LedgerBounds(_Strict):
+    """How many clues one ledger holds."""
+
+    clues_most: Bound
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -93,6 +99,7 @@ class Reference(_Strict):
     case_query: CaseQueryBounds
     checklist: ChecklistBounds
     orders: OrderBounds
+    ledger: LedgerBounds
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -66,6 +66,9 @@ TABLES = {
     "supervision_checklist": {"web": "SELECT, INSERT"},
     "supervision_checklistrow": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_checklistreturn": {"web": "SELECT, INSERT, UPDATE"},
+    # A draft stands as made; its number and its end are entered once (trigger).
+    "supervision_document": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_ledgerchoice": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -158,6 +161,13 @@ POLICIES = {
     "supervision_checklist": [("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE)],
     "supervision_checklistrow": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_checklistreturn": [("own", ["web"], "all", f"by = {_PERSON}", f"by = {_PERSON}")],
+    # Made in one's own name.
+    "supervision_document": [
+        ("make", ["web"], "insert", "", f"{_OF_CLUE} and made_by = {_PERSON}"),
+        ("see", ["web"], "select", _OF_CLUE, ""),
+        ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
+    ],
+    "supervision_ledgerchoice": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackclock": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
@@ -320,6 +330,32 @@ STATEMENTS = [
     """,
     "create or replace trigger supervision_order_guard before update on supervision_order"
     " for each row execute function supervision_order_guard()",
+    # draft → issued → void, or draft → void: what was drafted, and what was entered of it, stands.
+    """
+    create or replace function supervision_document_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if (new.clue_id, new.kind, new.kind_version, new.version, new.check_only, new.sealed, new.key_id, new.digest,
+                new.holds_refs, new.typed, new.blanks, new.made_by, new.made_by_name, new.made_at)
+                is distinct from
+              (old.clue_id, old.kind, old.kind_version, old.version, old.check_only, old.sealed, old.key_id, old.digest,
+                old.holds_refs, old.typed, old.blanks, old.made_by, old.made_by_name, old.made_at) then
+            raise exception 'a draft stands as made: draft another version' using errcode = 'insufficient_privilege';
+        end if;
+        if not (old.state = 'draft' and new.state in ('issued', 'void') or old.state = 'issued' and new.state = 'void') then
+            raise exception 'not the next step of a document' using errcode = 'insufficient_privilege';
+        end if;
+        if old.state = 'issued' and
+              (new.official_number, new.case_number, new.approver, new.dated_on, new.numbered_by, new.numbered_at)
+                is distinct from
+              (old.official_number, old.case_number, old.approver, old.dated_on, old.numbered_by, old.numbered_at) then
+            raise exception 'the number of a document stands' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_document_guard before update on supervision_document"
+    " for each row execute function supervision_document_guard()",
     "create or replace trigger supervision_step_guard before update on supervision_trackstep"
     " for each row execute function supervision_step_guard()",
     "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"

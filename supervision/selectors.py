@@ -47,6 +47,10 @@ from supervision.tracks import reading as tracks
 
 PAGE = 20
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
+#: how long a reason for seeing numbers holds
+REASON_HOLDS = timedelta(days=1)
+_REF = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MENTION = re.compile(rf"〔(?:[a-z_]+:)?({_REF.pattern})〕")
 #: Clues that a search names one by one.
 _FEW = 2000
 
@@ -283,6 +287,12 @@ def titles_of(person: Person, clues: Iterable[Clue]) -> dict[str, tuple[str, str
         )
         for c in clues
     }
+
+
+def source_titles(clue: Clue) -> list[str]:
+    """The titles of the feeds behind a clue's evidence, in code order."""
+    feeds = sorted({e["feed"] for e in clue.evidence})
+    return [ingestion.catalog()[code].title.zh for code in feeds if code in ingestion.catalog()]
 
 
 def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
@@ -710,13 +720,20 @@ ALL_SOURCES = 60
 
 
 def clue_detail(
-    person: Person, number: str, *, at: datetime, numbers: bool = False, every_source: bool = False
+    person: Person,
+    number: str,
+    *,
+    at: datetime,
+    numbers: bool = False,
+    every_source: bool = False,
+    refs: bool = False,
 ) -> ClueDetail | None:
     """One clue with its evidence; None when it does not exist or lies outside the person's scope.
 
     ``numbers`` shows the identifiers in clear, for whoever has given the reason (``actions.unmask``) within a day;
     without one they stay masked. Each such look is on record before anything is opened. ``every_source`` shows up
-    to ``ALL_SOURCES`` records of the evidence instead of ``MAX_SOURCES``.
+    to ``ALL_SOURCES`` records of the evidence instead of ``MAX_SOURCES``; ``refs`` mentions identifiers as 〔ref〕, for
+    what is kept and opened later (``opened_numbers``).
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
@@ -741,7 +758,7 @@ def clue_detail(
             .exclude(subject_ref="")[:5]
         )
         named = _knows_names(clue, person)
-        given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
+        given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
@@ -756,7 +773,7 @@ def clue_detail(
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
     facts, sources, stopped, hidden = _evidence(
-        person, clue, rule, named, opened, timezone.localdate(at), most
+        person, clue, rule, named, _Refs() if refs else opened, timezone.localdate(at), most
     )
     told = None if hidden else clue.material
     act_date = _act_date(clue)
@@ -888,6 +905,39 @@ def _act_date(clue: Clue) -> date:
             except ValueError:
                 continue
     return timezone.localdate(clue.raised_at)
+
+
+class _Refs(dict[str, str]):
+    """In place of the numbers by ref: each ref as its own mention."""
+
+    def get(self, ref: str, default: Any = None) -> Any:
+        return f"〔{ref}〕" if _REF.fullmatch(ref) else default
+
+
+def opened_numbers(person: Person, number: str, *, at: datetime) -> dict[str, str] | None:
+    """The numbers behind a clue by ref, for whoever has given the reason (``actions.unmask``) within a day and may
+    see them; None otherwise. The look is on record before anything is opened."""
+    with _reach(person):
+        clue = Clue.objects.filter(number=number).first()
+        if clue is None or not _may_open(clue, person):
+            return None
+        given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
+        return _opened(clue, person, at) if given else None
+
+
+def may_open(person: Person, clue: Clue) -> bool:
+    """Whether the person may see the clue's numbers now, once a reason is given."""
+    return _may_open(clue, person)
+
+
+def mentions_opened(text: str, numbers: Mapping[str, str]) -> str:
+    """A text whose mentioned refs are numbers, or masked where ``numbers`` does not hold them."""
+    return _MENTION.sub(lambda m: numbers.get(m[1], ingestion.MASK), text)
+
+
+def knows_names(person: Person, clue: Clue) -> bool:
+    """Whether names of the clue stand in clear for the person now."""
+    return _knows_names(clue, person)
 
 
 def _may_open(clue: Clue, person: Person) -> bool:

@@ -41,6 +41,7 @@ from supervision.clues.lifecycle import (
     State,
     check,
 )
+from supervision.documents import reading as documents
 from supervision.reference import REFERENCE
 from supervision.tracks import results
 from supervision.tracks.spec import tracks
@@ -219,6 +220,7 @@ def _clue_page(
         "competent": accounts.office(found.competent) if found.competent else None,
         "ended_words": ended_words(),
         "call_words": dict(call_results()),
+        "papers": documents.panel(person_of(request), found),
     }
     return page_of(request, "desk/clue.html", "queue", context, status)
 

@@ -2,6 +2,7 @@ from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
+from .document import Document, LedgerChoice
 from .exchange import AgencyClient
 from .identity import (
     Appearance,
@@ -33,11 +34,13 @@ __all__ = [
     "Derivation",
     "Disclosure",
     "DisclosureClue",
+    "Document",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
     "IdentityState",
     "Interference",
+    "LedgerChoice",
     "Letter",
     "Matter",
     "Mention",

@@ -6,6 +6,7 @@ Every request runs in a transaction that is rolled back, so that each caller mee
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import re
@@ -54,6 +55,9 @@ from ingestion.water.spec import read
 from supervision.alarms import actions as alarm_actions
 from supervision.clients import new_client
 from supervision.clues.lifecycle import MOVES
+from supervision.documents import filling
+from supervision.documents import reading as documents
+from supervision.documents.spec import kinds
 from supervision.models import (
     Alarm,
     Checklist,
@@ -62,6 +66,7 @@ from supervision.models import (
     ClueTrack,
     Disclosure,
     DisclosureClue,
+    Document,
     Letter,
     Matter,
     Order,
@@ -311,6 +316,7 @@ def _built() -> World:
             opened_at=now,
         )
         world.sources |= {"order": ordered.pk, "matter": matter.pk}
+        world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
@@ -320,6 +326,19 @@ def _built() -> World:
     world.disc = str(disc.code)
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
+
+
+def _document(clue: Clue, now: datetime) -> dict[str, Any]:
+    """A draft that bears a name, made by the clue's handler."""
+    content = filling.fill(kinds()["consultation"].template.read_bytes(), {"事项": FIRM}, header="")
+    draft = Document(
+        clue=clue, kind="consultation", kind_version=1, version=1, check_only=False, digest=hashlib.sha256(content).hexdigest(),
+        made_by="own_handler", made_by_name="示例", made_at=now, key_id=keys().current,
+    )  # fmt: skip
+    draft.sealed = keys().wrap(content, documents.place(draft, "file"))
+    draft.typed = keys().wrap(b"{}", documents.place(draft, "typed"))
+    draft.save()
+    return {"document": draft.pk, "kind": "consultation", "form": "docx"}
 
 
 def _sources(now: Any) -> dict[str, Any]:
