@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -33,7 +33,7 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, Letter, RuleState
+from supervision.models import Alarm, Clue, Letter, LetterFile, RuleState
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
@@ -1112,10 +1112,22 @@ def alarm_count(person: Person) -> int:
 
 
 def letters_of(
-    agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50
+    agency: str,
+    *,
+    updated_since: datetime | None = None,
+    after: int = 0,
+    limit: int = 50,
+    number: str | None = None,
 ) -> list[Letter]:
-    """Letters to one agency in order of their id; the caller has set the agency's scope."""
-    found = Letter.objects.filter(agency=agency, pk__gt=after)
+    """Letters to one agency in order of their id, with their answers and attachments; the caller has set the agency's
+    scope. What is sealed stays where it is."""
+    found = (
+        Letter.objects.filter(agency=agency, pk__gt=after)
+        .defer("sealed")
+        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+    )
+    if number is not None:
+        found = found.filter(number=number)
     if updated_since:
         found = found.filter(updated_at__gte=updated_since)
     return list(found.order_by("pk")[:limit])

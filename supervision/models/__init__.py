@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .clue import Clue, ClueEvent, Counter, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
 from .identity import (
@@ -38,6 +38,8 @@ __all__ = [
     "IdentityState",
     "Interference",
     "Letter",
+    "LetterAnswer",
+    "LetterFile",
     "Mention",
     "Naming",
     "Relation",

@@ -133,7 +133,7 @@ class World:
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
         body = json.dumps(data).encode() if method == "POST" else b""
-        headers = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"', "Idempotency-Key": secrets.token_hex(8)}
         if caller in self.keys:
             key, secret = self.keys[caller]
             stamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(12)

@@ -16,7 +16,7 @@ from supervision.clues.actions.checking import (
 )
 from supervision.clues.actions.entry import enter
 from supervision.clues.actions.handling import act, clock, step, strike
-from supervision.clues.actions.letters import take_answer
+from supervision.clues.actions.letters import answer_kinds, attach, take_answer
 from supervision.clues.actions.moving import Refused
 from supervision.clues.actions.outcome import feed_back, settle
 from supervision.clues.actions.sight import admit, readmit, record_interference, recuse, seal, unmask, unseal
@@ -27,6 +27,8 @@ __all__ = [
     "accept",
     "act",
     "admit",
+    "answer_kinds",
+    "attach",
     "clock",
     "conclude",
     "defer",
