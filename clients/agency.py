@@ -29,7 +29,9 @@ from pathlib import Path
 URL = os.environ["AGENCY_URL"].rstrip("/")
 KEY, SECRET = os.environ["AGENCY_KEY"], bytes.fromhex(os.environ["AGENCY_SECRET"])
 #: HMAC-SM3 where this machine's OpenSSL has SM3, else HMAC-SHA256
-ALGORITHM, DIGEST = ("HMAC-SM3", "sm3") if "sm3" in hashlib.algorithms_available else ("HMAC-SHA256", "sha256")
+ALGORITHM, DIGEST = (
+    ("HMAC-SM3", "sm3") if "sm3" in hashlib.algorithms_available else ("HMAC-SHA256", "sha256")
+)
 
 
 def ask(method, path, body=b"", headers=None):
@@ -55,17 +57,17 @@ def ask(method, path, body=b"", headers=None):
 def post_once(path, body, headers):
     """A POST that may be tried again: under one key it is done once, whatever is lost on the way."""
     key = secrets.token_hex(16)
-    for attempt in range(5):
+    said = {"Idempotency-Key": key, **headers}
+    for attempt in range(4):
         try:
-            return ask("POST", path, body, {"Idempotency-Key": key, **headers})
+            return ask("POST", path, body, said)
         except urllib.error.HTTPError as error:
-            if error.code not in (429, 503) or attempt == 4:
+            if error.code not in (429, 503):
                 raise
             time.sleep(int(error.headers.get("Retry-After", 5)))
         except urllib.error.URLError:
-            if attempt == 4:
-                raise
             time.sleep(2**attempt)
+    return ask("POST", path, body, said)
 
 
 def place(number, verb=""):
@@ -81,7 +83,9 @@ def every(updated_since=None):
     """Everything received, or what has changed since; page by page."""
     query = {"updated_since": updated_since} if updated_since else {}
     while True:
-        page = json.loads(ask("GET", "/api/v1/received" + (f"?{urllib.parse.urlencode(query)}" if query else ""))[1])
+        page = json.loads(
+            ask("GET", "/api/v1/received" + (f"?{urllib.parse.urlencode(query)}" if query else ""))[1]
+        )
         yield from page["items"]
         if page["next_cursor"] is None:
             return

@@ -715,7 +715,11 @@ def clue_detail(
         given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
-        letters = list(clue.letters.all())
+        letters = list(
+            clue.letters.defer("sealed").prefetch_related(
+                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+            )
+        )
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None

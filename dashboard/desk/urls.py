@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
+from dashboard.desk import alarms, checklists, disclosures, held, identity, letter_files, names, views
 
 app_name = "desk"
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
+    path("letters/files/<uuid:code>", letter_files.letter_file, name="letter_file"),
     path("disclosures", disclosures.disclosures, name="disclosures"),
     path("disclosures/new", disclosures.new, name="disclosure_new"),
     path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),

@@ -32,7 +32,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
-from chuxiong.accounts.models import Department, Person, Role
+from chuxiong.accounts.models import AGENCY_ROLES, Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
@@ -92,8 +92,8 @@ SIBLINGS = [c for c in CALLERS if c.startswith("sibling/")]
 #: states in which a handler is already at work
 HANDLED = {"checking", "needs_data", "confirmed", "acted"}
 STATES = ["raised", "triaged", "dispatched", *sorted(HANDLED)]
-#: for whom a provider's clerk at a place works
-_AGENCIES = {"own": "hr_bureau"}
+#: for whom a provider's clerk or an agency's liaison at a place works
+_AGENCIES = {("own", "provider"): "hr_bureau", ("own", "liaison"): "example_agency"}
 FIRM, SUBJECT = "示例酿造有限公司", "532301195001017777"
 
 
@@ -150,7 +150,7 @@ class World:
         """The address of a row: the door's route with this world's things in it."""
         door, _space, act = row.partition(" ")
         things = {
-            "number": self.letter if door.startswith("api:") else self.clues["raised"],
+            "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "pair": 0,
@@ -167,7 +167,7 @@ class World:
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
             "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
-                door.split(":")[0], self.sources["code"]
+                door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]
             ),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
@@ -215,7 +215,7 @@ def _hire(world: World) -> None:
                 Person(
                     username=caller.replace("/", "_"), name=f"{caller}演示员", password="!nobody", office_id=PLACES[place][0],
                     department=departments[PLACES[place]], roles=[] if role == "none" else [role],
-                    agency=_AGENCIES.get(place, "someone_else") if role == "provider" else "",
+                    agency=_AGENCIES.get((place, role), "someone_else") if role in AGENCY_ROLES else "",
                 )
             )  # fmt: skip
     gone = Person(

@@ -28,7 +28,9 @@ from ingestion.api.signing import sign, string_to_sign
 from supervision.clients import new_client
 from tests.conftest import acting_as
 from tests.front import ROOT, carry, live
-from tests.journeys.test_agency_answer import letter  # noqa: F401  a fixture
+from tests.journeys import test_agency_answer
+
+letter = test_agency_answer.letter
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ _CHECKS = [
 _EXAMPLES = 10
 
 
-def test_whatever_the_description_allows_is_answered_as_it_says(front, agency, letter):  # noqa: F811
+def test_whatever_the_description_allows_is_answered_as_it_says(front, agency, letter):
     """Every operation, with what the description allows and what it does not: no fault of ours, no answer beyond it."""
     schema = schemathesis.openapi.from_url(f"{front}/api/v1/openapi.json")
     seen: dict[str, set[int]] = {}
@@ -127,11 +129,15 @@ def _asked(operation: Any, front: str, agency: Signed, number: str) -> set[int]:
 
 def _post(front: str, agency: Signed, path: str, body: Any, key: str, tag: str = '"1"') -> requests.Response:
     return requests.post(
-        f"{front}{path}", json=body, auth=agency, timeout=30, headers={"Idempotency-Key": key, "If-Match": tag}
+        f"{front}{path}",
+        json=body,
+        auth=agency,
+        timeout=30,
+        headers={"Idempotency-Key": key, "If-Match": tag},
     )
 
 
-def test_the_same_key_at_once_is_one_answer(front, agency, letter):  # noqa: F811
+def test_the_same_key_at_once_is_one_answer(front, agency, letter):
     path = f"/api/v1/received/{quote(letter.number)}/answer"
     body = {"answer": "objection", "text": "不属实"}
     with ThreadPoolExecutor(6) as pool:
@@ -144,7 +150,7 @@ def test_the_same_key_at_once_is_one_answer(front, agency, letter):  # noqa: F81
     assert carry() == 1
 
 
-def test_of_two_people_at_once_one_wins_and_the_other_is_told_what_changed(front, agency, letter):  # noqa: F811
+def test_of_two_people_at_once_one_wins_and_the_other_is_told_what_changed(front, agency, letter):
     path = f"/api/v1/received/{quote(letter.number)}/answer"
     said = [{"answer": "corrected", "text": "已整改"}, {"answer": "not_ours", "text": "由另一单位负责"}]
     with ThreadPoolExecutor(2) as pool:
@@ -211,7 +217,9 @@ def client(request, tmp_path) -> list[str]:
     return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", str(tmp_path), "Agency"]
 
 
-def test_a_sample_client_reads_signs_for_and_answers_with_an_attachment(front, agency, letter, client, tmp_path):  # noqa: F811
+def test_a_sample_client_reads_signs_for_and_answers_with_an_attachment(
+    front, agency, letter, client, tmp_path
+):
     environment = _environment(front, agency)
     assert letter.number in _says([*client, "list"], environment)
     assert "请核实并整改" in _says([*client, "read", letter.number], environment)
