@@ -713,7 +713,7 @@ def clue_detail(
         )
         named = _knows_names(clue, person)
         given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
-        opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
+        opened = open_numbers(clue, person, at) if numbers and given and may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(
             clue.letters.defer("sealed").prefetch_related(
@@ -752,7 +752,7 @@ def clue_detail(
         aside=_offered(clue, person, aside=True),
         named=named,
         numbers=bool(opened),
-        may_open=_may_open(clue, person) and any(source.masked for source in sources),
+        may_open=may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
@@ -839,13 +839,13 @@ def _act_date(clue: Clue) -> date:
     return timezone.localdate(clue.raised_at)
 
 
-def _may_open(clue: Clue, person: Person) -> bool:
+def may_open(clue: Clue, person: Person) -> bool:
     """Whether the person's roles and part in the clue allow seeing its numbers now."""
     begun = clue.handler != person.username or State(clue.state) in lifecycle.HANDLED
     return begun and person.may("identifier.unmask")
 
 
-def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
+def open_numbers(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
     """The numbers behind the clue's records by ref; the look is written down first."""
     record(
         at=at,

@@ -1,7 +1,17 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, letter_files, names, views
+from dashboard.desk import (
+    alarms,
+    checklists,
+    disclosures,
+    held,
+    identity,
+    leaving,
+    letter_files,
+    names,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -15,6 +25,7 @@ urlpatterns = [
     path("clues/<str:number>/unmask", views.unmask, name="unmask"),
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
+    path("clues/<str:number>/leaving", leaving.leaving, name="leaving"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
     path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),

@@ -41,6 +41,7 @@ class InterfaceLimits(_Strict):
     attachment_bytes: Sourced[int]
     attachments: Sourced[int]
     attachment_types: Sourced[tuple[str, ...]]
+    letter_rows: Sourced[int]
     page: Sourced[int]
     page_most: Sourced[int]
     reply_days: Sourced[int]
