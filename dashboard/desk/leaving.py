@@ -27,4 +27,4 @@ def leaving(request: HttpRequest, number: str) -> HttpResponse:
         "agency_name": names.get(agency, ""),
         "masked": any(c.masked for s in what.sources for c in s.columns),
     }
-    return page(request, "desk/leaving.html", "clues", context)
+    return page(request, "desk/leaving.html", "queue", context)
