@@ -47,6 +47,15 @@ def received(agency: str, *, waiting: bool = False) -> list[Letter]:
         return open_ + list(found.exclude(answer="").order_by("-answered_at", "-pk")[: MOST - len(open_)])
 
 
+def name_of(agency: str) -> str:
+    """The agency's name as its last letter says it; for those that deliver no data."""
+    with agency_scope(agency):
+        last = (
+            Letter.objects.filter(agency=agency).order_by("-pk").values_list("agency_zh", flat=True).first()
+        )
+    return last or ""
+
+
 def waiting_count(agency: str) -> int:
     """Letters without an answer, for the navigation."""
     with agency_scope(agency):

@@ -32,7 +32,8 @@ def frame(who: Person) -> dict[str, Any]:
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     who = person(request)
-    name = dict(ingestion.agencies()).get(who.agency, who.agency)
+    own = (f.agency for f in ingestion.catalog().values() if f.agency.code == who.agency)
+    name = next((pick(a.zh, a.en) for a in own), "") or letters.name_of(who.agency) or who.agency
     head = {"here": "received", "agency_name": name, "today": timezone.localdate(), **frame(who)}
     return render(request, f"provider/{template}.html", head | context, status=status)
 
