@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0008_ledger'),
+        ('ingestion', '0009_frames_cleared'),
     ]
 
     operations = [
