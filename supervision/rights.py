@@ -35,6 +35,8 @@ _OPEN_ROOMS = ", ".join(
 _LED = OFFICE_IN_SCOPE.format(column="lead_office")
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
+_OF_LETTER = "exists (select 1 from supervision_letter l where l.id = letter_id)"
+
 _FEED = FEED_IN_SCOPE.format(feed="feed")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
 _OFFICES = "string_to_array((select current_setting('cx.offices', true)), ',')"
@@ -76,6 +78,8 @@ TABLES = {
     "supervision_order": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_ordercall": {"web": "SELECT, INSERT"},
     "supervision_matter": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_letterfile": {"web": "SELECT, INSERT"},
+    "supervision_letteranswer": {"web": "SELECT, INSERT"},
     "supervision_agencyclient": {"web": "SELECT"},
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
@@ -184,6 +188,9 @@ POLICIES = {
             "",
         ),
     ],
+    # As their letter: those who see the clue, and the letter's own agency.
+    "supervision_letterfile": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
+    "supervision_letteranswer": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.

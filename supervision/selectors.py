@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -33,7 +33,7 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, Letter, Matter, Order, RuleState
+from supervision.models import Alarm, Clue, Letter, LetterFile, Matter, Order, RuleState
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
@@ -759,9 +759,13 @@ def clue_detail(
         )
         named = _knows_names(clue, person)
         given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
-        opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
+        opened = open_numbers(clue, person, at) if numbers and given and may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
-        letters = list(clue.letters.all())
+        letters = list(
+            clue.letters.defer("sealed").prefetch_related(
+                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+            )
+        )
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
@@ -797,7 +801,7 @@ def clue_detail(
         aside=_offered(clue, person, aside=True),
         named=named,
         numbers=bool(opened),
-        may_open=_may_open(clue, person) and any(source.masked for source in sources),
+        may_open=may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
@@ -919,15 +923,10 @@ def opened_numbers(person: Person, number: str, *, at: datetime) -> dict[str, st
     see them; None otherwise. The look is on record before anything is opened."""
     with _reach(person):
         clue = Clue.objects.filter(number=number).first()
-        if clue is None or not _may_open(clue, person):
+        if clue is None or not may_open(clue, person):
             return None
         given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
-        return _opened(clue, person, at) if given else None
-
-
-def may_open(person: Person, clue: Clue) -> bool:
-    """Whether the person may see the clue's numbers now, once a reason is given."""
-    return _may_open(clue, person)
+        return open_numbers(clue, person, at) if given else None
 
 
 def mentions_opened(text: str, numbers: Mapping[str, str]) -> str:
@@ -940,13 +939,13 @@ def knows_names(person: Person, clue: Clue) -> bool:
     return _knows_names(clue, person)
 
 
-def _may_open(clue: Clue, person: Person) -> bool:
+def may_open(clue: Clue, person: Person) -> bool:
     """Whether the person's roles and part in the clue allow seeing its numbers now."""
     begun = clue.handler != person.username or State(clue.state) in lifecycle.HANDLED
     return begun and person.may("identifier.unmask")
 
 
-def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
+def open_numbers(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
     """The numbers behind the clue's records by ref; the look is written down first."""
     record(
         at=at,
@@ -1217,10 +1216,22 @@ def alarm_count(person: Person) -> int:
 
 
 def letters_of(
-    agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50
+    agency: str,
+    *,
+    updated_since: datetime | None = None,
+    after: int = 0,
+    limit: int = 50,
+    number: str | None = None,
 ) -> list[Letter]:
-    """Letters to one agency in order of their id; the caller has set the agency's scope."""
-    found = Letter.objects.filter(agency=agency, pk__gt=after)
+    """Letters to one agency in order of their id, with their answers and attachments; the caller has set the agency's
+    scope. What is sealed stays where it is."""
+    found = (
+        Letter.objects.filter(agency=agency, pk__gt=after)
+        .defer("sealed")
+        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+    )
+    if number is not None:
+        found = found.filter(number=number)
     if updated_since:
         found = found.filter(updated_at__gte=updated_since)
     return list(found.order_by("pk")[:limit])

@@ -42,6 +42,7 @@ from supervision.clues.lifecycle import (
     check,
 )
 from supervision.documents import reading as documents
+from supervision.leaving import agreed
 from supervision.reference import REFERENCE
 from supervision.tracks import results
 from supervision.tracks.spec import tracks
@@ -466,10 +467,14 @@ def _clock(post: Any, **act: Any) -> Any:
 
 
 def _feed_back(post: Any, **act: Any) -> Any:
+    agency, with_records = post.get("agency", ""), bool(post.get("records"))
     return actions.feed_back(
-        agency=post.get("agency", ""),
+        agency=agency,
         subject=post.get("subject", "")[:120],
         text=post.get("text", ""),
+        records=agreed(act["by"], act["clue_number"], agency, post.get("seen", ""), at=act["at"])
+        if with_records
+        else None,
         **act,
     )
 

@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .clue import Clue, ClueEvent, Counter, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, LedgerChoice
 from .exchange import AgencyClient
@@ -42,6 +42,8 @@ __all__ = [
     "Interference",
     "LedgerChoice",
     "Letter",
+    "LetterAnswer",
+    "LetterFile",
     "Matter",
     "Mention",
     "Naming",

@@ -262,13 +262,18 @@ class Letter(models.Model):
     agency_zh = models.CharField(max_length=80)
     subject = models.CharField(max_length=120)
     text = models.TextField()
-    rows = models.JSONField(default=list)
+    # The records that go with it, sealed under the vault's keys: numbers of people stand in some.
+    records = models.IntegerField(default=0)
+    sealed = models.BinaryField(null=True)
+    key_id = models.CharField(max_length=20, blank=True)
     sent_at = models.DateTimeField()
     due_on = models.DateField()
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=60, blank=True)
     answer = models.CharField(max_length=12, choices=Answer.choices, blank=True)
     answer_text = models.TextField(blank=True)
+    #: with a request for more time: until when
+    answer_until = models.DateField(null=True)
     answered_at = models.DateTimeField(null=True)
     answered_by = models.CharField(max_length=60, blank=True)
     version = models.IntegerField(default=1)
@@ -280,3 +285,42 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class LetterFile(models.Model):
+    """One attachment that an agency handed in to a letter; sealed under the vault's keys, never changed."""
+
+    code = models.UUIDField(unique=True)
+    letter = models.ForeignKey(Letter, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=120)
+    size = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LetterAnswer(models.Model):
+    """One answer of an agency; append-only. The letter itself shows the last one."""
+
+    letter = models.ForeignKey(Letter, on_delete=models.PROTECT, related_name="answers")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    answer = models.CharField(max_length=12, choices=Letter.Answer.choices)
+    text = models.TextField(blank=True)
+    until = models.DateField(null=True)
+    #: codes of ``LetterFile``
+    files = ArrayField(models.UUIDField(), default=list)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.letter_id} {self.answer}"

@@ -33,7 +33,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
-from chuxiong.accounts.models import Department, Person, Role
+from chuxiong.accounts.models import AGENCY_ROLES, Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
@@ -99,8 +99,8 @@ SIBLINGS = [c for c in CALLERS if c.startswith("sibling/")]
 #: states in which a handler is already at work
 HANDLED = {"checking", "needs_data", "confirmed", "acted"}
 STATES = ["raised", "triaged", "dispatched", *sorted(HANDLED)]
-#: for whom a provider's clerk at a place works
-_AGENCIES = {"own": "hr_bureau"}
+#: for whom a provider's clerk or an agency's liaison at a place works
+_AGENCIES = {("own", "provider"): "hr_bureau", ("own", "liaison"): "example_agency"}
 FIRM, SUBJECT = "示例酿造有限公司", "532301195001017777"
 
 
@@ -140,7 +140,7 @@ class World:
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
         body = json.dumps(data).encode() if method == "POST" else b""
-        headers = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"', "Idempotency-Key": secrets.token_hex(8)}
         if caller in self.keys:
             key, secret = self.keys[caller]
             stamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(12)
@@ -157,7 +157,7 @@ class World:
         """The address of a row: the door's route with this world's things in it."""
         door, _space, act = row.partition(" ")
         things = {
-            "number": self.letter if door.startswith("api:") else self.clues["raised"],
+            "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "pair": 0,
@@ -177,7 +177,7 @@ class World:
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
             "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
-                door.split(":")[0], self.sources["code"]
+                door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]
             ),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
@@ -227,7 +227,7 @@ def _hire(world: World) -> None:
                 Person(
                     username=caller.replace("/", "_"), name=f"{caller}演示员", password="!nobody", office_id=PLACES[place][0],
                     department=departments[PLACES[place]], roles=[] if role == "none" else [role],
-                    agency=_AGENCIES.get(place, "someone_else") if role == "provider" else "",
+                    agency=_AGENCIES.get((place, role), "someone_else") if role in AGENCY_ROLES else "",
                 )
             )  # fmt: skip
     gone = Person(
