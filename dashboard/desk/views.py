@@ -64,7 +64,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     filters, page = asked_filters(request)
     fragment = "X-Fragment" in request.headers
     counts, waiting = supervision.clue_standing(person)
-    found = supervision.clue_page(person, filters, page, counts, at=timezone.now())
+    found = supervision.clue_page(person, filters, page, {**counts, **waiting}, at=timezone.now())
     query = request.GET.copy()
     query.pop("page", None)
     context = {

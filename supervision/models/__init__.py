@@ -13,6 +13,7 @@ from .identity import (
     SubjectEvent,
 )
 from .naming import Derivation, Naming
+from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
@@ -22,11 +23,13 @@ __all__ = [
     "AgencyClient",
     "Alarm",
     "Appearance",
+    "Calibration",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
     "Clue",
     "ClueEvent",
+    "ClueRank",
     "ClueTrack",
     "Counter",
     "Derivation",
@@ -40,6 +43,7 @@ __all__ = [
     "Letter",
     "Mention",
     "Naming",
+    "RankCell",
     "Relation",
     "RuleState",
     "Subject",

@@ -13,10 +13,6 @@ from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
 _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
 #: Between the texts that are searched: no search crosses it.
 BREAK = "\n"
-#: What the policy asks of a clue that nobody is named on, and what the queue asks beside its order: with these in
-#: the index, counts and pages come from it alone.
-_SIGHT = ("closed_to", "handler")
-_QUEUE = (*_SIGHT, "state", "rule", "origin", "level", "raised_at", "changed", "rebound")
 
 
 def _kept(fact: Q) -> models.GeneratedField:
@@ -135,24 +131,6 @@ class Clue(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=True, personal=False),
-                name="clue_queue",
-            ),
-            models.Index(
-                fields=["office", "level_rank", "due_on", "-id"],
-                include=_QUEUE,
-                condition=Q(open=True, personal=False),
-                name="clue_queue_of_office",
-            ),
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=False, personal=False),
-                name="clue_closed",
-            ),
             # Few; looked at row by row.
             models.Index(
                 fields=["level_rank", "due_on", "-id"], condition=Q(personal=True), name="clue_personal"

@@ -214,7 +214,9 @@ def next_change(facts: Facts, today: date) -> date | None:
 
 
 def _steps_sql(steps: Iterable[Step], reached: str) -> str:
-    whens = " ".join(f"when {reached} >= {s.start} then {s.value}" for s in sorted(steps, key=lambda s: -s.start))
+    whens = " ".join(
+        f"when {reached} >= {s.start} then {s.value}" for s in sorted(steps, key=lambda s: -s.start)
+    )
     return f"(case {whens} else 1 end)"
 
 
@@ -256,8 +258,8 @@ def next_change_sql() -> str:
 
 def explores(slot: int) -> bool:
     """Whether the place goes to a little known rule: evenly, so that of many the share is exact."""
-    share = spec().exploration.value
-    return int((slot + 1) * share) > int(slot * share)
+    share = round(spec().exploration.value * 10_000)
+    return (slot + 1) * share // 10_000 > slot * share // 10_000
 
 
 def slots(today: date, person: int) -> list[bool]:
