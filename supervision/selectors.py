@@ -34,7 +34,7 @@ from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
 from supervision.models import Alarm, Clue, ClueRank, Letter, RuleState
-from supervision.ranking import expected
+from supervision.ranking import expected, explaining
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
@@ -381,6 +381,62 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
+# ---- today's few --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One of the clues that a person should look at first today, and why."""
+
+    row: ClueRow
+    reason: explaining.Reason
+    #: the further reasons, in words
+    more: list[explaining.Reason]
+
+
+def todays_few(person: Person, *, at: datetime) -> list[Pick]:
+    """The clues that wait for the person, as many as ``ranking.yaml`` says, from the head of the queue; the places that
+    explore go to rules that little is known of. One audit row."""
+    today = timezone.localdate(at)
+    slots = expected.slots(today, person.pk)
+    with _reach(person) as reach:
+        little_known = explaining.little_known(set(rulebook()))
+        usual = _head(_mine(person, reach.offices), 2 * len(slots))
+        rare = (
+            _head([p.filter(model__in=little_known) for p in _mine(person, reach.offices)], len(slots))
+            if little_known and any(slots)
+            else []
+        )
+        chosen: list[int] = []
+        exploring: set[int] = set()
+        for explore in slots:
+            rest = [pk for pk in rare if pk not in chosen] if explore else []
+            if rest:
+                exploring.add(rest[0])
+            rest = rest or [pk for pk in usual if pk not in chosen]
+            chosen += rest[:1]
+        rows = _rows(chosen, person)
+        reasons = explaining.reasons(chosen, today, exploring)
+        _looked(person, at, "queue.today", rows)
+    return [Pick(row, reasons[row.id][0], reasons[row.id][1:]) for row in rows]
+
+
+def _head(parts: Sequence[QuerySet[ClueRank]], most: int) -> list[int]:
+    """The first of the parts together, in the queue's order."""
+    nearest = [part.order_by(*_ORDER)[:most].values_list("pk", "place", "clue_id") for part in parts]
+    return [pk for pk, *_rest in _together(nearest).order_by(*_ORDER)[:most]]
+
+
+def _mine(person: Person, reach: Sequence[str]) -> list[QuerySet[ClueRank]]:
+    """Clues that wait for what the person may do, and those in the person's own hands; none that waits for its day."""
+    found = ClueRank.objects.filter(open=True, place__gt=expected.DEFERRED)
+    if len(reach) == 1:
+        found = found.filter(office=reach[0])
+    waiting = found.filter(handler="", state__in=_waiting_for(person))
+    own = found.filter(handler=person.username)
+    return [part.filter(personal=personal) for part in (waiting, own) for personal in (False, True)]
+
+
 def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
@@ -628,6 +684,8 @@ class ClueDetail:
     """Everything the clue page shows."""
 
     row: ClueRow
+    #: why the clue stands where it does; None of a closed one
+    standing: explaining.Standing | None
     #: how many others bear the subject's name, for those who know it
     namesakes: Namesakes | None
     sentence_zh: str
@@ -739,6 +797,7 @@ def clue_detail(
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
+        standing = explaining.standing(clue.pk, timezone.localdate(at)) if clue.open else None
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
@@ -753,6 +812,7 @@ def clue_detail(
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
+        standing=standing,
         namesakes=alike,
         sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
         sentence_en=rule_sentence(rule, told, "en") if rule else "",

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
+from dashboard.desk import alarms, checklists, disclosures, held, identity, names, ranking, views
 
 app_name = "desk"
 urlpatterns = [
@@ -32,6 +32,7 @@ urlpatterns = [
     path("identity", identity.identity, name="identity"),
     path("identity/<int:pair>", identity.judge, name="identity_judge"),
     path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
+    path("ranking", ranking.ranking, name="ranking"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

@@ -96,6 +96,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         context["alarm_count"] = supervision.alarm_count(person)
         return render(request, "desk/parts/queue_fresh.html", context)
     context["chips"] = _chips(request, filters)
+    if not context["narrowed"] and found.page == 1 and found.rows:
+        context["few"] = supervision.todays_few(person, at=timezone.now())
     return page_of(request, "desk/queue.html", "queue", context)
 
 

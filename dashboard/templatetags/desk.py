@@ -83,6 +83,17 @@ def outcome_words(outcome: str, kind: str = "") -> str:
     return f"{words_}（{found.zh}）" if not _english() else f"{words_} ({found.en})"
 
 
+@register.filter
+def of_ten(chance: float) -> str:
+    """A chance as so many of ten, to the half."""
+    return f"{round(chance * 20) / 2:g}"
+
+
+@register.filter
+def factor(value: float) -> str:
+    return f"{value:g}"
+
+
 @register.simple_tag
 def state_ring(state: str) -> SafeString:
     """A ring that fills; green from confirmed, own signs where the way ends."""

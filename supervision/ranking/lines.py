@@ -67,7 +67,7 @@ def _standing() -> str:
 
 _SOURCES = "supervision_rank_sources(f.evidence)"
 _COLUMNS = f"clue_id, {', '.join(_COPIED)}, sources, tier, amount, place, dirty"
-_VALUES = f"f.id, {', '.join(_COPIED.values())}, {_SOURCES}, '', 0, {_standing()}, 3"
+_VALUES = f"f.id, {', '.join(_COPIED.values())}, {_SOURCES}, '', 0, {_standing()}, case when f.checked_at is null then 1 else 3 end"
 STATEMENTS = [
     """
     create or replace function supervision_rank_sources(evidence jsonb) returns text

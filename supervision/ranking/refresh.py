@@ -84,7 +84,10 @@ def _count(cursor: Any, whole: bool) -> int:
         cursor.execute("select distinct model from supervision_cluerank where dirty & 2 <> 0")
     models = [model for (model,) in cursor.fetchall()]
     if models:
-        cursor.execute("update supervision_cluerank set dirty = dirty & 1 where dirty & 2 <> 0")
+        cursor.execute(
+            "update supervision_cluerank set dirty = dirty & 1 where clue_id in"
+            " (select clue_id from supervision_cluerank where dirty & 2 <> 0 for update skip locked)"
+        )
         cursor.execute(
             f"select model, version, office, {_GRADE}, count(*), count(*) filter (where confirmed)"
             f" from supervision_cluerank r where {_COUNTED} and model = any (%s) group by 1, 2, 3, 4",

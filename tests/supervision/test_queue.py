@@ -149,11 +149,11 @@ def test_pages_hold_in_order_what_a_person_sees_whatever_the_filter(database, dr
             ],
         }
         counts, attention = clue_standing(who)
-        for filters, expected in cases.items():
-            assert _pages(who, filters) == _in_order(expected), filters
+        for filters, wanted in cases.items():
+            assert _pages(who, filters) == _in_order(wanted), filters
             with_counts = clue_page(who, filters, 1, counts)
             assert with_counts == clue_page(who, filters)
-            hits += len(expected)
+            hits += len(wanted)
         assert counts["open"] == len(still)
         assert all(counts[s.value] == sum(c.state == s for c in still) for s in State)
         assert attention["changed"] == len(cases[ClueFilters(attention="changed")])
