@@ -215,6 +215,7 @@ class CluePage:
 #: by expected yield (``supervision.ranking``), then the newest
 _ORDER = ("-place", "-clue_id")
 _BACKWARDS = ("place", "clue_id")
+_KEYS = _BACKWARDS
 
 
 def clue_page(
@@ -231,9 +232,7 @@ def clue_page(
     ``counts`` of ``clue_standing`` (by state and by reason, where the caller has them) spare counting once more.
     """
     with _reach(person) as reach:
-        parts = [
-            part.values_list("pk", "place", "clue_id") for part in _parts(filters, reach.offices, person)
-        ]
+        parts = [part.values_list(*_KEYS) for part in _parts(filters, reach.offices, person)]
         total = _told(filters, counts or {})
         more = False
         if total is None:
@@ -246,7 +245,7 @@ def clue_page(
         if not more and 0 < total - start < end:
             order, start, end = _BACKWARDS, max(0, total - end), total - start
         nearest = [part.order_by(*order)[:end] for part in parts]
-        keys = [pk for pk, *_rest in _together(nearest).order_by(*order)[start:end]]
+        keys = [pk for *_rest, pk in _together(nearest).order_by(*order)[start:end]]
         if order is _BACKWARDS:
             keys.reverse()
         rows = _rows(keys, person)
@@ -268,8 +267,8 @@ def clue_numbers(person: Person, filters: ClueFilters, states: Sequence[str], mo
     """The numbers of the queue's clues in these states, in its order, at most ``most``."""
     with _reach(person) as reach:
         parts = [part.filter(state__in=states) for part in _parts(filters, reach.offices, person)]
-        nearest = [part.order_by(*_ORDER)[:most].values_list("pk", "place", "clue_id") for part in parts]
-        keys = [pk for pk, *_rest in _together(nearest).order_by(*_ORDER)[:most]]
+        nearest = [part.order_by(*_ORDER)[:most].values_list(*_KEYS) for part in parts]
+        keys = [pk for *_rest, pk in _together(nearest).order_by(*_ORDER)[:most]]
         numbers = dict(Clue.objects.filter(pk__in=keys).values_list("pk", "number"))
     return [numbers[pk] for pk in keys]
 
@@ -423,8 +422,8 @@ def todays_few(person: Person, *, at: datetime) -> list[Pick]:
 
 def _head(parts: Sequence[QuerySet[ClueRank]], most: int) -> list[int]:
     """The first of the parts together, in the queue's order."""
-    nearest = [part.order_by(*_ORDER)[:most].values_list("pk", "place", "clue_id") for part in parts]
-    return [pk for pk, *_rest in _together(nearest).order_by(*_ORDER)[:most]]
+    nearest = [part.order_by(*_ORDER)[:most].values_list(*_KEYS) for part in parts]
+    return [pk for *_rest, pk in _together(nearest).order_by(*_ORDER)[:most]]
 
 
 def _mine(person: Person, reach: Sequence[str]) -> list[QuerySet[ClueRank]]:

@@ -146,7 +146,8 @@ def _reasons(line: ClueRank, checks: Checks, today: date, exploring: bool) -> li
                 f"Exploring: fewer than {enough} of this model checked; the result calibrates it",
             )
         )
-    found.append(_chance(line, checks, enough))
+    known = _chance(line, checks, enough)
+    found += [known] if known is not _UNKNOWN else []
     weight = expected.weigh(facts, today)
     if facts.sources > 1:
         found.append(
@@ -158,7 +159,7 @@ def _reasons(line: ClueRank, checks: Checks, today: date, exploring: bool) -> li
     if weight.age > 1:
         days = (today - facts.raised_on).days
         found.append(Reason("age", f"发现已 {days} 天", f"Raised {_days(days)} ago"))
-    return found
+    return found if known is not _UNKNOWN else [*found, known]
 
 
 def _chance(line: ClueRank, checks: Checks, enough: int) -> Reason:

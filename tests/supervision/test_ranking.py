@@ -15,7 +15,7 @@ from chuxiong.accounts.scope import person_scope
 from supervision.clues.lifecycle import CLOSED, State
 from supervision.models import Clue, ClueRank, RankCell
 from supervision.ranking import calibration, expected, explaining
-from supervision.ranking.expected import Checks, Facts
+from supervision.ranking.expected import Checks
 from supervision.ranking.refresh import bring_up_to_date, refresh, waits
 from supervision.selectors import ClueFilters, clue_detail, clue_page, rulebook, todays_few
 from tests.conftest import acting_as
@@ -229,9 +229,7 @@ def test_what_somebody_is_writing_is_left_for_the_next_piece(database):
     with connections["owner"].cursor() as cursor:
         cursor.execute("begin")
         try:
-            cursor.execute(
-                "update supervision_clue set level = 'urgent' where number = 'XS-2026-000002'"
-            )
+            cursor.execute("update supervision_clue set level = 'urgent' where number = 'XS-2026-000002'")
             with acting_as("worker"):
                 assert refresh(today=TODAY).lines == 4
         finally:
@@ -264,7 +262,12 @@ def test_a_line_is_seen_by_whom_the_clue_is_seen_and_written_by_nobody_at_a_page
 def test_todays_few_come_with_their_reasons_and_limits_come_first(database, monkeypatch):
     who = person("looker", office="532301")
     rule = "pension_after_death"
-    model = {"origin": "model", "rule": rule, "rule_version": 1, "material": {"months": 3, "total": "20000000"}}
+    model = {
+        "origin": "model",
+        "rule": rule,
+        "rule_version": 1,
+        "material": {"months": 3, "total": "20000000"},
+    }
     _write(
         *(_clue(n, **model, level="important", bucket=str(n)) for n in range(8)),
         _clue(20, due_on=timezone.localdate() + timedelta(days=1), title="河道垃圾"),
