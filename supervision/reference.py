@@ -71,6 +71,13 @@ class CaseQueryBounds(_Strict):
     per_day: Bound
 
 
+class InquiryRules(_Strict):
+    """How facts are inquired into, and how many do it together."""
+
+    people_least: Bound
+    ways: dict[str, Words]
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -82,6 +89,7 @@ class Reference(_Strict):
     disclosure: DisclosureBounds
     case_query: CaseQueryBounds
     checklist: ChecklistBounds
+    inquiry: InquiryRules
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -64,6 +64,7 @@ TABLES = {
     "supervision_unmasking": {"web": "SELECT, INSERT"},
     "supervision_disclosure": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_disclosureclue": {"web": "SELECT, INSERT"},
+    "supervision_inquiry": {"web": "SELECT, INSERT"},
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     # A step is never changed but struck; a clock follows its steps.
@@ -139,6 +140,7 @@ POLICIES = {
         ),
     ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_inquiry": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),

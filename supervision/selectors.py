@@ -33,7 +33,7 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, ClueRank, Letter, RuleState
+from supervision.models import Alarm, Clue, ClueRank, Inquiry, Letter, RuleState
 from supervision.ranking import expected, explaining
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
@@ -715,6 +715,7 @@ class ClueDetail:
     #: about who may look on, beside the handling
     aside: list[Possible]
     letters: list[Letter]
+    inquiries: list[Inquiry]
     #: the clue's field of supervision ("" when nobody said)
     domain: str
     #: the lawful handling
@@ -796,6 +797,7 @@ def clue_detail(
         opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
+        inquiries = list(clue.inquiries.all())
         standing = explaining.standing(clue.pk, timezone.localdate(at)) if clue.open else None
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
@@ -836,6 +838,7 @@ def clue_detail(
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
+        inquiries=inquiries,
         domain=rule.domain if rule else str(clue.material.get("domain", "")),
         tracks=handling,
         source_changes=clue.source_changes,

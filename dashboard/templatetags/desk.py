@@ -84,6 +84,12 @@ def outcome_words(outcome: str, kind: str = "") -> str:
 
 
 @register.filter
+def inquiry_way(code: str) -> str:
+    found = REFERENCE.inquiry.ways.get(code)
+    return code if found is None else (found.en if _english() else found.zh)
+
+
+@register.filter
 def of_ten(chance: float) -> str:
     """A chance as so many of ten, to the half."""
     return f"{round(chance * 20) / 2:g}"
@@ -371,7 +377,7 @@ def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key, [])
 
 
-_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D"}
+_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D", "inquire": "T"}
 
 
 @register.filter

@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
 from .identity import (
@@ -39,6 +39,7 @@ __all__ = [
     "IdentityJudgement",
     "IdentityPair",
     "IdentityState",
+    "Inquiry",
     "Interference",
     "Letter",
     "Mention",

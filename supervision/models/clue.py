@@ -163,6 +163,31 @@ class ClueEvent(models.Model):
         return f"{self.clue_id} {self.kind}"
 
 
+class Inquiry(models.Model):
+    """One act of inquiry (调查核实) into a clue: when, where, how, by whom, what was found. Insert-only."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="inquiries")
+    happened_on = models.DateField()
+    #: reference list ``inquiry.ways``
+    way = models.CharField(max_length=30)
+    place = models.CharField(max_length=120)
+    #: user names, and as they were called that day
+    people = ArrayField(models.CharField(max_length=60))
+    names = models.CharField(max_length=300)
+    #: others present: of whom it was asked, who helped
+    present = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+    entered_by = models.CharField(max_length=60)
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["happened_on", "id"]
+        indexes = [models.Index(fields=["clue", "happened_on"], name="inquiry_of_clue")]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.happened_on}"
+
+
 class Interference(models.Model):
     """Somebody asked about or meddled with a clue (三个规定): written down, never changed, read by few."""
 

@@ -16,6 +16,7 @@ from supervision.clues.actions.checking import (
 )
 from supervision.clues.actions.entry import enter
 from supervision.clues.actions.handling import act, clock, step, strike
+from supervision.clues.actions.inquiring import inquire
 from supervision.clues.actions.letters import take_answer
 from supervision.clues.actions.moving import Refused
 from supervision.clues.actions.outcome import feed_back, settle
@@ -35,6 +36,7 @@ __all__ = [
     "enter",
     "feed_back",
     "hand_over",
+    "inquire",
     "merge",
     "readmit",
     "receive",
