@@ -225,7 +225,7 @@ def _worth_sql() -> str:
     levels = " ".join(f"when '{name}' then {f.value}" for name, f in given.levels.items())
     domains = " ".join(f"when '{name}' then {f.value}" for name, f in given.domains.items())
     age = _steps_sql(given.ages, "(f.today - f.raised_on)")
-    minutes = f"({given.minutes.base.value} + {given.minutes.per_source.value} * greatest(f.sources - 1, 0))"
+    minutes = f"({given.minutes.base.value} + {given.minutes.per_source.value} * greatest(f.sources_ - 1, 0))"
     return (
         f"f.chance * (case f.level {levels} end)::float8 * (case f.domain {domains} else 1 end)::float8"
         f" * {_steps_sql(given.amounts, 'f.amount')}::float8 * {age}::float8 * 60 / {minutes}::float8"
@@ -233,7 +233,7 @@ def _worth_sql() -> str:
 
 
 def place_sql() -> str:
-    """``place`` of a row ``f`` with the columns of ``Facts``, ``chance`` (float8), ``today`` and ``open``."""
+    """``place`` of a row ``f`` with the columns of ``Facts`` (``sources_`` of them), ``chance`` (float8), ``today`` and ``open``."""
     days = int(spec().pressing_days.value)
     due = f"coalesce(f.due_on - date '{_EPOCH}', {_FAR})"
     return (

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 PIECE = 2000
 _GRADE = "r.sources || case when r.tier = '' then '' else ':' || r.tier end"
 _COUNTED = "checked_at is not null and not personal and not exercise"
-_RAISED_ON = f"(c.raised_at at time zone '{settings.TIME_ZONE}')::date"
+_RAISED_ON = f"(r.raised_at at time zone '{settings.TIME_ZONE}')::date"
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ def refresh(*, today: date, whole: bool = False) -> Refreshed:
         cursor.execute("select pg_advisory_xact_lock(hashtext('supervision_rank'))")
         cells = _count(cursor, whole)
         chosen = _choose(cursor, today)
+        again = False
         if chosen:
-            _key(cursor, chosen)
-            _place(cursor, chosen, today)
-    return Refreshed(len(chosen), cells, len(chosen) >= PIECE)
+            _stage(cursor, chosen)
+            again = _place(cursor, today)
+    return Refreshed(len(chosen), cells, again or len(chosen) >= PIECE)
 
 
 def waits(*, today: date) -> bool:
@@ -170,26 +171,35 @@ def _choose(cursor: Any, today: date) -> list[int]:
     return found
 
 
-def _key(cursor: Any, chosen: list[int]) -> None:
-    """Tier, money and kind of the chosen lines; a kind met for the first time gets its chance from the wider ones."""
-    sums = _sums()
+def _stage(cursor: Any, chosen: list[int]) -> None:
+    """``rank_chosen``: the chosen lines with tier, money and kind; a kind met for the first time gets its chance from
+    the wider ones."""
     cursor.execute(
-        """
-        update supervision_cluerank r set
-            tier = case when c.subject_kind not in ('person', 'organisation') or c.subject_ref !~ '^[0-9a-f-]{36}$' then ''
-                else coalesce((select nullif(s.tier, '') from supervision_subject s where s.key = c.subject_ref::uuid), 'A')
-                end,
-            amount = coalesce((select max(least(case when c.material ->> m.name ~ '^-?[0-9]{1,15}([.][0-9]+)?$'
-                then (c.material ->> m.name)::numeric else 0 end, 9e17))
-                from jsonb_to_recordset(%(sums)s::jsonb) as m(model text, name text) where m.model = r.model), 0)::bigint
-        from supervision_clue c where c.id = r.clue_id and r.clue_id = any (%(chosen)s) and r.dirty & 1 <> 0
+        f"""
+        create temp table rank_chosen on commit drop as
+        select f.*, f.sources || case when f.tier = '' then '' else ':' || f.tier end as grade from (
+            select r.clue_id, r.open, r.level, r.model, r.version, r.office, r.sources, r.due_on, r.deferred_until,
+                r.rebound, {_RAISED_ON} as raised_on,
+                case when c.id is null then r.tier
+                    when c.subject_kind not in ('person', 'organisation') or c.subject_ref !~ '^[0-9a-f-]{{36}}$' then ''
+                    else coalesce((select nullif(s.tier, '') from supervision_subject s
+                        where s.key = c.subject_ref::uuid), 'A')
+                end as tier,
+                case when c.id is null then r.amount
+                    else coalesce((select max(least(case when c.material ->> m.name ~ '^-?[0-9]{{1,15}}([.][0-9]+)?$'
+                        then (c.material ->> m.name)::numeric else 0 end, 9e17))
+                        from jsonb_to_recordset(%(sums)s::jsonb) as m(model text, name text) where m.model = r.model), 0)
+                end::bigint as amount
+            from supervision_cluerank r
+            left join supervision_clue c on c.id = r.clue_id and r.dirty & 1 <> 0
+            where r.clue_id = any (%(chosen)s)
+        ) f
         """,
-        {"chosen": chosen, "sums": json.dumps(sums)},
+        {"chosen": chosen, "sums": json.dumps(_sums())},
     )
     cursor.execute(
-        f"select distinct model, version, office, {_GRADE} from supervision_cluerank r where clue_id = any (%s)"
-        " except select model, version, office, grade from supervision_rankcell",
-        [chosen],
+        "select distinct model, version, office, grade from rank_chosen"
+        " except select model, version, office, grade from supervision_rankcell"
     )
     fresh = cursor.fetchall()
     if fresh:
@@ -204,25 +214,31 @@ def _key(cursor: Any, chosen: list[int]) -> None:
         )
 
 
-def _place(cursor: Any, chosen: list[int], today: date) -> None:
-    """Chance, place and next day of the chosen lines. What was checked keeps the chance that it was checked with."""
+def _place(cursor: Any, today: date) -> bool:
+    """Chance, place and next day of the chosen lines. What was checked keeps the chance that it was checked with.
+
+    Returns whether some of them turn out to be checks of another kind, which is then to be counted.
+    """
     cursor.execute(
         f"""
-        update supervision_cluerank r set cell = f.cell, dirty = 0, place = {expected.place_sql()},
-            stale_on = {expected.next_change_sql()}, chance = case when f.open then f.chance else r.chance end
+        update supervision_cluerank r set tier = f.tier, amount = f.amount, cell = f.cell,
+            dirty = case when r.checked_at is not null and f.tier <> r.tier then 2 else 0 end,
+            place = {expected.place_sql()}, stale_on = {expected.next_change_sql()},
+            chance = case when f.open then f.chance else r.chance end
         from (
-            select c.clue_id, c.open, c.level, coalesce(d.domain, '') as domain, c.amount,
-                cardinality(string_to_array(c.sources, '+')) as sources, {_RAISED_ON} as raised_on, c.due_on,
-                c.deferred_until, c.rebound, k.id as cell, k.used as chance, %(today)s::date as today
-            from supervision_cluerank c
+            select c.*, coalesce(d.domain, '') as domain, cardinality(string_to_array(c.sources, '+')) as sources_,
+                k.id as cell, k.used as chance, %(today)s::date as today
+            from rank_chosen c
             join supervision_rankcell k on (k.model, k.version, k.office, k.grade)
-                = (c.model, c.version, c.office, {_GRADE.replace("r.", "c.")})
+                = (c.model, c.version, c.office, c.grade)
             left join jsonb_to_recordset(%(domains)s::jsonb) as d(model text, domain text) on d.model = c.model
-            where c.clue_id = any (%(chosen)s)
-        ) f where r.clue_id = f.clue_id
+        ) f where r.clue_id = f.clue_id returning r.dirty
         """,
-        {"chosen": chosen, "today": today, "domains": json.dumps(_domains())},
+        {"today": today, "domains": json.dumps(_domains())},
     )
+    again = any(dirty for (dirty,) in cursor.fetchall())
+    cursor.execute("drop table rank_chosen")
+    return again
 
 
 def _domains() -> list[dict[str, str]]:

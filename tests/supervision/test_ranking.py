@@ -356,3 +356,10 @@ def test_the_calibration_of_the_history_adds_up(database, draw):
     assert found[1].checked == len(counted) == sum(b.checked for b in found[1].bins)
     assert found[1].confirmed == sum(c.state == State.SETTLED for c in counted)
     assert {c.state for c in counted} <= {s.value for s in CLOSED}
+
+
+def test_checks_count_for_the_tier_of_their_subject_from_the_start(database):
+    subject = "0b0e7a52-6f0e-4a58-9f5f-0d6a6f1f2f3f"
+    _write(*(_checked(n, True, subject_kind="person", subject_ref=subject, bucket=str(n)) for n in range(12)))
+    _order()
+    assert {(c.grade, c.checked) for c in _cells() if c.checked} == {(":A", 12)}
