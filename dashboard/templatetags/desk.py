@@ -377,7 +377,15 @@ def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key, [])
 
 
-_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D", "inquire": "T"}
+_KEYS = {
+    "accept": "A",
+    "dismiss": "E",
+    "merge": "M",
+    "defer": "S",
+    "conclude": "C",
+    "dispatch": "D",
+    "inquire": "T",
+}
 
 
 @register.filter
