@@ -87,6 +87,13 @@ class LedgerBounds(_Strict):
     clues_most: Bound
 
 
+class InquiryRules(_Strict):
+    """How facts are inquired into, and how many do it together."""
+
+    people_least: Bound
+    ways: dict[str, Words]
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -100,6 +107,7 @@ class Reference(_Strict):
     checklist: ChecklistBounds
     orders: OrderBounds
     ledger: LedgerBounds
+    inquiry: InquiryRules
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -4,6 +4,7 @@ from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import tally
 from supervision.naming import rights as naming_rights
+from supervision.ranking import lines
 from supervision.reference import REFERENCE
 from supervision.spine import rights as spine_rights
 
@@ -58,10 +59,15 @@ TABLES = {
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     # Written by the triggers on clues alone.
     "supervision_tally": {"web": "SELECT"},
+    # Its copies are written by the triggers on clues, its places by the job.
+    "supervision_cluerank": {"worker": "SELECT, UPDATE", "web": "SELECT"},
+    "supervision_rankcell": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_calibration": {"worker": "SELECT, INSERT", "web": "SELECT"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
     "supervision_unmasking": {"web": "SELECT, INSERT"},
     "supervision_disclosure": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_disclosureclue": {"web": "SELECT, INSERT"},
+    "supervision_inquiry": {"web": "SELECT, INSERT"},
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     # A step is never changed but struck; a clock follows its steps.
@@ -133,7 +139,19 @@ POLICIES = {
         ("derive", ["worker"], "all", "true", "true"),
         ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
     ],
+    # As on the clues; of those that name people the clue itself is asked.
+    "supervision_cluerank": [
+        ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
+        (
+            "visible",
+            ["web"],
+            "select",
+            f"{_OF_DEPARTMENT} and (not personal or exists (select 1 from supervision_clue c where c.id = clue_id))",
+            "",
+        ),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_inquiry": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
@@ -511,6 +529,7 @@ STATEMENTS = [
     "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
+    *lines.STATEMENTS,
     *spine_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
 ]

@@ -14,6 +14,8 @@ from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.naming import filling
 from supervision.orders import overdue
+from supervision.ranking import calibration
+from supervision.ranking.refresh import refresh, waits
 from supervision.relations import deriving
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_following_subjects, rules_reading
 from supervision.spine.run import bring_up_to_date
@@ -76,6 +78,8 @@ def alarm(claim: Claim) -> None:
 def after_midnight(claim: Claim) -> None:
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
+    enqueue("rank", "whole", {"whole": True}, priority=5)
+    enqueue("calibrate", claim.payload["day"], priority=7)
     # Agreements begin and end with the day: the spine reads what it may.
     enqueue("identity", claim.payload["day"], priority=6)
     for rule_id in live_rules():
@@ -105,6 +109,19 @@ def identity(claim: Claim) -> None:
     bring_up_to_date(at=timezone.now())
 
 
+@handler("rank")
+def rank(claim: Claim) -> None:
+    """One piece of the queue's order; the next piece is a job of its own."""
+    today = timezone.localdate()
+    if refresh(today=today, whole=claim.payload.get("whole", False)).more:
+        enqueue("rank", "next", priority=4)
+
+
+@handler("calibrate")
+def calibrate(claim: Claim) -> None:
+    calibration.calibrate(at=timezone.now())
+
+
 @handler("clearing", leased=True)
 def clear(claim: Claim) -> None:
     clearing.work(claim.payload["clearing"], at=timezone.now())
@@ -120,3 +137,10 @@ def sum_up() -> None:
 def watch_orders() -> None:
     """Every minute: orders that wait too long for their receipt."""
     overdue.look(at=timezone.now())
+
+
+@shared_task(name="supervision.rank", ignore_result=True)
+def keep_order() -> None:
+    """Every few seconds: whatever changed a clue, its place follows."""
+    if waits(today=timezone.localdate()):
+        enqueue("rank", "next", priority=4)

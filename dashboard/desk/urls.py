@@ -13,6 +13,7 @@ from dashboard.desk import (
     matters,
     names,
     orders,
+    ranking,
     registers,
     views,
 )
@@ -66,6 +67,7 @@ urlpatterns = [
     path("identity", identity.identity, name="identity"),
     path("identity/<int:pair>", identity.judge, name="identity_judge"),
     path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
+    path("ranking", ranking.ranking, name="ranking"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, LetterAnswer, LetterFile, Unmasking
+from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, LedgerChoice
 from .exchange import AgencyClient
@@ -15,6 +15,7 @@ from .identity import (
 )
 from .naming import Derivation, Naming
 from .order import Matter, Order, OrderCall
+from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
@@ -24,11 +25,13 @@ __all__ = [
     "AgencyClient",
     "Alarm",
     "Appearance",
+    "Calibration",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
     "Clue",
     "ClueEvent",
+    "ClueRank",
     "ClueTrack",
     "Counter",
     "Derivation",
@@ -39,6 +42,7 @@ __all__ = [
     "IdentityJudgement",
     "IdentityPair",
     "IdentityState",
+    "Inquiry",
     "Interference",
     "LedgerChoice",
     "Letter",
@@ -49,6 +53,7 @@ __all__ = [
     "Naming",
     "Order",
     "OrderCall",
+    "RankCell",
     "Relation",
     "RuleState",
     "Subject",

@@ -15,10 +15,6 @@ _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
 _CONFIRMED = [State.CONFIRMED.value, State.ACTED.value, State.SETTLED.value]
 #: Between the texts that are searched: no search crosses it.
 BREAK = "\n"
-#: What the policy asks of a clue that nobody is named on, and what the queue asks beside its order: with these in
-#: the index, counts and pages come from it alone.
-_SIGHT = ("closed_to", "handler")
-_QUEUE = (*_SIGHT, "state", "rule", "origin", "level", "raised_at", "changed", "rebound")
 
 
 def _kept(fact: Q) -> models.GeneratedField:
@@ -159,24 +155,6 @@ class Clue(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=True, personal=False),
-                name="clue_queue",
-            ),
-            models.Index(
-                fields=["office", "level_rank", "due_on", "-id"],
-                include=_QUEUE,
-                condition=Q(open=True, personal=False),
-                name="clue_queue_of_office",
-            ),
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=False, personal=False),
-                name="clue_closed",
-            ),
             # Few; looked at row by row.
             models.Index(
                 fields=["level_rank", "due_on", "-id"], condition=Q(personal=True), name="clue_personal"
@@ -207,6 +185,31 @@ class ClueEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clue_id} {self.kind}"
+
+
+class Inquiry(models.Model):
+    """One act of inquiry (调查核实) into a clue: when, where, how, by whom, what was found. Insert-only."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="inquiries")
+    happened_on = models.DateField()
+    #: reference list ``inquiry.ways``
+    way = models.CharField(max_length=30)
+    place = models.CharField(max_length=120)
+    #: user names, and as they were called that day
+    people = ArrayField(models.CharField(max_length=60))
+    names = models.CharField(max_length=300)
+    #: others present: of whom it was asked, who helped
+    present = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+    entered_by = models.CharField(max_length=60)
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["happened_on", "id"]
+        indexes = [models.Index(fields=["clue", "happened_on"], name="inquiry_of_clue")]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.happened_on}"
 
 
 class Interference(models.Model):
