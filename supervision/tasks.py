@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
-from ingestion.selectors import names_river_places
+from ingestion.selectors import landed_feeds, names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
@@ -25,6 +25,9 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
+    for feed in landed_feeds(since=landing - 1, until=landing) - {""}:
+        # One that waits takes in all that lands until it runs: a stream is written once a pause, not once a second.
+        enqueue("mirror", feed, {"name": feed}, priority=8, delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0)
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
     for alarm_id in alarms_reading(landing):

@@ -4,6 +4,7 @@ from .camera import Camera, CameraFrame, CameraViewing
 from .exchange import AgencyKey, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
+from .mirror import MirrorMark
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
 from .ticket import DataTicket, TicketEvent
 from .water import River, RiverPlace
@@ -28,6 +29,7 @@ __all__ = [
     "ImportFile",
     "Landing",
     "ManualImport",
+    "MirrorMark",
     "Quarantine",
     "River",
     "RiverPlace",
