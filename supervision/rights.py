@@ -34,6 +34,11 @@ _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
+    # A page asks a run to stop; everything else about it the worker writes.
+    "supervision_run": {
+        "worker": "SELECT, INSERT, UPDATE, DELETE",
+        "web": "SELECT, UPDATE (cancel_by, cancel_at)",
+    },
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},

@@ -27,7 +27,9 @@ def after_landing(claim: Claim) -> None:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
     for feed in landed_feeds(since=landing - 1, until=landing) - {""}:
         # One that waits takes in all that lands until it runs: a stream is written once a pause, not once a second.
-        enqueue("mirror", feed, {"name": feed}, priority=8, delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0)
+        enqueue(
+            "mirror", feed, {"name": feed}, priority=8, delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0
+        )
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
     for alarm_id in alarms_reading(landing):

@@ -4,6 +4,7 @@ from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
 from .rule import Hit, RuleState
+from .run import Run
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
 
@@ -23,6 +24,7 @@ __all__ = [
     "Interference",
     "Letter",
     "RuleState",
+    "Run",
     "Tally",
     "TrackClock",
     "TrackStep",

@@ -16,6 +16,7 @@ from ingestion.catalog.load import Catalog
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.clustering import Clustering
 from supervision.rulebook.clustering import q as _q
+from supervision.rulebook.dialects import Dialect, translate
 from supervision.rulebook.operators import OPERATORS, Operands
 from supervision.rulebook.spec import (
     Band,
@@ -29,7 +30,6 @@ from supervision.rulebook.spec import (
     leaves,
 )
 
-Dialect = Literal["postgres"]
 Scope = Literal["full", "subjects"]
 
 #: evidence rows carried along per source; the measures count all of them
@@ -55,9 +55,8 @@ class Plan:
 
     def query(self, dialect: Dialect = "postgres", scope: Scope = "full") -> Query:
         """Result rows as docs/architecture.md fixes them. Run-time parameters: landing, as_of, covers_<feed>."""
-        if dialect != "postgres":
-            raise ValueError(f"no dialect {dialect}")
-        return _Builder(self, scope).query()
+        query = _Builder(self, scope).query()
+        return Query(translate(query.sql, dialect), query.params)
 
     def due(self) -> Query | None:
         """Subjects whose verdict changes by the calendar alone between ``due_from`` and ``due_to`` (days)."""

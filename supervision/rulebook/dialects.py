@@ -7,6 +7,7 @@ an engine's connection needs first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
@@ -15,6 +16,9 @@ import sqlglot
 from sqlglot import exp
 
 Dialect = Literal["postgres", "duckdb", "spark"]
+
+# It tells of every array index that it counts from nought, and back.
+logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
 #: Statements that make a DuckDB connection answer like Postgres does (day boundaries, JSON of moments, rounding).
 PRELUDE: dict[str, tuple[str, ...]] = {
@@ -25,6 +29,7 @@ PRELUDE: dict[str, tuple[str, ...]] = {
         " then to_json(replace(x::varchar, ' ', 'T') || ':00') else to_json(x) end",
         "create or replace temp macro pg_json_cat(a, b) as to_json(list_concat(a::json[], b::json[]))",
         # A float becomes a numeric by its fifteen leading digits, and then halves go away from nought.
+        "create or replace temp macro pg_millionths(x) as (x * 1000000)::bigint",
         "create or replace temp macro pg_round(x, places) as round(printf('%.15g', x::double)::decimal(38, 12), places)",
     ),
     "spark": (),
@@ -149,9 +154,13 @@ def _duck_call(node: exp.Expression) -> exp.Expression:
         return _call("json_merge_patch", exp.cast(exp.Literal.string("{}"), "json"), *given)
     if name == "jsonb_array_elements":
         return _call("unnest", exp.Array(expressions=[exp.Literal.number(0)]))
-    if name == "div":
-        return exp.cast(_call("trunc", exp.Div(this=given[0], expression=exp.paren(given[1]))), "bigint")
     return node
+
+
+def _duck_div(node: exp.Expression) -> exp.Expression:
+    """``div(moment, span)`` in whole microseconds, because a quotient of floats may round up to the next number."""
+    number = _call("pg_millionths", node.args["this"])
+    return exp.IntDiv(this=number, expression=_call("pg_millionths", node.args["expression"]))
 
 
 def _duck_distinct(node: exp.Expression) -> exp.Expression:
@@ -248,6 +257,7 @@ _DUCKDB: tuple[tuple[type[exp.Expression], _Replace], ...] = (
     (exp.Filter, _duck_filter),
     (exp.DPipe, _duck_pipe),
     (exp.Coalesce, _duck_coalesce),
+    (exp.IntDiv, _duck_div),
     (exp.MakeInterval, _duck_interval),
     (exp.Cast, _duck_cast),
     (exp.Round, _duck_round),
