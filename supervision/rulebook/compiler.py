@@ -225,7 +225,7 @@ class _Builder:
         combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
         evidence = (
             "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
-            " order by u.record_id) as evidence"
+            " order by u.record_id, u.feed) as evidence"
         )
         return (
             f"select u.{_q(key)}, {combined + ', ' if combined else ''}count(distinct u.feed) as {_q(SUPPORT)}, {evidence}"
@@ -379,11 +379,14 @@ class _Builder:
         self.params[known] = value
         return f"%({known})s::text"
 
-    def _order(self) -> str:
-        return f"k.{_q(f'{self.rule.driver}.evidence')}"
+    def _order(self, direction: str = "") -> str:
+        """By the records that a row was linked from: no two rows are alike in all of them, whatever engine reads them."""
+        plain = [alias for alias, source in self.rule.sources.items() if not source.any_of]
+        aliases = [self.rule.driver, *(alias for alias in plain if alias != self.rule.driver)]
+        return ", ".join(f"k.{_q(f'{alias}.evidence')}{direction}" for alias in aliases)
 
     def _latest(self) -> str:
-        return f"k.n desc, {self._order()} desc" if self.rule.cluster else f"{self._order()} desc"
+        return f"k.n desc, {self._order(' desc')}" if self.rule.cluster else self._order(" desc")
 
     def _sequence(self) -> str:
         """Of an occurrence the order of time, so that a corrected record keeps its place; else that of arrival."""
