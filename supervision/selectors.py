@@ -41,6 +41,11 @@ from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import leaves
+from supervision.runs import RunFilters as RunFilters
+from supervision.runs import cancel as cancel_run  # noqa: F401  re-exported
+from supervision.runs import rules_that_ran as rules_that_ran
+from supervision.runs import run_detail as run_detail
+from supervision.runs import runs as runs
 from supervision.tracks import reading as tracks
 
 PAGE = 20

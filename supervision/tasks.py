@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 
 from celery import shared_task
@@ -11,6 +12,7 @@ from chuxiong.work.jobs import Claim, enqueue, handler
 from ingestion.selectors import landed_feeds, names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
+from supervision.matching import history
 from supervision.matching.run import run_rule
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
 from supervision.tracks import daily as clocks
@@ -55,6 +57,7 @@ def alarm(claim: Claim) -> None:
 
 @handler("day")
 def after_midnight(claim: Claim) -> None:
+    history.prune(at=timezone.now())
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
     for rule_id in live_rules():
@@ -68,15 +71,17 @@ def look_at_clocks(claim: Claim) -> None:
 
 @handler("match")
 def match(claim: Claim) -> None:
-    now = timezone.now()
-    run_rule(
-        claim.payload["rule"],
-        at=now,
-        as_of=date.fromisoformat(claim.payload["as_of"])
-        if "as_of" in claim.payload
-        else timezone.localdate(),
-        full=claim.payload.get("full", False),
-    )
+    now, said = timezone.now(), claim.payload
+    # A run that somebody stopped, or that went over its budget, would do so again: its entry tells, nothing is retried.
+    with contextlib.suppress(history.RunStopped):
+        run_rule(
+            said["rule"],
+            at=now,
+            as_of=date.fromisoformat(said["as_of"]) if "as_of" in said else timezone.localdate(),
+            full=said.get("full", False),
+            engine=said.get("engine", "postgres"),
+            asked=history.Asked(said.get("asked_by", ""), said.get("priority", 5)),
+        )
 
 
 @handler("clearing", leased=True)

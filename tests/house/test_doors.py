@@ -63,6 +63,7 @@ from supervision.models import (
     Disclosure,
     DisclosureClue,
     Letter,
+    Run,
     TrackClock,
     TrackStep,
 )
@@ -290,6 +291,14 @@ def _built() -> World:
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
         )
         world.sources["checklist"] = listed.pk
+        world.sources["run"] = Run.objects.create(
+            rule="pension_after_death",
+            mode="full",
+            state="done",
+            as_of=now.date(),
+            started_at=now,
+            seconds=1.0,
+        ).pk
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
