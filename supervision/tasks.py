@@ -14,7 +14,12 @@ from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching import history
 from supervision.matching.run import run_rule
+from supervision.mirrored import MENTIONS, RELATIONS
+from supervision.naming import filling
+from supervision.relations import deriving
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
+from supervision.spine.run import bring_up_to_date
+from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
 
 #: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
@@ -27,6 +32,8 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
+        for what in ("relations", "names"):
+            enqueue(what, f"@{landing}", priority=4)
     for feed in landed_feeds(since=landing - 1, until=landing) - {""}:
         # One that waits takes in all that lands until it runs: a stream is written once a pause, not once a second.
         enqueue(
@@ -34,6 +41,8 @@ def after_landing(claim: Claim) -> None:
         )
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
+    if told_by(landing):
+        enqueue("identity", f"@{landing}", priority=4)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A
@@ -49,6 +58,22 @@ def after_landing(claim: Claim) -> None:
         )
 
 
+@handler("relations")
+def relations(claim: Claim) -> None:
+    """Bring the relations up to date; what changed rings the rules through a landing of its own."""
+    made = deriving.bring_up_to_date(at=timezone.now()).landing
+    if made is not None:
+        enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)
+        for rule_id in live_rules():
+            enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
+
+
+@handler("names")
+def names(claim: Claim) -> None:
+    """Bring the names that can be searched up to date."""
+    filling.bring_up_to_date(at=timezone.now())
+
+
 @handler("alarm")
 def alarm(claim: Claim) -> None:
     spec = alarms()[claim.payload["alarm"]]
@@ -60,6 +85,8 @@ def after_midnight(claim: Claim) -> None:
     history.prune(at=timezone.now())
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
+    # Agreements begin and end with the day: the spine reads what it may.
+    enqueue("identity", claim.payload["day"], priority=6)
     for rule_id in live_rules():
         enqueue("match", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
 
@@ -82,6 +109,12 @@ def match(claim: Claim) -> None:
             engine=said.get("engine", "postgres"),
             asked=history.Asked(said.get("asked_by", ""), said.get("priority", 5)),
         )
+
+
+@handler("identity")
+def identity(claim: Claim) -> None:
+    bring_up_to_date(at=timezone.now())
+    enqueue("mirror", MENTIONS, {"name": MENTIONS}, priority=8)
 
 
 @handler("clearing", leased=True)

@@ -46,7 +46,7 @@ def checklist_new(request: HttpRequest) -> HttpResponse:
     refused = ""
     if request.method == "POST":
         try:
-            made, _content = actions.make(by=who, at=timezone.now(), numbers=numbers)
+            made = actions.make(by=who, at=timezone.now(), numbers=numbers)
         except Refused as error:
             refused = pick(error.zh, error.en)
         else:

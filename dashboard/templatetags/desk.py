@@ -224,7 +224,7 @@ def label_words(value: str) -> str:
 @register.filter
 def actor_words(actor: str) -> str:
     """Who acted: a person by name, the machine by what it is."""
-    return {"研判引擎": _("研判引擎"), "系统": _("系统")}.get(actor, actor)
+    return {"研判引擎": _("研判引擎"), "系统": _("系统"), "期限提醒": _("期限提醒")}.get(actor, actor)
 
 
 @register.filter

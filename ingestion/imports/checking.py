@@ -63,7 +63,7 @@ def check(manual_id: int, revision: int) -> None:
 
 def told(problem: Problem) -> dict[str, str]:
     """A problem as it is kept: what it quotes of a file holds no number of a person."""
-    parts = {"place": problem.place, "what": problem.what, "cure": problem.cure}
+    parts = vars(problem)
     return {name: without_identifiers(masked(text)) for name, text in parts.items()}
 
 

@@ -44,6 +44,11 @@ def ahead(items: Iterator[T], *, most: int = 1) -> Iterator[T]:
                     return
         except BaseException as raised:
             error = raised
+        finally:
+            # Ended where it ran: what it holds for its thread (a connection) is given back here, not by whoever drops it.
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
         give(_End(error))
 
     thread = threading.Thread(target=work, name="ahead", daemon=True)

@@ -1,9 +1,9 @@
 """The child that opens untrusted files. Runs under limits, knows nothing of the house.
 
 Standard input: one JSON request. With ``key`` the file lies encrypted (``chuxiong/vault/envelope.py`` writes it): its
-frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON line (the layout), then an Arrow stream of text
-columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells do not fit the header). A refusal, at
-any moment, is a JSON object on standard error and exit code 3.
+frames are opened one at a time, as they are read, so that the plain file is nowhere whole. Standard output: one JSON
+line (the layout), then an Arrow stream of text columns ``c0…``, ``row_no`` and ``ragged`` (the raw line where the cells
+do not fit the header). A refusal, at any moment, is a JSON object on standard error and exit code 3.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
 _LONGEST_REPORT = 4_000
 _END = "\x03end"
+_DAMAGED = (
+    "存放的文件已损坏或被改动",
+    "请提供单位重新报送，并报告系统管理员",
+    "the stored file was damaged or altered",
+    "ask for it again and tell the system administrator",
+)
 
 Cells = list["str | None"]
 #: opens the file from its start, as often as wanted
@@ -45,11 +51,11 @@ _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9
 
 
 class Refusal(Exception):
-    """The file cannot be read; what was found, what was expected, what to do."""
+    """The file cannot be read: what was found and what to do, in both languages."""
 
-    def __init__(self, what: str, cure: str) -> None:
+    def __init__(self, what: str, cure: str, what_en: str, cure_en: str) -> None:
         super().__init__(what)
-        self.what, self.cure = what, cure
+        self.words = {"what": what, "cure": cure, "what_en": what_en, "cure_en": cure_en}
 
 
 def main() -> None:
@@ -71,14 +77,32 @@ def answer(request: dict[str, Any], stdout: Any) -> None:
     try:
         _read(request, stdout)
     except Refusal as refusal:
-        _refuse(report, refusal.what, refusal.cure)
+        _refuse(report, refusal.words)
     except MemoryError:
-        _refuse(report, "展开后超过内存上限", "请拆成较小的文件，或另存为 CSV 后重发")
-    except Exception as error:  # a fault of ours must still end in words
-        if type(error).__name__ == "InvalidTag":
-            _refuse(report, "存放的文件已损坏或被改动", "请提供单位重新报送，并报告系统管理员")
         _refuse(
-            report, f"读取程序出错（{type(error).__name__}）", "请另存为 CSV 后重发，并把文件名告诉系统管理员"
+            report,
+            Refusal(
+                "展开后超过内存上限",
+                "请拆成较小的文件，或另存为 CSV 后重发",
+                "too large once unpacked",
+                "split it, or save it as CSV and send again",
+            ).words,
+        )
+    except Exception as error:  # a fault of ours must still end in words
+        kind = type(error).__name__
+        if kind == "InvalidTag":
+            _refuse(
+                report,
+                Refusal(*_DAMAGED).words,
+            )
+        _refuse(
+            report,
+            Refusal(
+                f"读取程序出错（{kind}）",
+                "请另存为 CSV 后重发，并把文件名告诉系统管理员",
+                f"the reader failed ({kind})",
+                "save it as CSV and send again; tell the system administrator the file's name",
+            ).words,
         )
     # Skip interpreter teardown: nothing here needs it, and readers of hostile files may hang in it.
     os._exit(0)
@@ -92,8 +116,8 @@ def _read(request: dict[str, Any], out: Any) -> None:
     out.flush()
 
 
-def _refuse(report: int, what: str, cure: str) -> None:
-    os.write(report, json.dumps({"what": what, "cure": cure}, ensure_ascii=False).encode())
+def _refuse(report: int, words: dict[str, str]) -> None:
+    os.write(report, json.dumps(words, ensure_ascii=False).encode())
     os._exit(REFUSED)
 
 
@@ -117,13 +141,23 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     with path() as source:
         head = source.read(8)
     if not head:
-        raise Refusal("文件是空的", "请向提供单位索取完整文件")
+        raise Refusal(
+            "文件是空的",
+            "请向提供单位索取完整文件",
+            "the file is empty",
+            "ask the provider for the whole file",
+        )
     if head.startswith(b"PK\x03\x04"):
         return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, "xlsx")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return _best_sheet(_xls_sheets(path), accepted, "xls")
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
-        raise Refusal("不是表格文件（按内容识别为文档、图片或压缩包）", "请导出为 CSV 或 XLSX 后重发")
+        raise Refusal(
+            "不是表格文件（按内容识别为文档、图片或压缩包）",
+            "请导出为 CSV 或 XLSX 后重发",
+            "not a table (by its content a document, picture or archive)",
+            "export it as CSV or XLSX and send again",
+        )
     return _text(path, accepted)
 
 
@@ -150,7 +184,10 @@ class _Sealed(io.RawIOBase):
         end, at = self._stored.seek(0, io.SEEK_END), 0
         while at < end:
             self._stored.seek(at + self._NONCE)
-            (length,) = struct.unpack(">I", self._stored.read(4))
+            size = self._stored.read(4)
+            if len(size) < 4:
+                raise Refusal(*_DAMAGED)
+            (length,) = struct.unpack(">I", size)
             self._boxes.append((at, length))
             self._begins.append(self._begins[-1] + length - self._TAG)
             at += self._NONCE + 4 + length
@@ -209,7 +246,12 @@ def _xlsx_sheets(
     from openpyxl import DEFUSEDXML
 
     if not DEFUSEDXML:
-        raise Refusal("缺少安全的 XML 解析器", "请联系系统管理员重新安装")
+        raise Refusal(
+            "缺少安全的 XML 解析器",
+            "请联系系统管理员重新安装",
+            "the safe XML parser is missing",
+            "ask the system administrator to install again",
+        )
     with _mended("XLSX"):
         # By handle: openpyxl judges a path by its ending, we have judged the content.
         book = openpyxl.load_workbook(path(), read_only=True, data_only=True)
@@ -250,12 +292,17 @@ def _xlsx_rows(sheet: Any, limits: dict[str, Any]) -> Iterator[Cells]:
                 continue
             if empty > limits["gap"]:
                 raise Refusal(
-                    f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）", "请删除空行后另存重发"
+                    f"工作表中间有 {empty} 个空行（可能有远处的杂散单元格）",
+                    "请删除空行后另存重发",
+                    f"{empty} empty rows within the sheet (perhaps a stray cell far away)",
+                    "delete them, save and send again",
                 )
             if len(row) > limits["columns"] and any(v is not None for v in row[limits["columns"] :]):
                 raise Refusal(
                     f"有 {len(row)} 列，超过 {limits['columns']} 列（可能有远处的杂散单元格）",
                     "请删除多余的列后另存重发",
+                    f"{len(row)} columns, more than {limits['columns']} (perhaps a stray cell far away)",
+                    "delete what is too much, save and send again",
                 )
             yield from ([] for _ in range(empty))
             empty = 0
@@ -273,6 +320,8 @@ def _mended(kind: str) -> Iterator[None]:
         raise Refusal(
             f"不是完好的 {kind} 文件，或已加密（{type(error).__name__}）",
             "请取消密码，用 Excel 或 WPS 另存为 XLSX 后重发",
+            f"not a sound {kind} file, or one with a password ({type(error).__name__})",
+            "take the password off, save as XLSX and send again",
         ) from error
 
 
@@ -282,24 +331,47 @@ def _check_zip(path: Source, limits: dict[str, Any]) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         # Whatever a damaged directory makes of itself: another version, an impossible place.
-        raise Refusal("压缩结构损坏，不是完好的 XLSX", "请重新导出并重发") from error
+        raise Refusal(
+            "压缩结构损坏，不是完好的 XLSX",
+            "请重新导出并重发",
+            "its archive is damaged: not a sound XLSX",
+            "export and send again",
+        ) from error
     names = {m.filename for m in members}
     if "xl/workbook.xml" not in names:
-        raise Refusal("是压缩包而不是 XLSX 工作簿", "请直接发送表格文件，不要打包")
+        raise Refusal(
+            "是压缩包而不是 XLSX 工作簿",
+            "请直接发送表格文件，不要打包",
+            "an archive, not an XLSX workbook",
+            "send the table itself, not packed",
+        )
     if len(members) > limits["members"]:
-        raise Refusal(f"包内有 {len(members)} 个部件，超过 {limits['members']}", "请另存为普通 XLSX")
+        raise Refusal(
+            f"包内有 {len(members)} 个部件，超过 {limits['members']}",
+            "请另存为普通 XLSX",
+            f"{len(members)} parts in it, more than {limits['members']}",
+            "save it as a plain XLSX",
+        )
     if any(n.endswith("vbaProject.bin") for n in names):
-        raise Refusal("含有宏", "请另存为不含宏的 .xlsx")
+        raise Refusal(
+            "含有宏", "请另存为不含宏的 .xlsx", "it holds macros", "save it as .xlsx without macros"
+        )
     total = 0
     for member in members:
         total += member.file_size
         if member.file_size > 1 << 20 and member.file_size > limits["ratio"] * max(1, member.compress_size):
             raise Refusal(
-                f"部件 {member.filename} 压缩比异常（疑似压缩炸弹）", "请重新导出；若内容确需如此请改用 CSV"
+                f"部件 {member.filename} 压缩比异常（疑似压缩炸弹）",
+                "请重新导出；若内容确需如此请改用 CSV",
+                f"part {member.filename} is packed suspiciously tight",
+                "export again; if it must be so, use CSV",
             )
     if total > limits["unpacked"]:
         raise Refusal(
-            f"展开后 {total >> 20} MB，超过上限 {limits['unpacked'] >> 20} MB", "请拆分文件或改用 CSV"
+            f"展开后 {total >> 20} MB，超过上限 {limits['unpacked'] >> 20} MB",
+            "请拆分文件或改用 CSV",
+            f"{total >> 20} MB unpacked, more than {limits['unpacked'] >> 20} MB",
+            "split the file or use CSV",
         )
 
 
@@ -332,13 +404,21 @@ def _best_sheet(
         if any(any(row) for row in head):
             found.append((_find_header(head, accepted)[0], title, head, rows, merged))
     if not found:
-        raise Refusal("工作表是空的", "请确认数据在可见的工作表中")
+        raise Refusal(
+            "工作表是空的",
+            "请确认数据在可见的工作表中",
+            "the sheet is empty",
+            "put the data on a visible sheet",
+        )
     best = max(hits for hits, *_ in found)
     fitting = [entry for entry in found if entry[0] == best]
     if best >= 2 and len(fitting) > 1:
         names = "、".join(title for _, title, *_ in fitting)
         raise Refusal(
-            f"有 {len(fitting)} 张表头相同的工作表（{names}）", "请合并到一张工作表，或每张另存为一个文件"
+            f"有 {len(fitting)} 张表头相同的工作表（{names}）",
+            "请合并到一张工作表，或每张另存为一个文件",
+            f"{len(fitting)} sheets with the same header ({names})",
+            "put them on one sheet, or each into a file of its own",
         )
     _, title, head, rows, merged = fitting[0]
     return _table(head, rows, accepted, kind, title, merged())
@@ -535,11 +615,26 @@ def _text(path: Source, accepted: set[str]) -> tuple[dict[str, Any], Any]:
     if stripped[:1] == b"{":
         return _json_lines(text)
     if stripped[:1] == b"[":
-        raise Refusal("是一个 JSON 数组", "请导出为每行一个对象的 JSON Lines，或 CSV")
+        raise Refusal(
+            "是一个 JSON 数组",
+            "请导出为每行一个对象的 JSON Lines，或 CSV",
+            "one JSON array",
+            "export JSON Lines, one object a line, or CSV",
+        )
     if stripped[:1] == b"<":
-        raise Refusal("是网页或 XML 文件（有的系统把网页存成 .xls）", "请用 Excel 打开后另存为 XLSX 重发")
+        raise Refusal(
+            "是网页或 XML 文件（有的系统把网页存成 .xls）",
+            "请用 Excel 打开后另存为 XLSX 重发",
+            "a web page or XML (some systems name such files .xls)",
+            "open it in Excel, save as XLSX and send again",
+        )
     if start.count(b"\x00") > len(start) // 100 + 1:
-        raise Refusal("是二进制文件，不是文本表格", "请导出为 CSV 或 XLSX 后重发")
+        raise Refusal(
+            "是二进制文件，不是文本表格",
+            "请导出为 CSV 或 XLSX 后重发",
+            "binary, not a table in text",
+            "export it as CSV or XLSX and send again",
+        )
     return _csv(text, accepted, start)
 
 
@@ -554,7 +649,12 @@ def _encoding(path: Source) -> tuple[str, int]:
     ):
         if head.startswith(bom):
             if _first_bad_byte(path, name, len(bom)) is not None:
-                raise Refusal(f"声明为 {name}，但内容无法按此解码", "请重新导出为 CSV UTF-8")
+                raise Refusal(
+                    f"声明为 {name}，但内容无法按此解码",
+                    "请重新导出为 CSV UTF-8",
+                    f"it says {name} and cannot be read as that",
+                    "export again as CSV UTF-8",
+                )
             return name, len(bom)
     for name in ("utf-8", "gb18030"):
         place = _first_bad_byte(path, name)
@@ -563,6 +663,8 @@ def _encoding(path: Source) -> tuple[str, int]:
     raise Refusal(
         f"编码既不是 UTF-8 也不是 GB18030（第 {place} 字节处无法解码）",
         "请用“另存为 → CSV UTF-8”重新导出，不要手工改编码",
+        f"neither UTF-8 nor GB18030 (byte {place} cannot be read)",
+        "export again with “Save as → CSV UTF-8”; do not change the encoding by hand",
     )
 
 
@@ -600,10 +702,18 @@ def _csv(text: _Text, accepted: set[str], start: bytes) -> tuple[dict[str, Any],
         except csv.Error as error:
             why = "单元格过长" if "field larger" in str(error) else str(error)
             raise Refusal(
-                f"第 {len(head) + 1} 行无法按 CSV 解析（{why}）", "请检查引号是否成对后重新导出"
+                f"第 {len(head) + 1} 行无法按 CSV 解析（{why}）",
+                "请检查引号是否成对后重新导出",
+                f"row {len(head) + 1} is no CSV ({why})",
+                "check that quotation marks come in pairs and export again",
             ) from error
     if not any(any(row) for row in head):
-        raise Refusal("文件里没有内容", "请向提供单位索取完整文件")
+        raise Refusal(
+            "文件里没有内容",
+            "请向提供单位索取完整文件",
+            "there is nothing in the file",
+            "ask the provider for the whole file",
+        )
     _check_quotes(text, delimiter)
     _, first, depth, headers = _find_header(head, accepted)
     headers += [
@@ -632,7 +742,12 @@ def _check_quotes(text: _Text, delimiter: str) -> None:
         except csv.Error:
             last = []
     if last != [_END]:
-        raise Refusal(f"第 {number} 行的引号没有闭合，其后各行无法分开", "请补全该行的引号后重新导出")
+        raise Refusal(
+            f"第 {number} 行的引号没有闭合，其后各行无法分开",
+            "请补全该行的引号后重新导出",
+            f"a quotation mark of row {number} is never closed, so the rows after it cannot be told apart",
+            "close it and export again",
+        )
 
 
 def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator[tuple[Any, Any, Any]]:
@@ -679,6 +794,8 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
         raise Refusal(
             f"第 {number + 1} 行之后无法按 CSV 解析（单行超过 {_LONGEST_ROW >> 20} MB，或引号不成对）",
             "请检查引号是否成对、单元格是否过长后重新导出",
+            f"no CSV after row {number + 1} (a row of more than {_LONGEST_ROW >> 20} MB, or quotation marks that do not pair)",
+            "check quotation marks and long cells, and export again",
         ) from error
     rows = [_fitted(text, delimiter, width) for n, text in uneven if n > skip]
     places = [n for n, _ in uneven if n > skip]
@@ -709,7 +826,12 @@ def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
             headers |= dict.fromkeys(row or ())
             rows.append(row)
     if not headers:
-        raise Refusal("看起来是 JSON，但没有一行是完整的对象", "请导出为每行一个对象的 JSON Lines")
+        raise Refusal(
+            "看起来是 JSON，但没有一行是完整的对象",
+            "请导出为每行一个对象的 JSON Lines",
+            "it looks like JSON, and no line is a whole object",
+            "export JSON Lines, one object a line",
+        )
     names = list(headers)
 
     def batches() -> Iterator[tuple[Any, list[int], list[str | None]]]:

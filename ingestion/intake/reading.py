@@ -157,12 +157,20 @@ def _refusal(process: subprocess.Popen[bytes], place: str) -> Refused:
             said = report.read(1 << 16)
     try:
         answer = json.loads(said)
-        return Refused(Problem(place, answer["what"], answer["cure"]))
+        return Refused(Problem(place, answer["what"], answer["cure"], answer["what_en"], answer["cure_en"]))
     except (ValueError, KeyError, TypeError):
-        why = {
-            -signal.SIGKILL: "超过时间上限",
-            -signal.SIGXCPU: "超过计算时间上限",
-            -signal.SIGABRT: "超过内存上限，或读取程序被文件内容击溃",
-            -signal.SIGSEGV: "读取程序被文件内容击溃",
-        }.get(process.returncode, "读取中断")
-    return Refused(Problem(place, f"文件无法读完（{why}）", "请另存为 CSV 后重发，或拆成较小的文件"))
+        why, why_en = {
+            -signal.SIGKILL: ("超过时间上限", "it took too long"),
+            -signal.SIGXCPU: ("超过计算时间上限", "it took too much computing"),
+            -signal.SIGABRT: (
+                "超过内存上限，或读取程序被文件内容击溃",
+                "too much memory, or its content broke the reader",
+            ),
+            -signal.SIGSEGV: ("读取程序被文件内容击溃", "its content broke the reader"),
+        }.get(process.returncode, ("读取中断", "the reading broke off"))
+    return Refused(
+        Problem(
+            place, f"文件无法读完（{why}）", "请另存为 CSV 后重发，或拆成较小的文件", f"it could not be read to its end ({why_en})",
+            "save it as CSV and send again, or split it",
+        )
+    )  # fmt: skip

@@ -34,15 +34,19 @@ def schema(table: Table) -> pa.Schema:
     return pa.schema([(name, _STORED.get(kind, _READ[kind])) for name, kind in kinds.items()])
 
 
-ENDS = pa.schema([("record_id", pa.int64()), ("to_landing", pa.int64())])
+def ends_schema(table: Table) -> pa.Schema:
+    return pa.schema([(table.key, pa.int64()), ("to_landing", pa.int64())])
 
 
 def rows(cursor: Any, table: Table, condition: str, landing: int, tail: str = "") -> Iterator[pa.Table]:
-    """Versions that fulfil ``condition`` (trusted SQL over numbers), with the ends known at ``landing``."""
+    """Versions that fulfil ``condition`` (trusted SQL over numbers), with the ends known at ``landing``.
+
+    Of a derived table all ends: whoever reads asks which of them count at a landing.
+    """
     listed = []
     for name in table.columns:
         written = table.kind(name)[0].format(f'"{name}"')
-        if name == "to_landing":
+        if name == "to_landing" and not table.derived:
             written = f"case when to_landing <= {int(landing)} then to_landing end"
         listed.append(written)
     where = " and ".join(filter(None, (table.where, condition)))
@@ -53,12 +57,11 @@ def rows(cursor: Any, table: Table, condition: str, landing: int, tail: str = ""
         yield _typed(block, kinds).cast(target)
 
 
-def ends(cursor: Any, table: Table, since: int, landing: int) -> Iterator[pa.Table]:
-    """(record_id, to_landing) of versions mirrored up to ``since`` that ended after it, up to ``landing``."""
-    condition = f"to_landing > {int(since)} and to_landing <= {int(landing)} and from_landing <= {int(since)}"
+def ends(cursor: Any, table: Table, condition: str) -> Iterator[pa.Table]:
+    """(key, to_landing) of the versions that fulfil ``condition``."""
     where = " and ".join(filter(None, (table.where, condition)))
-    sql = f"select record_id, to_landing from {table.relation} where {where}"
-    yield from _copied(cursor, sql, {"record_id": pa.int64(), "to_landing": pa.int64()})
+    sql = f"select {table.key}, to_landing from {table.relation} where {where}"
+    yield from _copied(cursor, sql, {table.key: pa.int64(), "to_landing": pa.int64()})
 
 
 def _typed(block: pa.Table, kinds: dict[str, str]) -> pa.Table:

@@ -24,7 +24,7 @@ _COMPACTION_MEMORY = "512MB"
 
 @dataclass(frozen=True)
 class MirrorFile:
-    """``rows``: versions; ``ends``: (record_id, to_landing) of versions that stand in earlier files."""
+    """``rows``: versions; ``ends``: (key, to_landing) of versions that stand in earlier files."""
 
     name: str
     kind: str
@@ -94,7 +94,9 @@ def sweep(name: str, keep: set[str]) -> int:
     return gone
 
 
-def compacted(name: str, files: list[MirrorFile], *, whole: bool = False) -> list[MirrorFile]:
+def compacted(
+    name: str, files: list[MirrorFile], *, whole: bool = False, key: str = "record_id"
+) -> list[MirrorFile]:
     """The same content in fewer files: files of one size become one, and much that has ended is written as ended.
 
     Each row is rewritten once per tier, so small and frequent landings cost n log n, not n².
@@ -102,7 +104,7 @@ def compacted(name: str, files: list[MirrorFile], *, whole: bool = False) -> lis
     ended = sum(f.rows for f in files if f.kind == "ends")
     held = sum(f.rows for f in files if f.kind == "rows")
     if (whole and len(files) > 1) or (ended > 1000 and ended > held * ENDED_SHARE):
-        return [_merged(name, files, "rows")]
+        return [_merged(name, files, "rows", key)]
     result = list(files)
     for kind in ("rows", "ends"):
         tiers: dict[int, list[MirrorFile]] = {}
@@ -110,12 +112,12 @@ def compacted(name: str, files: list[MirrorFile], *, whole: bool = False) -> lis
             tiers.setdefault(int(log(max(file.rows, 1000), FILES_OF_A_TIER)), []).append(file)
         for same in tiers.values():
             if len(same) >= FILES_OF_A_TIER:
-                merged = _merged(name, same, kind)
+                merged = _merged(name, same, kind, key)
                 result = [f for f in result if f not in same] + [merged]
     return result
 
 
-def _merged(name: str, files: list[MirrorFile], kind: str) -> MirrorFile:
+def _merged(name: str, files: list[MirrorFile], kind: str, key: str) -> MirrorFile:
     here = _prepared(name)
     final = here / f"{kind}-{uuid.uuid4().hex}.parquet"
     partial = final.with_suffix(".part")
@@ -126,7 +128,7 @@ def _merged(name: str, files: list[MirrorFile], kind: str) -> MirrorFile:
         of_kind = [f for f in files if f.kind == kind]
         select = f"select * from {reading(name, of_kind)}"
         if kind == "rows" and len(of_kind) < len(files):
-            select = with_ends(name, files)
+            select = with_ends(name, files, key)
         engine.execute(
             f"copy ({select}) to '{quoted(partial)}' (format parquet, compression zstd, use_tmp_file false)"
         )
@@ -146,7 +148,7 @@ def reading(name: str, files: list[MirrorFile]) -> str:
     return f"read_parquet([{listed}])"
 
 
-def with_ends(name: str, files: list[MirrorFile]) -> str:
+def with_ends(name: str, files: list[MirrorFile], key: str = "record_id") -> str:
     """Every version with its end, as a select."""
     rows = [f for f in files if f.kind == "rows"]
     ends = [f for f in files if f.kind == "ends"]
@@ -154,5 +156,5 @@ def with_ends(name: str, files: list[MirrorFile]) -> str:
         return f"select * from {reading(name, rows)}"
     return (
         "select r.* replace (coalesce(r.to_landing, e.to_landing) as to_landing)"
-        f" from {reading(name, rows)} r left join {reading(name, ends)} e using (record_id)"
+        f" from {reading(name, rows)} r left join {reading(name, ends)} e using ({key})"
     )

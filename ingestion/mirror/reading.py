@@ -12,13 +12,14 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 from django.db import connections, transaction
+from django.utils import timezone
 
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from ingestion.mirror import extracting, files
 from ingestion.mirror.files import MirrorFile
 from ingestion.mirror.tables import Table, tables
-from ingestion.mirror.writing import ALIAS
+from ingestion.mirror.writing import ALIAS, bring_up
 from ingestion.models import MirrorMark
 
 _ROWS_COMPARED = 100_000
@@ -140,12 +141,17 @@ def _seen(table: Table, listed: list[MirrorFile], offices: list[str], purpose: s
         ]
         conditions.append(f"({' or '.join(opened)})")
     where = f" where {' and '.join(conditions)}" if conditions else ""
-    return f"select {columns} from ({files.with_ends(table.name, listed)}) m{where}"
+    return f"select {columns} from ({files.with_ends(table.name, listed, table.key)}) m{where}"
 
 
 def check(name: str, catalog: Catalog) -> Difference | None:
-    """Compare every version in the mirror, all columns, with the pool as it was at the mirror's landing."""
+    """Compare every version in the mirror, all columns, with the pool as it was at the mirror's landing.
+
+    A derived table has no past to compare with: its mirror is brought up first.
+    """
     table = tables(catalog)[name]
+    if table.derived:
+        bring_up(name, catalog, at=timezone.now())
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         # Shared: no writer replaces the files meanwhile.
         cursor.execute("select landing, files from ingestion_mirrormark where name = %s for share", [name])
@@ -160,7 +166,7 @@ def check(name: str, catalog: Catalog) -> Difference | None:
 
 
 def _compare(cursor: Any, table: Table, landing: int, listed: list[MirrorFile]) -> Difference | None:
-    counted, last = 0, 0
+    counted, last, key = 0, 0, table.key
     target = extracting.schema(table)
     with duckdb.connect(config={"memory_limit": "512MB", "threads": 1}) as engine:
         engine.execute("set timezone = 'UTC'")
@@ -170,34 +176,34 @@ def _compare(cursor: Any, table: Table, landing: int, listed: list[MirrorFile]) 
                 extracting.rows(
                     cursor,
                     table,
-                    f"record_id > {last} and from_landing <= {landing}",
+                    f"{key} > {last}" + ("" if table.derived else f" and from_landing <= {landing}"),
                     landing,
-                    f" order by record_id limit {_ROWS_COMPARED}",
+                    f" order by {key} limit {_ROWS_COMPARED}",
                 )
             )
             ours = pa.concat_tables(blocks) if blocks else target.empty_table()
-            until = ours.column("record_id")[-1].as_py() if ours.num_rows else None
+            until = ours.column(key)[-1].as_py() if ours.num_rows else None
             theirs = target.empty_table()
             if has_rows:
-                upto = f" and record_id <= {until}" if until is not None else ""
+                upto = f" and {key} <= {until}" if until is not None else ""
                 found = engine.sql(
-                    f"select * from ({files.with_ends(table.name, listed)}) where record_id > {last}{upto}"
-                    " order by record_id"
+                    f"select * from ({files.with_ends(table.name, listed, key)}) where {key} > {last}{upto}"
+                    f" order by {key}"
                 )
                 theirs = found.to_arrow_table().cast(target)
-            if (difference := _first_difference(ours, theirs)) is not None:
+            if (difference := _first_difference(ours, theirs, key)) is not None:
                 return Difference(table.name, landing, counted, *difference)
             if until is None:
                 return None
             counted, last = counted + ours.num_rows, until
 
 
-def _first_difference(ours: pa.Table, theirs: pa.Table) -> tuple[int, str] | None:
+def _first_difference(ours: pa.Table, theirs: pa.Table, key: str) -> tuple[int, str] | None:
     left, right = pl.from_arrow(ours), pl.from_arrow(theirs)
     assert isinstance(left, pl.DataFrame) and isinstance(right, pl.DataFrame)  # noqa: S101  tables are frames
     if left.equals(right, null_equal=True):
         return None
-    ids, others = left["record_id"].to_list(), right["record_id"].to_list()
+    ids, others = left[key].to_list(), right[key].to_list()
     for one, other in zip(ids, others, strict=False):
         if one != other:
             return min(one, other), "只有一边有 / on one side only"

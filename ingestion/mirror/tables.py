@@ -31,9 +31,10 @@ _SHORT = {"timestamptz": "timestamp with time zone", "float8": "double precision
 
 @dataclass(frozen=True)
 class Table:
-    """A table of versions: ``record_id`` numbers them, ``from_landing`` and ``to_landing`` say since when and until.
+    """A table of versions: ``key`` numbers them, ``from_landing`` and ``to_landing`` say since when and until.
 
-    ``where`` leaves rows out of the mirror altogether. ``feed`` is "" for a table that is not a feed's.
+    ``where`` leaves rows out of the mirror altogether. ``feed`` is "" for a table that another room derives from feeds
+    (``derived``): there versions and ends of earlier landings may come later, but one writer at a time numbers them.
     """
 
     name: str
@@ -42,6 +43,11 @@ class Table:
     feed: str = ""
     sealed: bool = False
     where: str = ""
+    key: str = "record_id"
+
+    @property
+    def derived(self) -> bool:
+        return not self.feed
 
     @property
     def shape(self) -> str:
@@ -73,8 +79,9 @@ def feed_table(feed: FeedSpec) -> Table:
     )
 
 
-#: Tables beside the feeds'. A room that keeps versions by landing (with ``record_id``, ``from_landing``,
-#: ``to_landing``, readable by the role ``intake``) adds its own here when it is loaded: ``FURTHER["name"] = Table(…)``.
+#: Tables beside the feeds'. A room that keeps versions by landing (with a key from one writer at a time,
+#: ``from_landing``, ``to_landing``; readable by the role ``intake``; only ``to_landing`` ever changes) adds its own
+#: here when it is loaded: ``FURTHER["name"] = Table(…)``.
 FURTHER: dict[str, Table] = {}
 
 

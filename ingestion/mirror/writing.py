@@ -50,16 +50,22 @@ def bring_up(
         anew = (
             rebuild or mark.shape != table.shape or mark.clearings != cleared or not _complete(name, before)
         )
-        since = 0 if anew else mark.landing
         # Under the mark's lock; a version whose landing is committed never changes but for its end.
         cursor.execute("select coalesce(max(number), 0) from ingestion_landing")
         landing = int(cursor.fetchone()[0])
-        fresh = _fresh(cursor, table, since, landing, anew)
-        now = ([] if anew else before) + fresh
-        now = files.compacted(name, now, whole=compact)
+        removed = False
+        if table.derived:
+            removed = _removed(cursor, table, mark, before)
+            anew = anew or removed
+            fresh, kept_files = _derived(cursor, table, mark, before, landing, anew)
+        else:
+            fresh = _fresh(cursor, table, 0 if anew else mark.landing, landing, anew)
+            kept_files = [] if anew else before
+        now = files.compacted(name, kept_files + fresh, whole=compact, key=table.key)
         kept = {f.name for f in now}
         replaced = [f.name for f in (*before, *fresh) if f.name not in kept]
-        mark.retired = _retired(mark.retired, replaced, at, at_once=mark.clearings != cleared)
+        gone = removed or mark.clearings != cleared
+        mark.retired = _retired(mark.retired, replaced, at, at_once=gone)
         mark.files, mark.landing, mark.shape = [f.plain() for f in now], landing, table.shape
         mark.clearings, mark.written_at = cleared, at
         mark.save(using=ALIAS)
@@ -78,20 +84,45 @@ def bring_up(
 
 
 def _fresh(cursor: Any, table: Table, since: int, landing: int, anew: bool) -> list[MirrorFile]:
-    condition = f"from_landing > {since} and from_landing <= {landing}"
-    written = [
-        files.write(
-            table.name,
-            "rows",
-            extracting.schema(table),
-            extracting.rows(cursor, table, condition, landing),
-        )
-    ]
+    """Files of what landed after ``since``."""
+    written = [_rows(cursor, table, f"from_landing > {since} and from_landing <= {landing}", landing)]
     if not anew:
-        written.append(
-            files.write(table.name, "ends", extracting.ENDS, extracting.ends(cursor, table, since, landing))
-        )
+        condition = f"to_landing > {since} and to_landing <= {landing} and from_landing <= {since}"
+        written.append(_ends(cursor, table, condition))
     return [file for file in written if file]
+
+
+def _rows(cursor: Any, table: Table, condition: str, landing: int) -> MirrorFile | None:
+    rows = extracting.rows(cursor, table, condition, landing)
+    return files.write(table.name, "rows", extracting.schema(table), rows)
+
+
+def _ends(cursor: Any, table: Table, condition: str) -> MirrorFile | None:
+    ends = extracting.ends(cursor, table, condition)
+    return files.write(table.name, "ends", extracting.ends_schema(table), ends)
+
+
+def _removed(cursor: Any, table: Table, mark: MirrorMark, before: list[MirrorFile]) -> bool:
+    """Whether versions that the files hold are there no more."""
+    where = " and ".join(filter(None, (table.where, f"{table.key} <= {mark.last}")))
+    cursor.execute(f"select count(*) from {table.relation} where {where}")
+    return bool(int(cursor.fetchone()[0]) != sum(f.rows for f in before if f.kind == "rows"))
+
+
+def _derived(
+    cursor: Any, table: Table, mark: MirrorMark, before: list[MirrorFile], landing: int, anew: bool
+) -> tuple[list[MirrorFile], list[MirrorFile]]:
+    """(new files, old files that stay): versions by their number, and one file of all ends when there are new ones."""
+    since, where = 0 if anew else mark.last, f" where {table.where}" if table.where else ""
+    cursor.execute(f"select coalesce(max({table.key}), 0), count(to_landing) from {table.relation}{where}")
+    last, ended = map(int, cursor.fetchone())
+    stay = [] if anew else before
+    written = [_rows(cursor, table, f"{table.key} > {since} and {table.key} <= {last}", landing)]
+    if not anew and ended != mark.ended:
+        stay = [f for f in before if f.kind == "rows"]
+        written.append(_ends(cursor, table, f"to_landing is not null and {table.key} <= {since}"))
+    mark.last, mark.ended = last, ended
+    return [file for file in written if file], stay
 
 
 def _complete(name: str, listed: list[MirrorFile]) -> bool:

@@ -15,6 +15,9 @@ class MirrorMark(models.Model):
     shape = models.CharField(max_length=64, blank=True)
     #: clearings of agreements that the files know of; behind after another one
     clearings = models.IntegerField(default=0)
+    #: of a derived table: the greatest number of a version, and how many have ended, that the files know of
+    last = models.BigIntegerField(default=0)
+    ended = models.BigIntegerField(default=0)
     #: [{"name", "kind": "rows" or "ends", "rows", "bytes"}]
     files = models.JSONField(default=list)
     #: files that others replaced, kept a while for runs that opened them: [{"name", "at"}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -38,8 +37,8 @@ def reasons() -> dict[str, str]:
     return {code: words.zh for code, words in REFERENCE.reasons("unfounded_reasons").items()}
 
 
-def make(*, by: Person, at: datetime, numbers: Sequence[str]) -> tuple[Checklist, bytes]:
-    """A list of the named clues that the person may check, as a workbook. Raises ``Refused`` when none is."""
+def make(*, by: Person, at: datetime, numbers: Sequence[str]) -> Checklist:
+    """A list of the named clues that the person may check, to be taken with ``workbook``. Raises ``Refused`` when none is."""
     most = REFERENCE.checklist.clues_most.value
     if not by.may("clue.check"):
         raise clues.Refused("您的角色不能核查线索", "your roles do not allow checking clues")
@@ -60,12 +59,8 @@ def make(*, by: Person, at: datetime, numbers: Sequence[str]) -> tuple[Checklist
                 "none of the clues chosen is dispatched or being checked by you",
             )
         number = take_number("HC", timezone.localdate(at).year)
-        content = sheet.write(
-            number, lines_of(by, chosen, at=at), made=timezone.localtime(at), by=by.name, findings=findings(), reasons=reasons()
-        )  # fmt: skip
         made = Checklist.objects.create(
             number=number, office=by.office_id, made_by=by.username, made_by_name=by.name, made_at=at,
-            digest=hashlib.sha256(content).hexdigest(),
         )  # fmt: skip
         ChecklistRow.objects.bulk_create(
             [
@@ -77,7 +72,7 @@ def make(*, by: Person, at: datetime, numbers: Sequence[str]) -> tuple[Checklist
             at=at, actor=by.username, office=by.office_id, action="checklist.make", object_kind="checklist", object_ref=number,
             detail={"clues": [c.number for c in chosen]},
         )  # fmt: skip
-    return made, content
+    return made
 
 
 def workbook(*, by: Person, at: datetime, checklist: Checklist) -> bytes:

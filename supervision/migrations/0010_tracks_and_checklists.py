@@ -20,7 +20,6 @@ class Migration(migrations.Migration):
                 ('made_by', models.CharField(max_length=60)),
                 ('made_by_name', models.CharField(max_length=60)),
                 ('made_at', models.DateTimeField()),
-                ('digest', models.CharField(max_length=64)),
             ],
             options={
                 'ordering': ['-id'],

@@ -3,6 +3,17 @@ from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
+from .identity import (
+    Appearance,
+    IdentityJudgement,
+    IdentityPair,
+    IdentityState,
+    Mention,
+    Subject,
+    SubjectEvent,
+)
+from .naming import Derivation, Naming
+from .relation import Relation
 from .rule import Hit, RuleState
 from .run import Run
 from .tally import Tally
@@ -11,6 +22,7 @@ from .track import ClueTrack, TrackClock, TrackStep
 __all__ = [
     "AgencyClient",
     "Alarm",
+    "Appearance",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
@@ -18,13 +30,22 @@ __all__ = [
     "ClueEvent",
     "ClueTrack",
     "Counter",
+    "Derivation",
     "Disclosure",
     "DisclosureClue",
     "Hit",
+    "IdentityJudgement",
+    "IdentityPair",
+    "IdentityState",
     "Interference",
     "Letter",
+    "Mention",
+    "Naming",
+    "Relation",
     "RuleState",
     "Run",
+    "Subject",
+    "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",

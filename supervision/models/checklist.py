@@ -13,8 +13,6 @@ class Checklist(models.Model):
     made_by = models.CharField(max_length=60)
     made_by_name = models.CharField(max_length=60)
     made_at = models.DateTimeField()
-    #: SHA-256 of the workbook as it left
-    digest = models.CharField(max_length=64)
 
     class Meta:
         ordering = ["-id"]
@@ -52,7 +50,8 @@ class ChecklistReturn(models.Model):
     by = models.CharField(max_length=60)
     at = models.DateTimeField()
     file_name = models.CharField(max_length=200)
-    #: answers as ``supervision.checklists.sheet.Answer`` documents; emptied when all is applied or dropped
+    #: answers as ``supervision.checklists.sheet.Answer`` documents; emptied when all is
+    #: entered or another upload takes its place
     answers = models.JSONField(default=list)
     done_at = models.DateTimeField(null=True)
 

@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from supervision.rulebook.dialects import Dialect, translate
-from supervision.rulebook.spec import RuleSpec, leaves
+from supervision.rulebook.spec import RuleSpec, judged_leaves
 
 Step = Literal["source", "linked", "condition", "kept", "true", "clusters", "subjects"]
 
@@ -27,8 +27,9 @@ class _Asked(Protocol):
 
 def conditions(rule: RuleSpec) -> list[tuple[str, str, str]]:
     """(id, 中文, English) of the conditions on rows, in the order in which the rule reads."""
-    found = [(leaf.id, leaf.zh, leaf.en) for leaf in leaves(rule.when)]
-    return found + [(leg.id, leg.zh, leg.en) for leg in rule.without]
+    found = [(leaf.id, leaf.zh, leaf.en) for leaf in judged_leaves(rule)]
+    found += [(leg.id, leg.zh, leg.en) for leg in rule.without]
+    return found + ([(rule.score.id, rule.score.zh, rule.score.en)] if rule.score else [])
 
 
 def funnel_sql(query: _Asked, rule: RuleSpec, dialect: Dialect = "postgres") -> str:
@@ -52,7 +53,9 @@ def funnel_sql(query: _Asked, rule: RuleSpec, dialect: Dialect = "postgres") -> 
         add("source", alias, f'"{alias}"')
     add("linked", "", '"judged"')
     for leaf, _, _ in conditions(rule):
-        add("condition", leaf, '"judged"', truth=f"is_{leaf}")
+        # The points are added up a step later.
+        scored = rule.score is not None and leaf == rule.score.id
+        add("condition", leaf, '"verdicts"' if scored else '"judged"', truth=f"is_{leaf}")
     add("kept", "", '"kept"')
     add("true", "", '"kept"', "count(*) filter (where is_true)")
     if rule.cluster:

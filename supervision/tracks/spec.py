@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chuxiong.kit.problems import Problem
+from supervision.rulebook.spec import Basis
 from supervision.tracks.terms import Term
 
 FOLDER = Path(__file__).parent / "material"
@@ -18,19 +18,6 @@ FOLDER = Path(__file__).parent / "material"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Words(_Strict):
-    zh: str
-    en: str
-
-
-class Basis(_Strict):
-    law: str
-    article: str
-    valid_from: date
-    valid_to: date | None = None
-    note: str = ""
 
 
 class Variant(_Strict):

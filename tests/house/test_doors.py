@@ -154,6 +154,8 @@ class World:
             "number": self.letter if door.startswith("api:") else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
+            "pair": 0,
+            "judgement": 0,
             "act": act or "open",
             "manual": self.manual,
             "batch": self.batch,
@@ -285,7 +287,6 @@ def _built() -> World:
             made_by="own_handler",
             made_by_name="示例",
             made_at=now,
-            digest="0" * 64,
         )
         ChecklistRow.objects.create(
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1

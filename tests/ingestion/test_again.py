@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
+import time
+from collections.abc import Iterator
 
+import polars as pl
 import pytest
 from django.db import connections
 
 from ingestion.intake import merge, take_in
+from ingestion.intake.ahead import ahead
+from ingestion.selectors import catalog
 from tests.prefecture import agreements, bring, citizen, payment, sheet
 
 FEED = "hr_pension_payment"
@@ -111,3 +117,42 @@ def test_a_record_that_changes_between_staging_and_landing_sends_the_reader_back
             "select count(*) from pool.hr_pension_payment where to_landing is null and amount_cny is null"
         )
         assert cursor.fetchone()[0] == 0
+
+
+def test_a_column_left_out_is_as_empty_as_one_left_blank() -> None:
+    """The same values have the same hash, whatever columns the file has beside them."""
+    feed = catalog()[FEED]
+    frame = pl.DataFrame(
+        {
+            "row_no": [2, 3], "county": ["532301", "532302"], "citizen_id": ["a", "b"], "pay_month": ["2026-05-01"] * 2,
+            "recovered_cny": pl.Series([None, None], dtype=pl.Int64),
+        }
+    )  # fmt: skip
+    names = ["citizen_id", "pay_month"]
+    with_blank = merge._hashed(feed, frame, [*names, "recovered_cny"])
+    without = merge._hashed(feed, frame.drop("recovered_cny"), names)
+    assert with_blank["row_hash"].to_list() == without["row_hash"].to_list()
+    filled = merge._hashed(
+        feed, frame.with_columns(recovered_cny=pl.Series([1, None])), [*names, "recovered_cny"]
+    )
+    same = [a == b for a, b in zip(filled["row_hash"], without["row_hash"], strict=True)]
+    assert same == [False, True]
+
+
+def test_what_runs_ahead_is_ended_where_it_ran() -> None:
+    """A reader that leaves early must not find its own connection closed by the one that ran ahead."""
+    ended: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            ended.append(threading.get_ident())
+
+    for number in ahead(numbers()):
+        if number == 3:
+            break
+    deadline = time.monotonic() + 10
+    while not ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(ended) == 1 and ended[0] != threading.get_ident()

@@ -156,6 +156,7 @@ def test_five_hundred_malformed_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(3600)
 def test_ten_thousand_malformed_files_with_a_hundred_thousand_rows(tmp_path: Path) -> None:
     found = {"read": 0, "refused": 0, "rows": 0}
     for _ in range(10):

@@ -331,7 +331,15 @@ def test_an_encrypted_file_reads_like_the_plain_one(path: Path, kind: str) -> No
     sealed = read_table(store, FEED, limits=TIGHT, name=path.name, key=key)
     assert frame(sealed).equals(plain)
 
-    spoilt = bytearray(store.read_bytes())
+    whole = store.read_bytes()
+    # Just after the head of the first frame began, just before its end, and anywhere.
+    for cut in (13, len(whole) - 1, random.randrange(1, len(whole))):
+        print("cut at", cut)
+        store.write_bytes(whole[:cut])
+        with pytest.raises(Refused, match=r"损坏或被改动|不是完好的 XLSX|压缩结构损坏"):
+            frame(read_table(store, FEED, limits=TIGHT, name=path.name, key=key))
+
+    spoilt = bytearray(whole)
     spoilt[len(spoilt) // 2] ^= 1
     store.write_bytes(spoilt)
     with pytest.raises(Refused, match=r"损坏或被改动|不是完好的 XLSX"):

@@ -70,7 +70,8 @@ def test_five_hundred_clues_in_one_round_trip(lin, tmp_path) -> None:
     draw = random.Random(seed)
     numbers = _clues(500)
     assert sorted(actions.numbers_of(lin, ClueFilters())) == sorted(numbers)
-    made, content = actions.make(by=lin, at=NOW, numbers=numbers)
+    made = actions.make(by=lin, at=NOW, numbers=numbers)
+    content = actions.workbook(by=lin, at=NOW, checklist=made)
     chosen = [
         ("查实", "", "现场属实"),
         ("查否", "已处理", "此前已清理"),
@@ -106,7 +107,8 @@ def test_five_hundred_clues_in_one_round_trip(lin, tmp_path) -> None:
 
 def test_each_wrong_or_stale_line_is_named_and_the_others_go_through(lin, tmp_path) -> None:
     good, stale, reasonless, odd, noteless, stranger = _clues(6)
-    made, content = actions.make(by=lin, at=NOW, numbers=[good, stale, reasonless, odd, noteless])
+    made = actions.make(by=lin, at=NOW, numbers=[good, stale, reasonless, odd, noteless])
+    content = actions.workbook(by=lin, at=NOW, checklist=made)
     clues.receive(clue_number=stale, by=lin, at=NOW)
     path = _fill(
         content,
@@ -146,7 +148,8 @@ def test_each_wrong_or_stale_line_is_named_and_the_others_go_through(lin, tmp_pa
 
 def test_what_changes_between_preview_and_entry_is_left(lin, tmp_path) -> None:
     (number,) = _clues(1)
-    made, content = actions.make(by=lin, at=NOW, numbers=[number])
+    made = actions.make(by=lin, at=NOW, numbers=[number])
+    content = actions.workbook(by=lin, at=NOW, checklist=made)
     path = _fill(content, {number: ("查实", "", "属实")}, tmp_path / "l.xlsx")
     back = actions.bring_back(by=lin, at=NOW, checklist=made, path=path, file_name="l.xlsx")
     (ready,) = actions.outlook(by=lin, back=back)
@@ -159,7 +162,8 @@ def test_what_changes_between_preview_and_entry_is_left(lin, tmp_path) -> None:
 def test_the_sheet_holds_no_formula_no_name_of_others_and_only_what_one_may_check(lin) -> None:
     own, others = _clues(2), _clues(1, office="532302")
     closed = _clues(1, state="raised")
-    _made, content = actions.make(by=lin, at=NOW, numbers=[*own, *others, *closed])
+    made = actions.make(by=lin, at=NOW, numbers=[*own, *others, *closed])
+    content = actions.workbook(by=lin, at=NOW, checklist=made)
     sheet = load_workbook(BytesIO(content)).active
     assert sheet is not None
     cells = [str(c.value) for row in sheet.iter_rows() for c in row if c.value is not None]
@@ -170,7 +174,7 @@ def test_the_sheet_holds_no_formula_no_name_of_others_and_only_what_one_may_chec
 
 def test_a_file_that_is_no_list_is_refused_in_words(lin, tmp_path) -> None:
     (number,) = _clues(1)
-    made, _content = actions.make(by=lin, at=NOW, numbers=[number])
+    made = actions.make(by=lin, at=NOW, numbers=[number])
     (tmp_path / "a.csv").write_text("甲,乙\n1,2\n", encoding="utf-8")
     with pytest.raises(Refused, match="缺少列"):
         actions.bring_back(by=lin, at=NOW, checklist=made, path=tmp_path / "a.csv", file_name="a.csv")
@@ -182,7 +186,8 @@ def test_a_file_that_is_no_list_is_refused_in_words(lin, tmp_path) -> None:
 
 def test_nobody_enters_anothers_clue_through_a_list(lin, tmp_path) -> None:
     (number,) = _clues(1)
-    made, content = actions.make(by=lin, at=NOW, numbers=[number])
+    made = actions.make(by=lin, at=NOW, numbers=[number])
+    content = actions.workbook(by=lin, at=NOW, checklist=made)
     path = _fill(content, {number: ("查实", "", "属实")}, tmp_path / "l.xlsx")
     back = actions.bring_back(by=lin, at=NOW, checklist=made, path=path, file_name="l.xlsx")
     he = person("he", office="532302", roles=("handler",))

@@ -156,9 +156,11 @@ def clock(
                 {"since": on.isoformat(), "until": None, "reason": note.strip()[:200]},
             ]
         elif how == "resume":
-            if not stands or on < date.fromisoformat(found.pauses[-1]["since"]):
+            since = date.fromisoformat(found.pauses[-1]["since"]) if stands else on
+            if not stands or not since <= on <= timezone.localdate(at):
                 raise Refused(
-                    "期限没有中止，或恢复日早于中止日", "it does not stand, or the day lies before the pause"
+                    "期限没有中止，或恢复日不在中止日与今天之间",
+                    "it does not stand, or the day lies outside the pause",
                 )
             found.pauses = [*found.pauses[:-1], {**found.pauses[-1], "until": on.isoformat()}]
         elif how == "extend":

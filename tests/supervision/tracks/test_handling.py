@@ -165,6 +165,8 @@ def test_a_clock_stands_goes_on_and_is_extended(confirmed) -> None:
     assert clock.due_on is None
     with pytest.raises(Refused, match="已中止"):
         actions.clock(**change, how="pause", on=TODAY, note="再次")
+    with pytest.raises(Refused, match="中止日与今天之间"):
+        actions.clock(**change, how="resume", on=TODAY + timedelta(days=3), note="预先")
     actions.clock(**change, how="resume", on=TODAY - timedelta(days=3), note="恢复")
     with scope(offices=all_offices()):
         clock.refresh_from_db()

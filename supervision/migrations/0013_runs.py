@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("supervision", "0010_tracks_and_checklists")]
+    dependencies = [("supervision", "0012_relations")]
 
     operations = [
         migrations.CreateModel(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0007_bytes_once")]
+    dependencies = [("ingestion", "0008_ledger")]
 
     operations = [
         migrations.CreateModel(
@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
                 ("landing", models.BigIntegerField(default=0)),
                 ("shape", models.CharField(blank=True, max_length=64)),
                 ("clearings", models.IntegerField(default=0)),
+                ("last", models.BigIntegerField(default=0)),
+                ("ended", models.BigIntegerField(default=0)),
                 ("files", models.JSONField(default=list)),
                 ("retired", models.JSONField(default=list)),
                 ("written_at", models.DateTimeField(null=True)),
