@@ -23,7 +23,7 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Comparison:
-    """``only_*`` count results that one engine alone has; ``different`` those whose content differs.
+    """``only_*`` count results that one engine alone has (a: Postgres, b: DuckDB); ``different``: in content.
 
     ``examples``: (bucket or kind of difference, columns that differ) of the first; subjects are not named.
     """
@@ -32,8 +32,8 @@ class Comparison:
     landing: int
     as_of: date
     results: int
-    only_postgres: int
-    only_duckdb: int
+    only_a: int
+    only_b: int
     different: int
     examples: tuple[tuple[str, tuple[str, ...]], ...]
     seconds_postgres: float
@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        return not (self.only_postgres or self.only_duckdb or self.different)
+        return not (self.only_a or self.only_b or self.different)
 
 
 def compare(
@@ -75,7 +75,7 @@ def compare(
             with log.watched(duck):
                 engines.evaluate(cursor, plan, params, duck, name="run_other")
         seconds = (round(middle - began, 3), round(time.perf_counter() - opened, 3))
-        found = _side_by_side(cursor)
+        found = side_by_side(cursor, "run_result", "run_other")
         cursor.execute("drop table run_result; drop table run_other")
         if record:
             log.close("done", landing, subjects=found["results"])
@@ -87,22 +87,23 @@ def compare(
 _KEY = ("subject_kind", "subject_ref", "bucket")
 
 
-def _side_by_side(cursor: Any) -> dict[str, Any]:
+def side_by_side(cursor: Any, a: str, b: str) -> dict[str, Any]:
+    """Two results, temporary tables: counted, and what differs of the first."""
     compared = [name for name in engines.RESULT if name not in _KEY]
     differing = ", ".join(f"case when a.{n} is distinct from b.{n} then '{n}' end" for n in compared)
     cursor.execute(
         "create temp table run_difference on commit drop as select coalesce(a.bucket, b.bucket) as bucket,"
         " a.subject_ref is null as no_a, b.subject_ref is null as no_b,"
         f" array_remove(array[{differing}], null) as columns"
-        f" from run_result a full join run_other b using ({', '.join(_KEY)})"
+        f" from {a} a full join {b} b using ({', '.join(_KEY)})"
     )
     cursor.execute(
         "select count(*) filter (where no_b), count(*) filter (where no_a),"
         " count(*) filter (where not no_a and not no_b and columns <> '{}'), count(*) from run_difference"
     )
-    only_postgres, only_duckdb, different, results = cursor.fetchone()
+    only_a, only_b, different, results = cursor.fetchone()
     cursor.execute(
-        "select case when no_b then 'postgres' when no_a then 'duckdb' else bucket end,"
+        "select case when no_b then 'only a' when no_a then 'only b' else bucket end,"
         " case when no_a or no_b then '{}' else columns end from run_difference"
         " where no_a or no_b or columns <> '{}' limit %s",
         [_NAMED],
@@ -111,8 +112,8 @@ def _side_by_side(cursor: Any) -> dict[str, Any]:
     cursor.execute("drop table run_difference")
     return {
         "results": results,
-        "only_postgres": only_postgres,
-        "only_duckdb": only_duckdb,
+        "only_a": only_a,
+        "only_b": only_b,
         "different": different,
         "examples": examples,
     }

@@ -63,9 +63,12 @@ class CannotRun(Exception):
 
 @contextmanager
 def columns(
-    plan: Plan, reach: Reach, *, landing: int, memory_mb: int, bring_up: bool = True
+    plan: Plan, reach: Reach, *, landing: int, memory_mb: int, bring_up: bool = True, threads: int = 0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection on which the plan's queries run. ``bring_up`` writes what the mirror lacks first."""
+    """A DuckDB connection on which the plan's queries run. ``bring_up`` writes what the mirror lacks first.
+
+    ``threads``: 0 takes all cores.
+    """
     names = _read_by(plan)
     if bring_up:
         for name in names:
@@ -81,7 +84,8 @@ def columns(
     mirror = Path(settings.VAR_DIR) / "mirror"
     # What does not fit into memory spills into a folder of this run alone.
     spill = Path(tempfile.mkdtemp(prefix="spill-", dir=_prepared(Path(settings.VAR_DIR) / "spill")))
-    engine = duckdb.connect(config={"memory_limit": f"{memory_mb}MB"})
+    config: dict[str, Any] = {"memory_limit": f"{memory_mb}MB"}
+    engine = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
     try:
         for statement in PRELUDE["duckdb"]:
             engine.execute(statement)

@@ -98,14 +98,14 @@ def _run(
         complete = full or state.read_digest != rule.digest
         params = parameters(plan, landing, as_of)
         with connection.cursor() as cursor:
-            subjects = -1 if complete else _choose_subjects(cursor, plan, rule.id, state, landing, as_of)
+            subjects = -1 if complete else choose_subjects(cursor, plan, rule.id, state, landing, as_of)
             if subjects == 0:
                 _advance(state, rule, landing, as_of, at)
                 return RunResult(rule.id, "idle", landing, 0, 0, 0, 0, 0, 0)
             if complete:
                 log.begin("full", landing)
             compute(cursor, log, plan, params, reach, landing, engine, complete)
-            removed = _replace_hits(cursor, rule.id, landing, complete)
+            removed = replace_hits(cursor, rule.id, landing, complete)
             line = bring_in_line(cursor, rule, landing=landing, at=at)
             cursor.execute("select (select count(*) from run_changed), (select count(*) from run_result)")
             changed, results = cursor.fetchone()
@@ -206,7 +206,7 @@ def parameters(plan: Plan, landing: int, as_of: date) -> dict[str, Any]:
     return {"landing": landing, "as_of": as_of, **{f"covers_{feed}": day for feed, day in covers.items()}}
 
 
-def _choose_subjects(
+def choose_subjects(
     cursor: Any, plan: Plan, rule_id: str, state: RuleState, landing: int, as_of: date
 ) -> int:
     """Fill ``run_subjects``; returns how many."""
@@ -257,7 +257,7 @@ _SAME = "(h.verdict, h.level, h.county, h.material, h.conditions, h.evidence, h.
 _NEW = "(r.verdict, r.level, r.county, r.material, r.conditions, r.evidence, r.next_due, r.members)"
 
 
-def _replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> int:
+def replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> int:
     """Diff result against stored hits into ``run_changed`` (before and after), then store. Returns removals."""
     within = "" if complete else " and h.subject_ref in (select subject_ref from run_subjects)"
     match = "h.subject_ref = r.subject_ref and h.bucket = r.bucket and h.subject_kind = r.subject_kind"

@@ -12,7 +12,7 @@ from chuxiong.accounts.scope import scope
 from ingestion.mirror import reading
 from ingestion.selectors import catalog
 from supervision.matching import engines
-from supervision.matching.compare import _side_by_side, compare
+from supervision.matching.compare import compare, side_by_side
 from supervision.matching.history import Asked
 from supervision.matching.run import reach_of
 from supervision.rulebook.compiler import compile_rule
@@ -31,7 +31,7 @@ def differences(rule: LoadedRule, params: dict[str, Any], *, landing: int) -> di
     ):  # fmt: skip
         engines.evaluate(cursor, plan, params, None, name="run_result")
         engines.evaluate(cursor, plan, params, duck, name="run_other")
-        found = _side_by_side(cursor)
+        found = side_by_side(cursor, "run_result", "run_other")
         cursor.execute("drop table run_result; drop table run_other")
     return found
 
