@@ -50,10 +50,10 @@ _SEEN_PAIR = (
 
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
-    # A page asks a run to stop; everything else about it the worker writes.
+    # A page asks for a back-test and asks a run to stop; everything else about it the worker writes.
     "supervision_run": {
         "worker": "SELECT, INSERT, UPDATE, DELETE",
-        "web": "SELECT, UPDATE (cancel_by, cancel_at)",
+        "web": "SELECT, INSERT, UPDATE (cancel_by, cancel_at)",
     },
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -97,6 +97,12 @@ POLICIES = {
     "supervision_clue": [
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
+    ],
+    "supervision_run": [
+        ("run", ["worker"], "all", "true", "true"),
+        ("read", ["web"], "select", "true", ""),
+        ("ask", ["web"], "insert", "", "state = 'waiting' and mode = 'backtest' and report = '{}'"),
+        ("stop", ["web"], "update", "true", "true"),
     ],
     # As the record that mentions: by feed and county.
     "supervision_mention": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connections, transaction
 from django.db.models import Count
@@ -13,7 +13,10 @@ from django.db.models import Count
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.refused import Refused
 from chuxiong.audit.record import record
-from supervision.matching.history import LIVES
+from chuxiong.work.jobs import enqueue
+from supervision.matching.budgets import BUDGETS, Budget, Mode
+from supervision.matching.history import BACKTEST_STEPS as BACKTEST_STEPS
+from supervision.matching.history import LIVES, landing_of
 from supervision.models import Run
 
 PAGE = 30
@@ -74,16 +77,81 @@ def run_detail(number: int, *, using: str = "default") -> Run | None:
     return _with_state(run, _living(using)) if run else None
 
 
+def budget(run: Run) -> Budget:
+    """What it may take."""
+    modes: dict[str, Mode] = {
+        "subjects": "subjects",
+        "full": "full",
+        "backtest": "backtest",
+        "compare": "compare",
+    }
+    return BUDGETS.of(modes[run.mode])
+
+
 def rules_that_ran(*, using: str = "default") -> list[str]:
     """Ids of rules with an entry, in order."""
     return sorted(Run.objects.using(using).order_by().values_list("rule", flat=True).distinct())
 
 
+def ask(
+    person: Person,
+    rule: str,
+    *,
+    engine: str,
+    as_of: date,
+    known_on: date | None,
+    at: datetime,
+    version: int,
+) -> int:
+    """Ask for a back-test: what the rule would say on ``as_of`` by what had landed by ``known_on`` (now).
+
+    Returns the number of its entry. Raises ``Refused`` when nothing had landed by then, or the same waits already.
+    """
+    with transaction.atomic():
+        landing = landing_of(known_on) if known_on else 0
+        if known_on and not landing:
+            raise Refused(
+                f"到 {known_on:%Y-%m-%d} 还没有任何数据入库，请改选更晚的日期",
+                f"Nothing had landed by {known_on:%Y-%m-%d}; choose a later day",
+            )
+        same = Run.objects.filter(
+            rule=rule,
+            mode="backtest",
+            engine=engine,
+            as_of=as_of,
+            landing=landing,
+            state="waiting",
+            cancel_at=None,
+        ).first()
+        if same is not None:
+            raise Refused(
+                f"同样的回测（运行 {same.pk}）已在等待",
+                f"The same back-test (run {same.pk}) is waiting already",
+            )
+        run = Run.objects.create(
+            rule=rule, version=version, mode="backtest", engine=engine, state="waiting", landing=landing, as_of=as_of,
+            priority=7, asked_by=person.name[:60], started_at=at,
+        )  # fmt: skip
+        enqueue("backtest", str(run.pk), {"run": run.pk, "rule": rule}, priority=7)
+        record(
+            at=at,
+            actor=person.username,
+            office=person.office_id or "",
+            action="run.ask",
+            object_kind="run",
+            object_ref=str(run.pk),
+            detail={"rule": rule, "engine": engine, "as_of": as_of.isoformat()},
+        )
+    return run.pk
+
+
 def cancel(person: Person, number: int, *, at: datetime) -> None:
-    """Ask a run that is under way to stop; raises ``Refused`` for one that is over."""
+    """Ask a run that waits or is under way to stop; raises ``Refused`` for one that is over."""
     with transaction.atomic():
         run = Run.objects.select_for_update().filter(pk=number).first()
-        if run is None or run.state != "running" or number not in _living("default"):
+        if run is None or not (
+            run.state == "waiting" or (run.state == "running" and number in _living("default"))
+        ):
             raise Refused("运行已结束，无需取消", "The run is over; there is nothing to cancel")
         if run.cancel_at is not None:
             return

@@ -12,12 +12,12 @@ from chuxiong.work.jobs import Claim, enqueue, handler
 from ingestion.selectors import landed_feeds, names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
-from supervision.matching import history
+from supervision.matching import backtest, history
 from supervision.matching.run import run_rule
 from supervision.mirrored import MENTIONS, RELATIONS
 from supervision.naming import filling
 from supervision.relations import deriving
-from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
+from supervision.selectors import alarms, alarms_reading, live_rules, rulebook, rules_reading
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
@@ -109,6 +109,12 @@ def match(claim: Claim) -> None:
             engine=said.get("engine", "postgres"),
             asked=history.Asked(said.get("asked_by", ""), said.get("priority", 5)),
         )
+
+
+@handler("backtest")
+def run_backtest(claim: Claim) -> None:
+    with contextlib.suppress(history.RunStopped):
+        backtest.work(claim.payload["run"], rulebook().get(claim.payload["rule"]), at=timezone.now())
 
 
 @handler("identity")

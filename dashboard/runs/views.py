@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chuxiong.accounts.refused import Refused
 from dashboard.accounts.page import allowed, said
@@ -60,6 +61,82 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 @allowed("rule.write", "rule.approve")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """The form of a back-test; what is asked for runs in the background."""
+    rules, given = supervision.rulebook(), request.POST if request.method == "POST" else request.GET
+    chosen = {
+        "rule": given.get("rule", ""),
+        "as_of": given.get("as_of", "") or timezone.localdate().isoformat(),
+        "known_on": given.get("known_on", ""),
+        "engine": given.get("engine", "duckdb"),
+    }
+    wrong: dict[str, str] = {}
+    if request.method == "POST":
+        as_of, known_on = _day(chosen["as_of"]), _day(chosen["known_on"])
+        if chosen["rule"] not in rules:
+            wrong["rule"] = _("请选择一个监督模型")
+        if as_of is None:
+            wrong["as_of"] = _("请按 2026-01-31 的写法填写日期")
+        if known_on is None and chosen["known_on"]:
+            wrong["known_on"] = _("请按 2026-01-31 的写法填写日期，或留空")
+        if chosen["engine"] not in words.ENGINES:
+            wrong["engine"] = _("请选择引擎")
+        if not wrong and as_of:
+            try:
+                run = supervision.ask_backtest(
+                    person(request),
+                    chosen["rule"],
+                    engine=chosen["engine"],
+                    as_of=as_of,
+                    known_on=known_on,
+                    at=timezone.now(),
+                    version=rules[chosen["rule"]].version,
+                )
+                return redirect("runs:run", run)
+            except Refused as refused:
+                wrong["form"] = said(refused)
+    context = {
+        "chosen": chosen,
+        "wrong": wrong,
+        "rules": words.models(),
+        "engines": words.ENGINE_NOTES,
+        "today": timezone.localdate().isoformat(),
+    }
+    return page(request, "runs/new.html", "runs", context, status=422 if wrong else 200)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _news(found: supervision.RunEntry) -> dict[str, Any]:
+    """How far a run has come, for its page and for the page's own asking."""
+    steps = [pick(zh, en) for zh, en in supervision.BACKTEST_STEPS] if found.mode == "backtest" else []
+    return {
+        "r": found,
+        "moving": found.state in ("waiting", "running"),
+        "stage": steps[found.step] if steps else _("正在运行"),
+        "steps": max(len(steps) - 1, 0),
+        "since": words.duration((timezone.now() - found.started_at).total_seconds()),
+        "budget": words.duration(supervision.run_budget(found).seconds),
+    }
+
+
+@allowed("rule.write", "rule.approve")
+@require_safe
+def progress(request: HttpRequest, run: int) -> HttpResponse:
+    """How far it is; counts and times alone."""
+    found = supervision.run_detail(run)
+    if found is None:
+        raise Http404
+    return render(request, "runs/parts/progress.html", _news(found))
+
+
+@allowed("rule.write", "rule.approve")
 @require_safe
 def one(request: HttpRequest, run: int) -> HttpResponse:
     found = supervision.run_detail(run)
@@ -79,8 +156,8 @@ def one(request: HttpRequest, run: int) -> HttpResponse:
         for kind in words.AGAINST
         if kind in report.get("against", {})
     ]
-    context = {"r": found, "funnel": funnel, "against": against, "levels": report.get("levels", {})}
-    return page(request, "runs/run.html", "runs", context)
+    context = {"funnel": funnel, "against": against, "levels": report.get("levels", {})}
+    return page(request, "runs/run.html", "runs", context | _news(found))
 
 
 @allowed("rule.write", "rule.approve")

@@ -15,6 +15,7 @@ MODES = {
     "compare": ("引擎比对", "Engines compared"),
 }
 STATES = {
+    "waiting": ("等待中", "Waiting"),
     "running": ("运行中", "Running"),
     "done": ("完成", "Done"),
     "stopped": ("协议停用", "Stopped: agreement"),
@@ -24,6 +25,13 @@ STATES = {
     "lost": ("中断", "Broken off"),
 }
 ENGINES = {"postgres": "PostgreSQL", "duckdb": "DuckDB"}
+ENGINE_NOTES = {
+    "duckdb": (
+        "列式镜像上全量计算，快，不占用数据库",
+        "Computes everything over the column mirror: fast, and the database is left alone",
+    ),
+    "postgres": ("直接在数据库上计算", "Computes in the database itself"),
+}
 LEVELS = {"urgent": ("紧急", "Urgent"), "important": ("重要", "Important"), "ordinary": ("一般", "Ordinary")}
 _OUTCOMES = {
     "corrected": ("依法监督纠正", "Corrected by supervision"),
@@ -34,6 +42,11 @@ AGAINST = {
     "new": ("新增命中", "Newly hit"),
     "gone": ("不再命中", "No longer hit"),
 }
+
+
+def models() -> list[tuple[str, str]]:
+    """(id, code and title) of all models in the order of their codes."""
+    return [(r.id, f"{r.code} {title(r.id)}") for r in sorted(rulebook().values(), key=lambda r: r.code)]
 
 
 def title(rule: str) -> str:

@@ -26,6 +26,11 @@ def run_engine(code: str) -> str:
 
 
 @register.filter
+def run_pick(said: tuple[str, str]) -> str:
+    return pick(*said)
+
+
+@register.filter
 def run_level(code: str) -> str:
     return pick(*words.LEVELS[code])
 

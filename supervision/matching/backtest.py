@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from chuxiong.accounts.scope import scope
 from ingestion import agreements
 from ingestion import selectors as ingestion
 from supervision.matching import engines, history
 from supervision.matching.run import parameters, reach_of, refuse_too_many
+from supervision.models import Run
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.funnel import conditions, funnel_sql
 from supervision.rulebook.load import LoadedRule
@@ -62,13 +64,29 @@ class Backtest:
     report: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
-def landing_of(day: date) -> int:
-    """The last landing that had come by the end of the day; 0 before the first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select coalesce(max(number), 0) from ingestion_landing where landed_at::date <= %s", [day]
+def work(number: int, rule: LoadedRule | None, *, at: datetime) -> None:
+    """Do a back-test that was asked for; one that is over is left alone. Raises ``RunStopped``."""
+    entry = Run.objects.filter(pk=number, state__in=["waiting", "running"]).first()
+    if entry is None:
+        return
+    if rule is None:
+        Run.objects.filter(pk=number).update(
+            state="failed",
+            told={"zh": "监督模型已不在模型库中", "en": "The model is in the rulebook no more"},
         )
-        return int(cursor.fetchone()[0])
+        return
+    asked = history.Asked(entry.asked_by, entry.priority)
+    engine: engines.Engine = "duckdb" if entry.engine == "duckdb" else "postgres"
+    with transaction.atomic():
+        backtest(
+            rule,
+            at=at,
+            as_of=entry.as_of,
+            engine=engine,
+            asked=asked,
+            landing=entry.landing or None,
+            entry=entry,
+        )
 
 
 def backtest(
@@ -81,14 +99,25 @@ def backtest(
     landing: int | None = None,
     memory_mb: int | None = None,
     draft: bool = False,
+    entry: Run | None = None,
+    tell: Callable[[int], None] | None = None,
 ) -> Backtest:
-    """``landing``: what was known then (default: all that is known now). Raises ``CannotRun`` or ``RunStopped``."""
+    """Needs a transaction. ``landing``: what was known then (default: all that is known now).
+
+    ``tell`` hears the number of each step as it begins. Raises ``CannotRun`` or ``RunStopped``.
+    """
     plan = compile_rule(rule, ingestion.catalog())
-    permit = agreements.check(plan.fields_read, on=at.date())
-    if not permit.allowed:
-        raise engines.CannotRun(permit.explain())
     reach = reach_of(rule)
-    log = history.Log(rule.id, version=rule.version, engine=engine, as_of=as_of, at=at, asked=asked)
+    log = history.Log(
+        rule.id, version=rule.version, engine=engine, as_of=as_of, at=at, asked=asked, entry=entry
+    )
+
+    def step(number: int) -> None:
+        log.step(number)
+        if tell is not None:
+            tell(number)
+
+    log.mode = "backtest"
     with (
         log,
         scope(
@@ -97,20 +126,30 @@ def backtest(
         connection.cursor() as cursor,
         ExitStack() as stack,
     ):
+        permit = agreements.check(plan.fields_read, on=at.date())
+        if not permit.allowed:
+            raise engines.CannotRun(
+                permit.explain(), "An agreement does not cover what the model reads", "stopped"
+            )
         known = ingestion.last_landing()
         landing = known if landing is None else min(landing, known)
         log.begin("backtest", landing)
         began, before = time.perf_counter(), _memory()
         params = parameters(plan, landing, as_of)
         duck = None
+        step(1)
         if engine == "duckdb":
             limit = memory_mb or log.budget.memory_mb
             duck = stack.enter_context(engines.columns(plan, reach, landing=landing, memory_mb=limit))
         query = plan.query()
         with log.watched(duck):
+            step(2)
             refuse_too_many(cursor, log, plan, params, engine, duck)
+            step(3)
             steps = engines.counted(cursor, funnel_sql(query, rule, engine), {**query.params, **params}, duck)
+            step(4)
             engines.evaluate(cursor, plan, params, duck)
+        step(5)
         verdicts, levels = _verdicts(cursor)
         found = Backtest(
             rule=rule.id,

@@ -51,7 +51,9 @@ def compare(
     plan = compile_rule(rule, ingestion.catalog())
     permit = agreements.check(plan.fields_read, on=as_of)
     if not permit.allowed:
-        raise engines.CannotRun(permit.explain())
+        raise engines.CannotRun(
+            permit.explain(), "An agreement does not cover what the model reads", "stopped"
+        )
     reach = reach_of(rule)
     log = history.Log(rule.id, version=rule.version, engine="duckdb", as_of=as_of, at=at, asked=asked)
     with (

@@ -26,6 +26,7 @@ from sqlglot import exp
 from ingestion import selectors as ingestion
 from ingestion.mirror import reading, writing
 from ingestion.mirror.tables import tables
+from supervision.matching.history import RunStopped
 from supervision.rulebook.compiler import Plan
 from supervision.rulebook.dialects import PRELUDE
 
@@ -57,8 +58,11 @@ class Reach:
     department: str
 
 
-class CannotRun(Exception):
-    """The engine has not what the rule reads: place and cure."""
+class CannotRun(RunStopped):
+    """What the rule reads may not be read, or the engine has it not: place and cure."""
+
+    def __init__(self, zh: str, en: str, state: str = "failed") -> None:
+        super().__init__(state, zh, en)
 
 
 @contextmanager
@@ -126,8 +130,8 @@ def _read_by(plan: Plan) -> list[str]:
     lacking = sorted(found - set(known))
     if lacking:
         raise CannotRun(
-            f"{plan.rule.id} 读取 {'、'.join(lacking)}，列式镜像中没有；请用 --engine postgres /"
-            f" {plan.rule.id} reads {', '.join(lacking)}, which is not mirrored: use --engine postgres"
+            f"模型读取 {'、'.join(lacking)}，列式镜像中没有；请改用 PostgreSQL 引擎",
+            f"The model reads {', '.join(lacking)}, which is not mirrored; use the PostgreSQL engine",
         )
     return sorted(found)
 

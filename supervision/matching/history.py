@@ -25,6 +25,17 @@ from supervision.models import Run
 LIVES = 0x52554E
 
 
+#: (中文, English) of the steps of a back-test; it waits at the first
+BACKTEST_STEPS = (
+    ("等待空闲的作业进程", "Waiting for a worker"),
+    ("补齐列式镜像", "Bringing the column mirror up to date"),
+    ("估算关联规模", "Looking how much the links make"),
+    ("逐步计数", "Counting step by step"),
+    ("计算命中", "Computing the hits"),
+    ("与现行命中比较", "Comparing with the live hits"),
+)
+
+
 class RunStopped(Exception):
     """A run that was cancelled or went over its budget; nothing of it stays. ``state`` is the run's."""
 
@@ -45,15 +56,24 @@ class Log:
     """One run: entered, watched, closed. Use as a context manager round everything the run does."""
 
     def __init__(
-        self, rule: str, *, version: int, engine: str, as_of: date, at: datetime, asked: Asked
+        self,
+        rule: str,
+        *,
+        version: int,
+        engine: str,
+        as_of: date,
+        at: datetime,
+        asked: Asked,
+        entry: Run | None = None,
     ) -> None:
+        """``entry``: one that waits, or whose process was killed, to go on with."""
         self.facts: dict[str, Any] = {
             "rule": rule, "version": version, "engine": engine, "as_of": as_of, "started_at": at,
             "asked_by": asked.by, "priority": asked.priority,
         }  # fmt: skip
         self.mode: Mode = "subjects"
         self.began = time.monotonic()
-        self.run: Run | None = None
+        self.run: Run | None = entry
 
     def __enter__(self) -> Log:
         return self
@@ -65,10 +85,22 @@ class Log:
     def begin(self, mode: Mode, landing: int) -> None:
         """Enter a long run where others see it; its transaction holds the lock that says it lives."""
         self.mode = mode
+        values = {**self.facts, "mode": mode, "landing": landing, "state": "running", "step": 0}
+        if self.run is not None and self.run.cancel_at is not None:
+            raise _cancelled(self.run.cancel_by)
         with _beside() as other:
-            self.run = _insert(other, {**self.facts, "mode": mode, "landing": landing, "state": "running"})
+            if self.run is None:
+                self.run = _insert(other, values)
+            else:
+                _update(other, self.run.pk, values)
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LIVES, self.run.pk])
+
+    def step(self, number: int) -> None:
+        """Others see how far it has come."""
+        if self.run is not None:
+            with _beside() as other:
+                _update(other, self.run.pk, {"step": number})
 
     def close(self, state: str, landing: int, **counts: Any) -> None:
         """Within the run's own transaction: the entry stands with the effects, or not at all."""
@@ -85,6 +117,9 @@ class Log:
             return
         if isinstance(error, RunStopped):
             state, told = error.state, {"zh": error.zh, "en": error.en}
+        elif isinstance(error, KeyboardInterrupt):
+            state = "cancelled"
+            told = {"zh": "在命令行中止", "en": "Broken off on the command line"}
         else:
             # The message may quote data of a record; its type is enough to look for it in the log.
             name = type(error).__name__
@@ -124,6 +159,10 @@ class Log:
             watch.end()
         if watch.reason:
             raise watch.reason
+
+
+def _cancelled(by: str) -> RunStopped:
+    return RunStopped("cancelled", f"由 {by} 取消", f"Cancelled by {by}")
 
 
 def _too_large(budget: Budget) -> RunStopped:
@@ -203,7 +242,7 @@ class _Watch(threading.Thread):
                 "select cancel_by from supervision_run where id = %s and cancel_at is not null", [self.run_id]
             )
             if (row := cursor.fetchone()) is not None:
-                reason = RunStopped("cancelled", f"由 {row[0]} 取消", f"Cancelled by {row[0]}")
+                reason = _cancelled(row[0])
             elif time.monotonic() - self.began > self.budget.seconds:
                 reason = _too_long(self.budget)
         with self._lock:
@@ -254,6 +293,15 @@ def _update(cursor: Any, run: int, values: dict[str, Any]) -> None:
     cursor.execute(
         f"update supervision_run set {', '.join(f'{n} = %s' for n in names)} where id = %s", [*given, run]
     )
+
+
+def landing_of(day: date) -> int:
+    """The last landing that had come by the end of the day; 0 before the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select coalesce(max(number), 0) from ingestion_landing where landed_at::date <= %s", [day]
+        )
+        return int(cursor.fetchone()[0])
 
 
 def prune(*, at: datetime) -> int:

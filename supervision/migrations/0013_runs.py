@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
+                            ("waiting", "等待中"),
                             ("running", "运行中"),
                             ("done", "完成"),
                             ("stopped", "协议停用"),
@@ -51,6 +52,7 @@ class Migration(migrations.Migration):
                 ("asked_by", models.CharField(blank=True, max_length=60)),
                 ("started_at", models.DateTimeField()),
                 ("seconds", models.FloatField(null=True)),
+                ("step", models.SmallIntegerField(default=0)),
                 ("subjects", models.BigIntegerField(default=0)),
                 ("changed", models.BigIntegerField(default=0)),
                 ("raised", models.BigIntegerField(default=0)),

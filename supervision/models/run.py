@@ -15,6 +15,7 @@ class Run(models.Model):
         COMPARE = "compare", "引擎比对"
 
     class State(models.TextChoices):
+        WAITING = "waiting", "等待中"
         RUNNING = "running", "运行中"
         DONE = "done", "完成"
         STOPPED = "stopped", "协议停用"
@@ -38,6 +39,8 @@ class Run(models.Model):
     asked_by = models.CharField(max_length=60, blank=True)
     started_at = models.DateTimeField()
     seconds = models.FloatField(null=True)
+    #: how far a back-test has come, by the steps of ``supervision.matching.backtest``
+    step = models.SmallIntegerField(default=0)
     subjects = models.BigIntegerField(default=0)
     changed = models.BigIntegerField(default=0)
     raised = models.BigIntegerField(default=0)
