@@ -63,7 +63,7 @@ def translate(sql: str, dialect: Dialect) -> str:
 # -- shape: what has no word of its own -----------------------------------------------------------------
 
 
-def _lift_aggregates(tree: exp.Expression) -> None:
+def _lift_aggregates(tree: exp.Expr) -> None:
     """Aggregates of a query that stand inside its subqueries (Postgres allows that) get a column one level further in.
 
     ``select (select max(y) from unnest(array_agg(x)) u(y)) from t group by g`` becomes
@@ -72,9 +72,9 @@ def _lift_aggregates(tree: exp.Expression) -> None:
     for select in list(tree.find_all(exp.Select)):
         if not select.args.get("group"):
             continue
-        lifted: list[tuple[exp.Expression, str]] = []
-        plain: list[exp.Expression] = []
-        outer: list[exp.Expression] = []
+        lifted: list[tuple[exp.Expr, str]] = []
+        plain: list[exp.Expr] = []
+        outer: list[exp.Expr] = []
         for projection in select.expressions:
             inside = [
                 aggregate
@@ -109,7 +109,7 @@ def _lift_aggregates(tree: exp.Expression) -> None:
             select.replace(above)
 
 
-def _name_unnested(tree: exp.Expression) -> None:
+def _name_unnested(tree: exp.Expr) -> None:
     """``unnest(x) r`` names its only column ``r``, too."""
     for unnest in tree.find_all(exp.Unnest):
         alias = unnest.args.get("alias")
@@ -119,15 +119,15 @@ def _name_unnested(tree: exp.Expression) -> None:
 
 # -- words ----------------------------------------------------------------------------------------------
 
-_Replace = Callable[[exp.Expression], exp.Expression]
+_Replace = Callable[[exp.Expr], exp.Expr]
 _JSON_CALLS = {"jsonb_build_array", "jsonb_build_object", "jsonb_agg", "jsonb_strip_nulls"}
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
+def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _is_json(node: exp.Expression) -> bool:
+def _is_json(node: exp.Expr) -> bool:
     """Whether a value is jsonb, as far as the compiler writes such values."""
     if isinstance(node, exp.Anonymous):
         return node.name.lower() in _JSON_CALLS | {"json_array", "pg_json_cat", "json_group_array"}
@@ -140,7 +140,7 @@ def _is_json(node: exp.Expression) -> bool:
     return isinstance(node, exp.Paren) and _is_json(node.this)
 
 
-def _duck_call(node: exp.Expression) -> exp.Expression:
+def _duck_call(node: exp.Expr) -> exp.Expr:
     name, given = node.name.lower(), node.expressions
     if name == "jsonb_build_object":
         pairs = [item if i % 2 == 0 else _call("pg_json", item) for i, item in enumerate(given)]
@@ -157,13 +157,13 @@ def _duck_call(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_div(node: exp.Expression) -> exp.Expression:
+def _duck_div(node: exp.Expr) -> exp.Expr:
     """``div(moment, span)`` in whole microseconds, because a quotient of floats may round up to the next number."""
     number = _call("pg_millionths", node.args["this"])
     return exp.IntDiv(this=number, expression=_call("pg_millionths", node.args["expression"]))
 
 
-def _duck_distinct(node: exp.Expression) -> exp.Expression:
+def _duck_distinct(node: exp.Expr) -> exp.Expr:
     """Postgres sorts to find what is distinct, and leaves it sorted."""
     if not isinstance(node.this, exp.Distinct):
         return node
@@ -173,7 +173,7 @@ def _duck_distinct(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_filter(node: exp.Expression) -> exp.Expression:
+def _duck_filter(node: exp.Expr) -> exp.Expr:
     """The sorting goes round the filter, not into it."""
     if isinstance(node.this, exp.ArrayAgg) and isinstance(node.this.this, exp.Distinct):
         return _call("list_sort", node.copy())
@@ -186,7 +186,8 @@ def _duck_filter(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_pipe(node: exp.Expression) -> exp.Expression:
+def _duck_pipe(node: exp.Expr) -> exp.Expr:
+    assert isinstance(node, exp.DPipe)  # noqa: S101  registered for these alone
     if _is_json(node):
         return _call("pg_json_cat", node.left, node.right)
     if isinstance(node.right.unnest(), exp.Add):
@@ -195,7 +196,7 @@ def _duck_pipe(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_coalesce(node: exp.Expression) -> exp.Expression:
+def _duck_coalesce(node: exp.Expr) -> exp.Expr:
     """An empty array is written ``[]``."""
     if node.this.find(exp.ArrayAgg):
         for other in node.expressions:
@@ -204,7 +205,7 @@ def _duck_coalesce(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_interval(node: exp.Expression) -> exp.Expression:
+def _duck_interval(node: exp.Expr) -> exp.Expr:
     """``make_interval(years, months, weeks, days)`` by place, or ``hours`` by name."""
     makers = {
         "year": "to_years",
@@ -222,13 +223,13 @@ def _duck_interval(node: exp.Expression) -> exp.Expression:
             parts.append(_call(maker, exp.cast(exp.paren(value.copy()), "int")))
     if not parts:
         return _call("to_days", exp.Literal.number(0))
-    whole: exp.Expression = parts[0]
+    whole: exp.Expr = parts[0]
     for part in parts[1:]:
         whole = exp.Add(this=whole, expression=part)
     return exp.paren(whole) if len(parts) > 1 else whole
 
 
-def _duck_cast(node: exp.Expression) -> exp.Expression:
+def _duck_cast(node: exp.Expr) -> exp.Expr:
     """Refs are text in the mirror; a bare numeric has room for every amount and quotient."""
     assert isinstance(node, exp.Cast)  # noqa: S101  registered for casts alone
     if node.to.is_type("uuid"):
@@ -240,18 +241,18 @@ def _duck_cast(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _duck_round(node: exp.Expression) -> exp.Expression:
+def _duck_round(node: exp.Expr) -> exp.Expr:
     value = node.this
     if isinstance(value, exp.Cast) and value.to.is_type("decimal"):
         return _call("pg_round", value.this, node.args["decimals"])
     return node
 
 
-def _duck_encode(node: exp.Expression) -> exp.Expression:
+def _duck_encode(node: exp.Expr) -> exp.Expr:
     return exp.Lower(this=_call("hex", node.this))
 
 
-_DUCKDB: tuple[tuple[type[exp.Expression], _Replace], ...] = (
+_DUCKDB: tuple[tuple[type[exp.Expr], _Replace], ...] = (
     (exp.Anonymous, _duck_call),
     (exp.ArrayAgg, _duck_distinct),
     (exp.Filter, _duck_filter),
@@ -274,9 +275,9 @@ _SPARK_NAMES = {
 }
 
 
-def _spark_call(node: exp.Expression) -> exp.Expression:
+def _spark_call(node: exp.Expr) -> exp.Expr:
     name = _SPARK_NAMES.get(node.name.lower())
     return _call(name, *node.expressions) if name else node
 
 
-_SPARK: tuple[tuple[type[exp.Expression], _Replace], ...] = ((exp.Anonymous, _spark_call),)
+_SPARK: tuple[tuple[type[exp.Expr], _Replace], ...] = ((exp.Anonymous, _spark_call),)

@@ -73,7 +73,7 @@ def pairs_sql(query: _Asked, most: int, dialect: Dialect = "postgres") -> str:
 def _instead(sql: str, last: str, dialect: Dialect, order: bool = False) -> str:
     tree = sqlglot.parse_one(sql, read="postgres")
     steps = tree.args["with_"]
-    after: exp.Expression = sqlglot.parse_one(last, read="postgres")
+    after: exp.Expr = sqlglot.parse_one(last, read="postgres")
     if order:
         after = exp.select("*").from_(
             exp.Subquery(this=after, alias=exp.TableAlias(this=exp.to_identifier("f")))
@@ -87,12 +87,12 @@ def _instead(sql: str, last: str, dialect: Dialect, order: bool = False) -> str:
     )
 
 
-def _prune(tree: exp.Expression) -> None:
+def _prune(tree: exp.Expr) -> None:
     """Drop the steps that nothing needs any more: their parameters would stand for nothing."""
     whole = tree.args["with_"]
     steps = {cte.alias: cte for cte in whole.expressions}
 
-    def named(inside: exp.Expression) -> set[str]:
+    def named(inside: exp.Expr) -> set[str]:
         return {t.name for t in inside.find_all(exp.Table) if not t.db and t.name in steps}
 
     counted = tree.copy()
