@@ -172,7 +172,7 @@ STATEMENTS = [
         if current_user <> 'cx_web' then
             return new;
         end if;
-        if new.kind not in ('clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
+        if new.kind not in ('backtest', 'clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
                 'import_expire', 'import_hand_over', 'take_in') then
             raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
         end if;

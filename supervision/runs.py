@@ -132,7 +132,7 @@ def ask(
             rule=rule, version=version, mode="backtest", engine=engine, state="waiting", landing=landing, as_of=as_of,
             priority=7, asked_by=person.name[:60], started_at=at,
         )  # fmt: skip
-        enqueue("backtest", str(run.pk), {"run": run.pk, "rule": rule}, priority=7)
+        enqueue("backtest", str(run.pk), {"run": run.pk}, priority=7)
         record(
             at=at,
             actor=person.username,

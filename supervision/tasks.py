@@ -114,7 +114,7 @@ def match(claim: Claim) -> None:
 @handler("backtest")
 def run_backtest(claim: Claim) -> None:
     with contextlib.suppress(history.RunStopped):
-        backtest.work(claim.payload["run"], rulebook().get(claim.payload["rule"]), at=timezone.now())
+        backtest.work(claim.payload["run"], rulebook(), at=timezone.now())
 
 
 @handler("identity")

@@ -106,6 +106,12 @@ def new(request: HttpRequest) -> HttpResponse:
     return page(request, "runs/new.html", "runs", context, status=422 if wrong else 200)
 
 
+def _levels(report: dict[str, Any]) -> list[tuple[str, int]]:
+    """The gravest first."""
+    found = report.get("levels", {})
+    return [(level, found[level]) for level in words.LEVELS if level in found]
+
+
 def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if len(text) == 10 else None
@@ -149,14 +155,15 @@ def one(request: HttpRequest, run: int) -> HttpResponse:
     ]
     most = max((step["rows"] for step in funnel), default=0)
     for step in funnel:
-        # The first tenth of a scale of ten steps stands for "few", so that nothing found is told from little found.
-        step["share"] = 0 if not most or not step["rows"] else max(1, round(10 * step["rows"] / most))
+        # Of a condition the rows for which it is true; what is little is told from nothing.
+        count = step["yes"] if step["is_condition"] else step["rows"]
+        step["share"] = 0 if not most or not count else max(1, round(100 * count / most))
     against = [
         (kind, sum(report["against"][kind].values()), sorted(report["against"][kind].items()))
         for kind in words.AGAINST
         if kind in report.get("against", {})
     ]
-    context = {"funnel": funnel, "against": against, "levels": report.get("levels", {})}
+    context = {"funnel": funnel, "against": against, "levels": _levels(report)}
     return page(request, "runs/run.html", "runs", context | _news(found))
 
 

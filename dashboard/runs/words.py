@@ -32,7 +32,7 @@ ENGINE_NOTES = {
     ),
     "postgres": ("直接在数据库上计算", "Computes in the database itself"),
 }
-LEVELS = {"urgent": ("紧急", "Urgent"), "important": ("重要", "Important"), "ordinary": ("一般", "Ordinary")}
+LEVELS = {"urgent": ("紧急", "Urgent"), "important": ("重点", "Important"), "ordinary": ("一般", "Ordinary")}
 _OUTCOMES = {
     "corrected": ("依法监督纠正", "Corrected by supervision"),
     "improved": ("反馈并帮助改进", "Fed back and improved"),

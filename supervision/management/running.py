@@ -21,7 +21,7 @@ from supervision.models import Run
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.selectors import live_rules
 
-_ASKED = history.Asked("manage.py rule")
+_ASKED = history.Asked("命令行")
 _SHOWN = 30
 
 

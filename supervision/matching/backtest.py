@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -64,11 +64,12 @@ class Backtest:
     report: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
-def work(number: int, rule: LoadedRule | None, *, at: datetime) -> None:
+def work(number: int, rules: Mapping[str, LoadedRule], *, at: datetime) -> None:
     """Do a back-test that was asked for; one that is over is left alone. Raises ``RunStopped``."""
     entry = Run.objects.filter(pk=number, state__in=["waiting", "running"]).first()
     if entry is None:
         return
+    rule = rules.get(entry.rule)
     if rule is None:
         Run.objects.filter(pk=number).update(
             state="failed",
