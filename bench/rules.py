@@ -105,9 +105,11 @@ def _fill(options: argparse.Namespace) -> float:
     given |= {"m": months}
     statements = {
         "hr_pension_payment": (
-            f"({first}, citizen_id, person_name, insurance_type, pay_month, amount_cny, recovered_cny, pay_status)"
+            f"({first}, citizen_id, person_name, insurance_type, pay_month, survival_check_date, amount_cny, recovered_cny,"
+            " pay_status)"
             f" select {bare.format('y', landing)}, md5('p' || g / %(m)s)::uuid, '甲' || g / %(m)s, '110',"
-            " (date '2026-01-01' - make_interval(months => g %% %(m)s))::date, 100000 + (random() * 110000)::int,"
+            " (date '2026-01-01' - make_interval(months => g %% %(m)s))::date,"
+            " (date '2026-01-15' - make_interval(months => g %% %(m)s))::date, 100000 + (random() * 110000)::int,"
             " case when random() < 0.02 then 400000 end, case when random() < 0.02 then '暂停' else '正常' end"
             " from generate_series(1, %(payments)s) g"
         ),

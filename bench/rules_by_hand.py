@@ -65,7 +65,7 @@ SQL: dict[str, str] = {
             min(person_name) as label, min(county) as county, (array_agg(record_id order by record_id))[1:12] as payments
         from (
             select citizen_id, person_name, county, record_id, amount_cny, count(*) over (partition by citizen_id
-                order by pay_month range between current row and interval '89 days' following) as within
+                order by survival_check_date range between current row and interval '89 days' following) as within
             from pool.hr_pension_payment where to_landing is null and amount_cny > 200000 and citizen_id is not null
         ) w group by citizen_id having max(within) >= 3
     """,
@@ -89,7 +89,7 @@ driver: pay
 link: []
 when: {all: [{id: large, zh: 大额, en: large, field: pay.amount_cny, op: ">", param: large}]}
 measures:
-  most: {most_within: pay.pay_month, days: window, zh: 最多, en: most}
+  most: {most_within: pay.survival_check_date, days: window, zh: 最多, en: most}
   total: {sum: pay.amount_cny, zh: 金额, en: amount}
 having: {all: [{id: often, zh: 多次, en: often, field: most, op: ">=", param: often}]}
 bands: [{level: ordinary, zh: 一般, en: ordinary}]
@@ -108,7 +108,7 @@ tests:
 _PAID = ["正常", "补发"]
 #: columns that the frames need of each feed
 COLUMNS = {
-    "hr_pension_payment": ["citizen_id", "pay_month", "amount_cny", "recovered_cny", "pay_status", "to_landing"],
+    "hr_pension_payment": ["citizen_id", "pay_month", "survival_check_date", "amount_cny", "recovered_cny", "pay_status", "to_landing"],
     "ps_population_death": ["citizen_id", "death_date", "household_status", "to_landing"],
     "ca_funeral": ["citizen_id", "death_date", "to_landing"],
     "ja_penalty_execution": ["citizen_id", "start_date", "end_date", "person_category", "is_minor", "to_landing"],
@@ -152,9 +152,9 @@ def by_polars(rule: str, frames: dict[str, pl.LazyFrame]) -> int:
     else:
         large = pay.filter((pl.col("amount_cny") > 200000) & pl.col("citizen_id").is_not_null())
         within = (
-            large.select("citizen_id", "pay_month")
-            .sort("citizen_id", "pay_month")
-            .rolling("pay_month", period="90d", group_by="citizen_id")
+            large.select("citizen_id", "survival_check_date")
+            .sort("citizen_id", "survival_check_date")
+            .rolling("survival_check_date", period="90d", group_by="citizen_id")
             .agg(pl.len())
         )
         found = within.group_by("citizen_id").agg(pl.col("len").max()).filter(pl.col("len") >= 3)
@@ -191,11 +191,10 @@ def by_pandas(rule: str, frames: dict[str, pd.DataFrame]) -> int:
         paid = month(joined["pay_month"])
         inside = joined[(paid > month(joined["start_date"])) & (paid < month(joined["end_date"]))]
         return len(inside.groupby("citizen_id")["amount_cny"].agg(["size", "sum"]))
-    large = pay[pay["amount_cny"] > 200000][["citizen_id", "pay_month"]].dropna()
-    large = large.assign(pay_month=pd.to_datetime(large["pay_month"]), one=1).sort_values(
-        ["citizen_id", "pay_month"]
-    )
-    counts = large.set_index("pay_month").groupby("citizen_id")["one"].rolling("90D").sum()
+    day = "survival_check_date"
+    large = pay[pay["amount_cny"] > 200000][["citizen_id", day]].dropna()
+    large = large.assign(**{day: pd.to_datetime(large[day])}, one=1).sort_values(["citizen_id", day])
+    counts = large.set_index(day).groupby("citizen_id")["one"].rolling("90D").sum()
     return int((counts.groupby(level=0).max() >= 3).sum())
 
 

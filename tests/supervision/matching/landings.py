@@ -115,3 +115,8 @@ def _relations(cursor: Any, draw: random.Random, kind: str, last: int) -> list[R
         if until is None:
             found.append({"kind": kind, "a_kind": "person", "a_ref": a, "b_kind": "person", "b_ref": b})
     return found
+
+
+def landed_once() -> None:
+    """A landing that everything in the pool came with."""
+    _landings(["first"])

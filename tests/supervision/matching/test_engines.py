@@ -7,24 +7,16 @@ import random
 import duckdb
 import pytest
 import sqlglot
-from django.utils import timezone
 
-from ingestion.models import Batch, Landing
 from ingestion.selectors import catalog
 from supervision.matching import engines
 from supervision.rulebook.compiler import compile_rule
 from supervision.selectors import rulebook
 from tests.conftest import acting_as
+from tests.supervision.matching.landings import landed_once
 from tests.supervision.rulebook.test_operators import LEAVES, make_rule
 
 RULES = sorted(rulebook())
-
-
-def _landed() -> None:
-    batch = Batch.objects.using("owner").create(
-        feed="x", file_name="f", digest="1", size=1, received_at=timezone.now(), received_by="t"
-    )
-    Landing.objects.using("owner").create(number=1, feed="x", batch=batch, landed_at=timezone.now())
 
 
 @pytest.mark.parametrize("rule_id", RULES)
@@ -41,7 +33,7 @@ def test_every_operator_parses_in_sparks_words():
 
 
 def test_the_engine_opens_the_mirror_and_nothing_else(database, tmp_path):
-    _landed()
+    landed_once()
     plan = compile_rule(rulebook()["pension_after_death"], catalog())
     reach = engines.Reach(("532301",), "", "")
     outside = tmp_path / "x.csv"
