@@ -26,6 +26,7 @@ import polars as pl
 from bench.desk import prepare
 from bench.report import Figure, at_most, write
 from bench.rules_by_hand import COLUMNS, SLIDING, SQL, TODAY, by_pandas, by_polars
+from bench.search import COUNTIES
 
 FEEDS = list(COLUMNS)
 #: a compiled rule against what a person would write for the same engine
@@ -98,11 +99,17 @@ def _fill(options: argparse.Namespace) -> float:
 
     months = max(1, options.payments // options.people)
     other = "md5('{0}' || case when g % 50 = 0 then (random() * %(people)s)::int else -g end)::uuid"
-    bare = "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null, '5323' || lpad((1 + g % 10)::text, 2, '0')"
+    bare = (
+        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null, (%(counties)s::text[])[1 + g % 10]"
+    )
     first = "natural_hash, row_hash, batch_id, row_no, from_landing, to_landing, county"
     landing = _land("hr_pension_payment")
-    given = {"people": options.people, "others": options.others, "payments": options.people * months}
-    given |= {"m": months}
+    given: dict[str, Any] = {
+        "people": options.people,
+        "others": options.others,
+        "payments": options.people * months,
+    }
+    given |= {"m": months, "counties": COUNTIES}
     statements = {
         "hr_pension_payment": (
             f"({first}, citizen_id, person_name, insurance_type, pay_month, survival_check_date, amount_cny, recovered_cny,"
