@@ -17,7 +17,14 @@ from supervision.matching.run import run_rule
 from supervision.mirrored import MENTIONS, RELATIONS
 from supervision.naming import filling
 from supervision.relations import deriving
-from supervision.selectors import alarms, alarms_reading, live_rules, rulebook, rules_reading
+from supervision.selectors import (
+    alarms,
+    alarms_reading,
+    live_rules,
+    rulebook,
+    rules_following_subjects,
+    rules_reading,
+)
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
@@ -62,9 +69,10 @@ def after_landing(claim: Claim) -> None:
 def relations(claim: Claim) -> None:
     """Bring the relations up to date; what changed rings the rules through a landing of its own."""
     made = deriving.bring_up_to_date(at=timezone.now()).landing
+    # A clearing deletes relations without a landing of theirs.
+    enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)
     if made is not None:
-        enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)
-        for rule_id in live_rules():
+        for rule_id in rules_following_subjects():
             enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
 
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0008_ledger")]
+    dependencies = [("ingestion", "0009_frames_cleared")]
 
     operations = [
         migrations.CreateModel(
