@@ -6,7 +6,7 @@ The plan names its steps as common table expressions so that the planner may inl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sqlglot import exp
@@ -44,11 +44,16 @@ class Plan:
     catalog: Catalog
     fields_read: dict[str, frozenset[str]]
     feeds_absent: frozenset[str]
+    #: what was compiled once is kept as long as the plan
+    queries: dict[tuple[Dialect, Scope], Query] = field(default_factory=dict, compare=False, repr=False)
 
     def query(self, dialect: Dialect = "postgres", scope: Scope = "full") -> Query:
         """Result rows as docs/architecture.md fixes them. Run-time parameters: landing, as_of, covers_<feed>."""
-        query = _Builder(self, scope).query()
-        return Query(translate(query.sql, dialect), query.params)
+        asked = (dialect, scope)
+        if asked not in self.queries:
+            query = _Builder(self, scope).query()
+            self.queries[asked] = Query(translate(query.sql, dialect), query.params)
+        return self.queries[asked]
 
     def due(self) -> Query | None:
         """Subjects whose verdict changes by the calendar alone between ``due_from`` and ``due_to`` (days)."""

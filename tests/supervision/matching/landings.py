@@ -11,9 +11,11 @@ from typing import Any
 from django.db import connections
 from django.utils import timezone
 
+from ingestion.catalog.seals import CASE_QUERY, KINDS
 from ingestion.intake import merge
 from ingestion.models import Batch, Landing
 from ingestion.selectors import catalog
+from supervision.matching.run import reach_of
 from tests.supervision.rulebook.pool import fill, ref
 
 Row = dict[str, Any]
@@ -27,6 +29,20 @@ class World:
     rows: dict[str, list[Row]]
     feeds: set[str]
     covers: tuple[dict[str, date | None], dict[str, date | None]] = field(default=({}, {}))
+    #: rows (by identity) that the pool has sealed, and as what
+    seals: dict[int, str] = field(default_factory=dict)
+
+    def seen_by(self, rule: Any) -> dict[str, list[Row]]:
+        """What a run of the rule sees: of sealed rows those of its own purpose and department."""
+        reach = reach_of(rule)
+
+        def open_to(row: Row) -> bool:
+            kind = KINDS.get(self.seals.get(id(row), ""))
+            return kind is None or (
+                kind.purpose == reach.purpose != CASE_QUERY and kind.department in ("", reach.department)
+            )
+
+        return {feed: [row for row in rows if open_to(row)] for feed, rows in self.rows.items()}
 
 
 def landed(draw: random.Random, rows: Mapping[str, list[Row]], *, role: str = "", kind: str = "") -> World:
@@ -44,11 +60,17 @@ def landed(draw: random.Random, rows: Mapping[str, list[Row]], *, role: str = ""
             " truncate ingestion_landing, ingestion_batch restart identity cascade"
         )
         _landings(["first", *feeds, "spine"])
-        number, kept = 0, {}
+        number, kept, seals = 0, {}, {}
         for landing, feed in enumerate(feeds, start=2):
             kept[feed] = []
+            sealed = {}
+            if catalog()[feed].seals:
+                cursor.execute(f'select natural_hash, seal from pool."{feed}" where seal is not null')
+                sealed = {bytes(key): seal for key, seal in cursor.fetchall()}
             for row in listed[feed]:
                 number += 1
+                if seal := sealed.get(number.to_bytes(16, "big")):
+                    seals[id(row)] = seal
                 since, until = draw.choice([(1, None), (1, None), (1, landing), (landing, None)])
                 cursor.execute(
                     f'update pool."{feed}" set from_landing = %s, to_landing = %s where natural_hash = %s',
@@ -66,7 +88,7 @@ def landed(draw: random.Random, rows: Mapping[str, list[Row]], *, role: str = ""
             "insert into ingestion_touch (landing, feed, kind, ref, cause) values (%s, '', 'person', %s, 'identity')",
             [last, str(ref("P1"))],
         )
-    return World(last, kept, set(feeds))
+    return World(last, kept, set(feeds), seals=seals)
 
 
 def _landings(feeds: list[str]) -> None:
