@@ -54,6 +54,11 @@ _SEEN_PAIR = (
 
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
+    # A page asks for a back-test and asks a run to stop; everything else about it the worker writes.
+    "supervision_run": {
+        "worker": "SELECT, INSERT, UPDATE, DELETE",
+        "web": "SELECT, INSERT, UPDATE (cancel_by, cancel_at)",
+    },
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -89,7 +94,7 @@ TABLES = {
     "supervision_agencyclient": {"web": "SELECT"},
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
-    "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "intake": "SELECT"},
     "supervision_subject": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
     "supervision_subjectevent": {"worker": "SELECT, INSERT", "web": "SELECT"},
     "supervision_identitypair": {"worker": "SELECT, INSERT, DELETE", "web": "SELECT"},
@@ -101,7 +106,7 @@ TABLES = {
     # Names are searched through a function alone.
     "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
-    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT"},
+    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -110,9 +115,16 @@ POLICIES = {
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
     ],
+    "supervision_run": [
+        ("run", ["worker"], "all", "true", "true"),
+        ("read", ["web"], "select", "true", ""),
+        ("ask", ["web"], "insert", "", "state = 'waiting' and mode = 'backtest' and report = '{}'"),
+        ("stop", ["web"], "update", "true", "true"),
+    ],
     # As the record that mentions: by feed and county.
     "supervision_mention": [
         ("run", ["worker"], "all", "true", "true"),
+        ("mirror", ["intake"], "select", "true", ""),
         ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
     ],
     # Seen by those who see a record of the pair that has no number.
@@ -137,6 +149,7 @@ POLICIES = {
     # As the record that tells it: by feed and county.
     "supervision_relation": [
         ("derive", ["worker"], "all", "true", "true"),
+        ("mirror", ["intake"], "select", "true", ""),
         ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
     ],
     # As on the clues; of those that name people the clue itself is asked.

@@ -34,6 +34,7 @@ from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
 from supervision.models import Alarm, Clue, ClueRank, Inquiry, Letter, LetterFile, Matter, Order, RuleState
+from supervision.models import Run as RunEntry  # noqa: F401  re-exported
 from supervision.ranking import expected, explaining
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
@@ -43,6 +44,14 @@ from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.reading import follows_subjects
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
+from supervision.runs import BACKTEST_STEPS as BACKTEST_STEPS
+from supervision.runs import RunFilters as RunFilters
+from supervision.runs import ask as ask_backtest  # noqa: F401  re-exported
+from supervision.runs import budget as run_budget  # noqa: F401  re-exported
+from supervision.runs import cancel as cancel_run  # noqa: F401  re-exported
+from supervision.runs import rules_that_ran as rules_that_ran
+from supervision.runs import run_detail as run_detail
+from supervision.runs import runs as runs
 from supervision.spine.selectors import Namesakes, namesakes
 from supervision.tracks import reading as tracks
 

@@ -4,6 +4,7 @@ from .camera import Camera, CameraFrame, CameraViewing
 from .exchange import AgencyKey, Carried, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
+from .mirror import MirrorMark
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
 from .ticket import DataTicket, TicketEvent
 from .water import River, RiverPlace
@@ -31,6 +32,7 @@ __all__ = [
     "ImportFile",
     "Landing",
     "ManualImport",
+    "MirrorMark",
     "Quarantine",
     "River",
     "RiverPlace",

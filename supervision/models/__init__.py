@@ -18,6 +18,7 @@ from .order import Matter, Order, OrderCall
 from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
+from .run import Run
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
 
@@ -56,6 +57,7 @@ __all__ = [
     "RankCell",
     "Relation",
     "RuleState",
+    "Run",
     "Subject",
     "SubjectEvent",
     "Tally",

@@ -70,6 +70,7 @@ from supervision.models import (
     Letter,
     Matter,
     Order,
+    Run,
     TrackClock,
     TrackStep,
 )
@@ -317,6 +318,14 @@ def _built() -> World:
         )
         world.sources |= {"order": ordered.pk, "matter": matter.pk}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
+        world.sources["run"] = Run.objects.create(
+            rule="pension_after_death",
+            mode="full",
+            state="done",
+            as_of=now.date(),
+            started_at=now,
+            seconds=1.0,
+        ).pk
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
