@@ -75,6 +75,7 @@ TABLES = {
     },
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
     "ingestion_agencykey": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_carried": {"web": "SELECT, INSERT"},
     # A disc is registered and confirmed at the desk; everything else of a delivery is intake's.
     "ingestion_delivery": {
         "intake": "SELECT, INSERT, UPDATE",

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -33,7 +33,7 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, Letter, RuleState
+from supervision.models import Alarm, Clue, Letter, LetterFile, Matter, Order, RuleState
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
@@ -62,6 +62,11 @@ def _reach(
     return (
         person_scope(person, feeds=feeds, purpose=purpose) if person.may("clue.read") else scope(offices=())
     )
+
+
+def reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+    """What the person may see of clues and all that hangs on them, for readers of this room."""
+    return _reach(person, feeds=feeds)
 
 
 @lru_cache(maxsize=1)
@@ -380,14 +385,16 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
-def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
+def clue_rows(
+    person: Person, numbers: Iterable[str], *, at: datetime | None = None, action: str = "queue.chosen"
+) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
     with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
         rows = [_row(found[n], person, offices, {}) for n in wanted if n in found]
-        _looked(person, at, "queue.chosen", rows)
+        _looked(person, at, action, rows)
     return rows
 
 
@@ -672,6 +679,17 @@ class ClueDetail:
     responsible: str
     responsible_zh: str
     responsible_en: str
+    #: the office of the organ's level ("" = open)
+    competent: str
+    #: its orders, newest first, each with its calls
+    orders: list[Order]
+    matter: Matter | None
+    #: the clue it was merged into, and those merged into it
+    into: str
+    parts: list[str]
+    #: the clue that came before under the same fingerprint, and those that came after
+    previous: str
+    later: list[str]
     checked_at: datetime | None
     confirmed_at: datetime | None
     settled_at: datetime | None
@@ -691,6 +709,8 @@ _EVENT_WORDS = {
     "took_in": ("另一线索的记录并入同一情形", "Another clue's records are now part of this occurrence"),
     "parted": ("部分记录分出，成为另一情形", "Some records are now an occurrence of their own"),
     "parted_from": ("由另一线索的情形分出", "Parted from another clue's occurrence"),
+    "order_overdue": ("超过签收时限未签收", "Not signed for in time"),
+    "order_escalated": ("长时间未签收，已提请督办", "Long without receipt: brought before the prefecture"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
@@ -739,14 +759,21 @@ def clue_detail(
         )
         named = _knows_names(clue, person)
         given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
-        opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
+        opened = open_numbers(clue, person, at) if numbers and given and may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
-        letters = list(clue.letters.all())
+        letters = list(
+            clue.letters.defer("sealed").prefetch_related(
+                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+            )
+        )
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
         )
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
+        orders = list(clue.orders.prefetch_related("calls"))
+        matter = clue.matter
+        kin = _kin(clue)
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
     facts, sources, stopped, hidden = _evidence(
@@ -774,7 +801,7 @@ def clue_detail(
         aside=_offered(clue, person, aside=True),
         named=named,
         numbers=bool(opened),
-        may_open=_may_open(clue, person) and any(source.masked for source in sources),
+        may_open=may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
@@ -793,10 +820,29 @@ def clue_detail(
         responsible=clue.responsible,
         responsible_zh=clue.responsible_zh,
         responsible_en=clue.responsible_en,
+        competent=clue.competent,
+        orders=orders,
+        matter=matter,
+        **kin,
         checked_at=clue.checked_at,
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _kin(clue: Clue) -> dict[str, Any]:
+    """Clues that hang together with this one, by number, as far as they are in sight; one query."""
+    ties = Q(merged_into=clue) | Q(previous=clue)
+    for pk in (clue.merged_into_id, clue.previous_id):
+        if pk:
+            ties |= Q(pk=pk)
+    found = list(Clue.objects.filter(ties).order_by("pk").only("number", "merged_into", "previous"))
+    return {
+        "into": next((c.number for c in found if c.pk == clue.merged_into_id), ""),
+        "parts": [c.number for c in found if c.merged_into_id == clue.pk],
+        "previous": next((c.number for c in found if c.pk == clue.previous_id), ""),
+        "later": [c.number for c in found if c.previous_id == clue.pk],
+    }
 
 
 def _conditions(clue: Clue, rule: LoadedRule | None, hidden: Mapping[str, int]) -> list[Condition]:
@@ -826,6 +872,10 @@ def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possibl
         and (m.name not in ("admit", "unseal") or clue.sealed)
         and (m.name != "seal" or not clue.sealed)
         and (m.name != "readmit" or clue.recused)
+        and (m.name not in ("urge", "call") or person.office.is_prefecture or person.may("clue.hand_over"))
+        and (m.name != "escalate" or (clue.office == person.office_id and not person.office.is_prefecture))
+        and (m.name != "leave_matter" or clue.matter_id is not None)
+        and (m.name != "join_matter" or not (clue.matter_id or clue.sealed or clue.closed_to))
     ]
 
 
@@ -873,15 +923,10 @@ def opened_numbers(person: Person, number: str, *, at: datetime) -> dict[str, st
     see them; None otherwise. The look is on record before anything is opened."""
     with _reach(person):
         clue = Clue.objects.filter(number=number).first()
-        if clue is None or not _may_open(clue, person):
+        if clue is None or not may_open(clue, person):
             return None
         given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
-        return _opened(clue, person, at) if given else None
-
-
-def may_open(person: Person, clue: Clue) -> bool:
-    """Whether the person may see the clue's numbers now, once a reason is given."""
-    return _may_open(clue, person)
+        return open_numbers(clue, person, at) if given else None
 
 
 def mentions_opened(text: str, numbers: Mapping[str, str]) -> str:
@@ -894,13 +939,13 @@ def knows_names(person: Person, clue: Clue) -> bool:
     return _knows_names(clue, person)
 
 
-def _may_open(clue: Clue, person: Person) -> bool:
+def may_open(clue: Clue, person: Person) -> bool:
     """Whether the person's roles and part in the clue allow seeing its numbers now."""
     begun = clue.handler != person.username or State(clue.state) in lifecycle.HANDLED
     return begun and person.may("identifier.unmask")
 
 
-def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
+def open_numbers(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
     """The numbers behind the clue's records by ref; the look is written down first."""
     record(
         at=at,
@@ -1171,10 +1216,22 @@ def alarm_count(person: Person) -> int:
 
 
 def letters_of(
-    agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50
+    agency: str,
+    *,
+    updated_since: datetime | None = None,
+    after: int = 0,
+    limit: int = 50,
+    number: str | None = None,
 ) -> list[Letter]:
-    """Letters to one agency in order of their id; the caller has set the agency's scope."""
-    found = Letter.objects.filter(agency=agency, pk__gt=after)
+    """Letters to one agency in order of their id, with their answers and attachments; the caller has set the agency's
+    scope. What is sealed stays where it is."""
+    found = (
+        Letter.objects.filter(agency=agency, pk__gt=after)
+        .defer("sealed")
+        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+    )
+    if number is not None:
+        found = found.filter(number=number)
     if updated_since:
         found = found.filter(updated_at__gte=updated_since)
     return list(found.order_by("pk")[:limit])

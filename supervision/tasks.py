@@ -13,6 +13,7 @@ from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.naming import filling
+from supervision.orders import overdue
 from supervision.relations import deriving
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_following_subjects, rules_reading
 from supervision.spine.run import bring_up_to_date
@@ -113,3 +114,9 @@ def clear(claim: Claim) -> None:
 def sum_up() -> None:
     """Every minute; counts are right without it, only longer to add up."""
     tally.compact()
+
+
+@shared_task(name="supervision.orders", ignore_result=True)
+def watch_orders() -> None:
+    """Every minute: orders that wait too long for their receipt."""
+    overdue.look(at=timezone.now())

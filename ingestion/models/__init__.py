@@ -1,7 +1,7 @@
 from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
 from .batch import Batch, Confirmed, FeedIssue, FeedStanding, Landing, Quarantine, Touch
 from .camera import Camera, CameraFrame, CameraViewing
-from .exchange import AgencyKey, Delivery, DeliveryFile, SourceMark
+from .exchange import AgencyKey, Carried, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
@@ -18,6 +18,7 @@ __all__ = [
     "Camera",
     "CameraFrame",
     "CameraViewing",
+    "Carried",
     "ClearingHold",
     "Confirmed",
     "DataTicket",

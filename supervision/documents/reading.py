@@ -210,7 +210,7 @@ def one(person: Person, pk: int, *, at: datetime) -> Found | None:
         given = clue.unmaskings.filter(person=person.username, at__gt=at - selectors.REASON_HOLDS).exists()
     kind = kinds()[document.kind]
     acts = may_act(person, clue, kind)
-    opens = document.holds_refs and selectors.may_open(person, clue) and may_read(person, clue, document)
+    opens = document.holds_refs and selectors.may_open(clue, person) and may_read(person, clue, document)
     title, _office = selectors.titles_of(person, [clue])[clue.number]
     return Found(
         document=document,

@@ -1,6 +1,6 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .clue import Clue, ClueEvent, Counter, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, LedgerChoice
 from .exchange import AgencyClient
@@ -14,6 +14,7 @@ from .identity import (
     SubjectEvent,
 )
 from .naming import Derivation, Naming
+from .order import Matter, Order, OrderCall
 from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
@@ -41,8 +42,13 @@ __all__ = [
     "Interference",
     "LedgerChoice",
     "Letter",
+    "LetterAnswer",
+    "LetterFile",
+    "Matter",
     "Mention",
     "Naming",
+    "Order",
+    "OrderCall",
     "Relation",
     "RuleState",
     "Subject",

@@ -33,7 +33,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
-from chuxiong.accounts.models import Department, Person, Role
+from chuxiong.accounts.models import AGENCY_ROLES, Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
@@ -68,6 +68,8 @@ from supervision.models import (
     DisclosureClue,
     Document,
     Letter,
+    Matter,
+    Order,
     TrackClock,
     TrackStep,
 )
@@ -97,8 +99,8 @@ SIBLINGS = [c for c in CALLERS if c.startswith("sibling/")]
 #: states in which a handler is already at work
 HANDLED = {"checking", "needs_data", "confirmed", "acted"}
 STATES = ["raised", "triaged", "dispatched", *sorted(HANDLED)]
-#: for whom a provider's clerk at a place works
-_AGENCIES = {"own": "hr_bureau"}
+#: for whom a provider's clerk or an agency's liaison at a place works
+_AGENCIES = {("own", "provider"): "hr_bureau", ("own", "liaison"): "example_agency"}
 FIRM, SUBJECT = "示例酿造有限公司", "532301195001017777"
 
 
@@ -138,7 +140,7 @@ class World:
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
         body = json.dumps(data).encode() if method == "POST" else b""
-        headers = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"', "Idempotency-Key": secrets.token_hex(8)}
         if caller in self.keys:
             key, secret = self.keys[caller]
             stamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(12)
@@ -155,7 +157,7 @@ class World:
         """The address of a row: the door's route with this world's things in it."""
         door, _space, act = row.partition(" ")
         things = {
-            "number": self.letter if door.startswith("api:") else self.clues["raised"],
+            "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "pair": 0,
@@ -165,6 +167,9 @@ class World:
             "batch": self.batch,
             "alias": self.alias,
             "feed": "hr_pension_payment" if door.startswith("api:") else "ca_funeral",
+            "order": self.sources["order"],
+            "matter": self.sources["matter"],
+            "track": "support_suit",
             "river": "SL",
             "section": "D1",
             "token": "1.nobody~s",
@@ -172,7 +177,7 @@ class World:
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
             "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
-                door.split(":")[0], self.sources["code"]
+                door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]
             ),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
@@ -189,8 +194,10 @@ def _clue(number: str, **more: Any) -> Clue:
         "label": FIRM, "township": "示例镇", "material": {"text": FIRM}, "office": "532301", "raised_at": now,
         "responsible": "example_agency", "responsible_zh": "示例单位",
     }  # fmt: skip
-    if state in ("confirmed", "acted"):
-        usual |= {"checked_at": now, "confirmed_at": now}
+    if state in ("confirmed", "acted", "settled", "unfounded"):
+        usual |= {"checked_at": now, "confirmed_at": now if state != "unfounded" else None}
+    if state == "settled":
+        usual |= {"settled_at": now, "outcome": "improved"}
     return Clue(number=number, **(usual | more))
 
 
@@ -220,7 +227,7 @@ def _hire(world: World) -> None:
                 Person(
                     username=caller.replace("/", "_"), name=f"{caller}演示员", password="!nobody", office_id=PLACES[place][0],
                     department=departments[PLACES[place]], roles=[] if role == "none" else [role],
-                    agency=_AGENCIES.get(place, "someone_else") if role == "provider" else "",
+                    agency=_AGENCIES.get((place, role), "someone_else") if role in AGENCY_ROLES else "",
                 )
             )  # fmt: skip
     gone = Person(
@@ -255,6 +262,7 @@ def _built() -> World:
         "closed": {"closed_to": "minors"},
         "sealed": {"sealed": True, "admitted": ["own_prosecutor"]},
         "recused": {"recused": ["own_prosecutor"]},
+        "merged": {"state": "merged"},
         "on_track": {"state": "acted", "handler": "own_handler"},
     }
     world.clues = {name: f"XS-2026-90{n:04d}" for n, name in enumerate(named, 1)}
@@ -296,6 +304,18 @@ def _built() -> World:
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
         )
         world.sources["checklist"] = listed.pk
+        ordered = Order.objects.create(
+            number="示例交办 1 号", clue=Clue.objects.get(number=world.clues["checking"]), office="532301", issued_by_name="示例",
+            issued_at=now, due_on=now.date(), receipt_due=now, received_at=now, received_by="示例",
+        )  # fmt: skip
+        matter = Matter.objects.create(
+            title="示例类案",
+            lead_office="532300",
+            lead="prefecture_prosecutor",
+            opened_by="示例",
+            opened_at=now,
+        )
+        world.sources |= {"order": ordered.pk, "matter": matter.pk}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('supervision', '0012_relations'),
+        ('supervision', '0013_command'),
     ]
 
     operations = [
