@@ -18,7 +18,9 @@ from supervision.documents.spec import kinds
 from supervision.models import Clue
 
 #: records, points and characters a line that are tried, the fullest first
-_FULLNESS = ((16, 12, 400), (12, 10, 300), (8, 8, 200), (6, 6, 140), (4, 5, 100), (3, 4, 80), (2, 3, 60))
+_FULLNESS = (
+    (16, 12, 400), (12, 10, 300), (8, 8, 200), (6, 6, 140), (4, 5, 100), (3, 4, 80), (2, 3, 60), (2, 2, 40), (1, 1, 20),
+)  # fmt: skip
 #: points left free at the foot: a browser's lines may run a little wider
 _SLACK = 60
 

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 
 from supervision.documents.layout import CHECK_ONLY
 from supervision.documents.paper import read
+from supervision.documents.pdf import measured
 from supervision.documents.sheet import fitted
 from supervision.documents.spec import kinds
 from tests.browser import test_whole_way as whole_way
@@ -45,6 +46,7 @@ def test_the_fullest_clue_prints_on_one_page(chromium, tmp_path: Path) -> None:
             for name in kinds()["sheet"].placeholders
         }
         content = fitted(facts, confirmed=False)
+        assert measured(content)[0] == 1
         paper = render_to_string("documents/parts/paper.html", {"paper": read(content)})
         styles = "".join(
             f'<link rel="stylesheet" href="{(_CSS / name).as_uri()}">'
