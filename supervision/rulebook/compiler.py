@@ -103,7 +103,7 @@ class _Builder(Rows):
             steps.append(
                 (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
             )
-        steps += self._relations()
+        steps += self._relations() + self.shared_steps()
         judged = self._judged()
         steps.append(("judged", judged))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
