@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from ingestion.catalog.mentions import COUNTY
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.expressions import alike
 from supervision.rulebook.spec import Absence, Latest, Leaf, Node, RuleSpec, Source, Without, judged_leaves
@@ -105,7 +106,7 @@ class Beyond:
             f"coalesce(%(covers_{absence.feed})s::date >= {until}, false)" for absence in leg.feeds
         )
         # Without a value to look by nothing can be found, and that proves nothing.
-        asked = sorted({name for absence in leg.feeds for name in (*absence.match, *absence.alike)})
+        asked = sorted({name for absence in leg.feeds for name in absence.asked})
         known = " and ".join(f"{self._sql(self.column(name))} is not null" for name in asked)
         return f"(case when {enough} then false when {covered} and {known} then true end)"
 
@@ -127,10 +128,13 @@ class Beyond:
                 self.param(absence.percent or ""),
             )
             conditions.append(self._sql(written))
+        for theirs, own in absence.named_in.items():
+            conditions.append(f"strpos(w.{_q(own)}, {self._sql(self.column(theirs))}) > 0")
         ever = "date '9999-12-31'"
         ends = f"coalesce({self._their_day(absence, absence.end)}, {ever})" if absence.end else ""
         if leg.now:
             conditions += [f"{ends} >= %(as_of)s::date"] if ends else []
+            conditions += [f"{self._their_day(absence, absence.date or '')} >= {since}"] if leg.back else []
         else:
             day = self._their_day(absence, absence.date or "")
             # Without an end everything from the start on speaks against it.
@@ -144,6 +148,8 @@ class Beyond:
     def _same(self, feed: str, theirs: str, own: str) -> str:
         """Equality, or the mention of a subject inside a text (several persons in one cell)."""
         value = self._sql(self.column(theirs))
+        if own == COUNTY:
+            return f"w.{_q(own)} = {value}"
         column = self.plan.catalog[feed].column(own)
         if column.type == "text" and self.fields.types[theirs] != "text":
             return f"strpos(w.{_q(own)}, ':' || {value}::text || '〕') > 0"

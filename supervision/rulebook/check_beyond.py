@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ingestion.catalog.load import Catalog
+from ingestion.catalog.mentions import COUNTY
 from supervision.rulebook.spec import Absence, Leaf, RuleSpec, Tree, Without
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ class BeyondChecks:
                     self.add(f"{at}.feed", f"没有“{absence.feed}”", "改成数据目录里有的数据源（feed list）")
                     continue
                 own: dict[str, str] = {c.name: c.type for c in self.catalog[absence.feed].columns}
+                own |= {COUNTY: "division"}
                 self._where(absence.where, absence.feed, f"{at}.where")
                 self._alike(absence, own, at)
-                beside = {name.split(".")[0] for name in absence.match} - {self.rule.driver}
+                beside = {name.split(".")[0] for name in absence.asked} - {self.rule.driver}
                 if len(beside) > 1:
                     self.add(
                         f"{at}.match",
@@ -77,6 +79,16 @@ class BeyondChecks:
                     f"{at}.alike",
                     f"{theirs} 与 {absence.feed}.{column} 不都是名称或地址",
                     "只比较名称、地址和文字列",
+                )
+        for theirs, column in absence.named_in.items():
+            if (
+                self._known(f"{at}.named_in", theirs)
+                and not {own.get(column), self.fields.types[theirs]} <= _WRITTEN
+            ):
+                self.add(
+                    f"{at}.named_in",
+                    f"{theirs} 与 {absence.feed}.{column} 不都是文字",
+                    "左侧写名称，右侧写文字列",
                 )
         if absence.percent:
             self._share(f"{at}.percent", absence.percent)

@@ -51,7 +51,7 @@ def named_fields(rule: RuleSpec) -> set[str]:
     for leg in rule.without:
         names |= {leg.since} | ({leg.until} if leg.until else set())
         for absence in leg.feeds:
-            names |= {*absence.match, *absence.alike}
+            names |= set(absence.asked)
     return names - {SCORE}
 
 
@@ -88,7 +88,7 @@ def fields_read(rule: RuleSpec) -> dict[str, frozenset[str]]:
     for leg in rule.without:
         for absence in leg.feeds:
             looked = read.setdefault(absence.feed, set())
-            looked.update((*absence.match.values(), *absence.alike.values()))
+            looked.update((*absence.match.values(), *absence.alike.values(), *absence.named_in.values()))
             looked.update(name for name in (absence.date, absence.end) if name)
             for leaf in leaves(absence.where) if absence.where else ():
                 looked.update(fields_of(leaf))

@@ -176,6 +176,13 @@ class Absence(_Strict):
     #: driver field → column that must be written much the same: so many ``percent`` (a parameter) of pairs of characters
     alike: dict[str, str] = Field(default_factory=dict)
     percent: str | None = None
+    #: driver field → text column of the absent feed that must hold its value
+    named_in: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fields that a record is looked for by."""
+        return (*self.match, *self.alike, *self.named_in)
 
 
 class Without(Absence):
@@ -184,7 +191,7 @@ class Without(Absence):
     The window is ``days`` from ``since``, or the whole interval from ``since`` to the field ``until``; ``back`` (a
     parameter) lets it begin so many days earlier. ``fewer_than`` (a parameter) allows for so many records less one.
     ``nor`` names further feeds, together with the first. With ``now`` any record counts that has not ended by the day
-    of the run, whenever it began: what stands today. A row that lacks a value to look by is undecided.
+    of the run: what stands today, whenever it began (with ``back`` not earlier than that). A row that lacks a value to look by is undecided.
     """
 
     id: str
@@ -202,11 +209,11 @@ class Without(Absence):
     def _one(self) -> Without:
         if (self.days is None) == (self.until is None):
             raise ValueError("写且只写 days、until 之一")
-        if self.now and (self.until is not None or self.back is not None):
+        if self.now and self.until is not None:
             raise ValueError("now 只与 days 同用：到今天仍有效的记录，不论何时开始")
         for absence in self.feeds:
-            if absence.date is None and not self.now:
-                raise ValueError("没有写 date：写明哪一列是日期，或者写 now: true")
+            if absence.date is None and (not self.now or self.back):
+                raise ValueError("没有写 date：写明哪一列是日期，或者写 now: true 而不写 back")
             if bool(absence.alike) != (absence.percent is not None):
                 raise ValueError("alike 与 percent 须同时写")
         return self

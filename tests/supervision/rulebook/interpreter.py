@@ -19,6 +19,8 @@ from supervision.rulebook.units import units
 from tests.prefecture import SHANGHAI
 
 Row = dict[str, Any]
+#: the county of a row that names none
+COUNTY = "532301"
 #: a kept combination: true or undecided, and the row of each source
 Item = tuple[bool | None, dict[str, Row]]
 
@@ -324,6 +326,8 @@ def _plain(rule: RuleSpec, node: Node, row: Row) -> bool:
 
 def _get(combination: dict[str, Row], name: str) -> Any:
     alias, _, column = name.rpartition(".")
+    if column == "county" and combination[alias]:
+        return combination[alias].get(column, COUNTY)
     return combination[alias].get(column)
 
 
@@ -573,7 +577,7 @@ def _absent(
     )
     if found >= (int(rule.params[leg.fewer_than].value) if leg.fewer_than else 1):  # type: ignore[arg-type]
         return False
-    asked = [_get(c, name) for absence in leg.feeds for name in (*absence.match, *absence.alike)]
+    asked = [_get(c, name) for absence in leg.feeds for name in absence.asked]
     reached = [covers.get(absence.feed) for absence in leg.feeds]
     sure = until is not None and all(day is not None and day >= until for day in reached)
     return True if sure and None not in asked else None
@@ -582,7 +586,7 @@ def _absent(
 def _speaks_against(
     rule: RuleSpec, leg: Any, absence: Any, c: dict[str, Row], row: Row, begins: Any, until: Any, as_of: date
 ) -> bool:
-    if not all(_matches(row.get(own), _get(c, theirs)) for theirs, own in absence.match.items()):
+    if not all(_matches(_get({"": row}, own), _get(c, theirs)) for theirs, own in absence.match.items()):
         return False
     if absence.where is not None and not _plain(rule, absence.where, row):
         return False
@@ -590,10 +594,14 @@ def _speaks_against(
         one, two = _get(c, theirs), row.get(own)
         if one is None or two is None or not _alike(one, two, rule.params[absence.percent].value):  # type: ignore[arg-type]
             return False
+    for theirs, own in absence.named_in.items():
+        if _get(c, theirs) is None or row.get(own) is None or _get(c, theirs) not in row[own]:
+            return False
     end = row.get(absence.end) if absence.end else None
-    if leg.now:
-        return end is None or _day(end) >= as_of
     day = row.get(absence.date)
+    if leg.now:
+        late_enough = not leg.back or (day is not None and begins is not None and _day(day) >= begins)
+        return late_enough and (end is None or _day(end) >= as_of)
     if day is None:
         return False
     last = (_day(end) if end else date.max) if absence.end else _day(day)

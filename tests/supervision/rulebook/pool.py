@@ -31,7 +31,7 @@ def _stored(value: Any, kind: str) -> Any:
     if kind == "uuid" and value is not None:
         return str(ref(value))
     if isinstance(value, str):
-        return re.sub(r"〔citizen_id:(\w+)〕", lambda m: f"〔citizen_id:{ref(m[1])}〕", value)
+        return re.sub(r"〔(citizen_id|credit_code):(\w+)〕", lambda m: f"〔{m[1]}:{ref(m[2])}〕", value)
     return value
 
 
@@ -49,13 +49,15 @@ def fill(rows: dict[str, list[dict[str, Any]]]) -> None:
             kinds = pool_columns(catalog()[code])
             for row in listed:
                 number += 1
-                values = {name: _stored(value, kinds[name]) for name, value in row.items()}
+                values = {
+                    name: _stored(value, kinds[name]) for name, value in row.items() if name != "county"
+                }
                 names = ", ".join(f'"{n}"' for n in values)
                 marks = ", ".join(["%s"] * len(values))
                 cursor.execute(
                     f'insert into pool."{code}" (natural_hash, row_hash, batch_id, row_no, from_landing, county, {names})'
-                    f" values (%s, %s, 1, %s, 1, '532301', {marks})",
-                    [number.to_bytes(16, "big"), b"x", number, *values.values()],
+                    f" values (%s, %s, 1, %s, 1, %s, {marks})",
+                    [number.to_bytes(16, "big"), b"x", number, row.get("county", "532301"), *values.values()],
                 )
 
 

@@ -212,7 +212,7 @@ def make_world(draw: random.Random) -> dict[str, list[dict[str, Any]]]:
     arbitrations = [
         {"applicant_id": draw.choice(people), "apply_date": _maybe(draw, _some_day(draw)),
          "close_date": _maybe(draw, _some_day(draw)), "dispute_type": _maybe(draw, draw.choice(["报酬", "工伤"])),
-         "applicant_name": _maybe(draw, draw.choice(names))}
+         "applicant_name": _maybe(draw, draw.choice(names)), "respondent_name": _maybe(draw, "、".join(draw.sample(names, 2)))}
         for _ in range(draw.randint(0, 4))
     ]  # fmt: skip
     enforcements = [
@@ -313,6 +313,13 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "reaching back": {"since": "acc.determination_date", "days": "few", "back": "some"},
     "an interval": {"since": "acc.determination_date", "days": "few", "end": "close_date"},
     "what stands today": {"since": "acc.determination_date", "days": "few", "now": True, "date": None, "end": "close_date"},
+    "since so long and still": {
+        "since": "acc.determination_date", "days": "few", "now": True, "back": "few", "end": "close_date",
+    },
+    "named in a text, in the county": {
+        "since": "acc.determination_date", "days": "many", "match": {"acc.county": "county"},
+        "named_in": {"acc.person_name": "respondent_name"},
+    },
     "written alike": {
         "since": "acc.determination_date", "days": "many", "alike": {"acc.person_name": "applicant_name"},
         "percent": "half",
