@@ -19,6 +19,8 @@ from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.spec import RuleSpec
 from tests.conftest import acting_as
 
+#: where rows of tests lie
+COUNTIES = ["532301", "532324", "532326"]
 _SPACE = uuid.UUID(int=7)
 
 
@@ -77,7 +79,7 @@ def run_compiled(
         acting_as("worker"),
         transaction.atomic(using="worker"),
         scope(
-            offices=["532301"],
+            offices=COUNTIES,
             feeds=plan.fields_read,
             purpose=REFERENCE.purpose(rule.domain) or PURPOSE,
             department=REFERENCE.closed_to(rule.domain),
