@@ -17,7 +17,6 @@ from chuxiong.demo.plan import Plan
 from chuxiong.demo.recovery import Docket
 from chuxiong.demo.truth import Truth
 from chuxiong.demo.wages import Market
-from chuxiong.kit import citizen_id
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _SCHOOLS = ("中心小学", "第一中学", "幼儿园", "职业高级中学")
@@ -166,11 +165,6 @@ class World:
 
     def days_ago(self, dice: Random, low: int, high: int) -> date:
         return self.today - timedelta(days=dice.randint(low, high))
-
-
-def sound(row: dict[str, str], on: date) -> bool:
-    """Whether a row of the offenders' register has a number that no planted fault has touched."""
-    return citizen_id.judge(str(row["身份证号"]), on=on)[0] is citizen_id.Verdict.VALID
 
 
 def unit(county: str, serial: int) -> str:
