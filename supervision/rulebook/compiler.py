@@ -105,7 +105,10 @@ class _Builder(Rows):
             steps.append(
                 (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
             )
-        steps += self._relations()
+        shared = self.shared_steps()
+        steps += self._relations() + shared
+        # Worked out once: a plan that joins row by row must not count anew for each.
+        apart |= {name for name, _ in shared}
         judged = self._judged()
         steps.append(("judged", judged))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
