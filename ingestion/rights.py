@@ -4,6 +4,15 @@ from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion import partitions
 
 _AGENCY = "agency = (select nullif(current_setting('cx.agency', true), ''))"
+#: a person at the desk of the ways in, or the agency whose delivery it is
+_DESK_OF_DELIVERIES = (
+    "((select current_setting('cx.purpose', true)) = 'exchange'"
+    " and (select coalesce(current_setting('cx.person', true), '')) <> '')"
+)
+_OF_DELIVERY = "exists (select 1 from ingestion_delivery d where d.id = delivery_id)"
+_OF_BATCH = "exists (select 1 from ingestion_batch b where b.id = batch_id)"
+#: everything of a file but the key that it is sealed under
+_FILE_COLUMNS = "SELECT (id, delivery_id, place, feed, name, size, digest, covers_until, snapshot, store, batch_id, repeated, problem)"
 _OF_TICKET = "exists (select 1 from ingestion_dataticket t where t.id = ticket_id)"
 _PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
 _IMPORT_IN_SCOPE = OFFICE_IN_SCOPE.format(column="office")
@@ -45,6 +54,8 @@ TABLES = {
     },
     "ingestion_batch": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_landing": {"intake": "SELECT, INSERT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_confirmed": {"intake": "SELECT, INSERT, DELETE"},
+    "ingestion_feedstanding": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
     "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
     "ingestion_telemetrydevice": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
@@ -68,8 +79,8 @@ TABLES = {
     },
     "ingestion_deliveryfile": {
         "intake": "SELECT, INSERT, UPDATE",
-        "worker": "SELECT",
-        "web": "SELECT, INSERT",
+        "worker": _FILE_COLUMNS,
+        "web": f"{_FILE_COLUMNS}, INSERT",
     },
     "ingestion_sourcemark": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     # A page uploads, chooses and cancels; what becomes of a file is written by intake.
@@ -88,6 +99,31 @@ TABLES = {
     "ingestion_errorreceipt": {"web": "SELECT, INSERT", "worker": "SELECT"},
 }
 POLICIES = {
+    # Deliveries by feed; besides, the one that a ticket in the agency's reach is about.
+    "ingestion_batch": [
+        ("machine", ["intake", "worker"], "all", "true", "true"),
+        ("of_feed", ["web"], "select", FEED_IN_SCOPE.format(feed="feed"), ""),
+        (
+            "of_ticket",
+            ["web"],
+            "select",
+            "(select coalesce(current_setting('cx.agency', true), '')) <> ''"
+            " and exists (select 1 from ingestion_dataticket t where t.batch_id = ingestion_batch.id)",
+            "",
+        ),
+    ],
+    "ingestion_quarantine": [
+        ("machine", ["intake"], "all", "true", "true"),
+        ("of_batch", ["web"], "select", _OF_BATCH, ""),
+    ],
+    "ingestion_delivery": [
+        ("machine", ["intake", "worker"], "all", "true", "true"),
+        ("desk", ["web"], "all", f"{_DESK_OF_DELIVERIES} or {_AGENCY}", _DESK_OF_DELIVERIES),
+    ],
+    "ingestion_deliveryfile": [
+        ("machine", ["intake", "worker"], "all", "true", "true"),
+        ("of_delivery", ["web"], "all", _OF_DELIVERY, _OF_DELIVERY),
+    ],
     "ingestion_manualimport": [
         ("office", ["web"], "all", _IMPORT_IN_SCOPE, _IMPORT_IN_SCOPE),
         ("intake", ["intake", "worker"], "all", "true", "true"),
@@ -135,13 +171,16 @@ STATEMENTS = [
         if current_user <> 'cx_web' then
             return new;
         end if;
-        if new.kind not in ('clearing', 'exchange', 'held_batch', 'import_check', 'import_clear', 'import_expire',
-                'import_hand_over', 'take_in') then
+        if new.kind not in ('clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
+                'import_expire', 'import_hand_over', 'take_in') then
             raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
         end if;
         if new.kind = 'held_batch'
                 and new.payload ->> 'by' is distinct from nullif(current_setting('cx.person', true), '') then
             raise exception 'a decision is queued in one''s own name' using errcode = 'insufficient_privilege';
+        end if;
+        if new.kind = 'held_batch' and not ingestion_batch_in_reach((new.payload ->> 'batch')::bigint) then
+            raise exception 'the batch is out of reach' using errcode = 'insufficient_privilege';
         end if;
         return new;
     end $$
@@ -192,6 +231,18 @@ STATEMENTS = [
     """,
     "create or replace trigger ingestion_deliveryfile_guard before insert on ingestion_deliveryfile"
     " for each row execute function ingestion_deliveryfile_guard()",
+    # What was sent back is opened by nobody any more: its keys go with the decision, whoever takes it.
+    """
+    create or replace function ingestion_delivery_refused() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        update ingestion_deliveryfile set store = '', sealed_key = '' where delivery_id = new.id;
+        return null;
+    end $$
+    """,
+    "revoke all on function ingestion_delivery_refused() from public",
+    "create or replace trigger ingestion_delivery_refused after update of state on ingestion_delivery for each row"
+    " when (new.state = 'refused' and old.state <> 'refused') execute function ingestion_delivery_refused()",
     "create schema if not exists pool",
     "create schema if not exists staging",
     "grant usage on schema pool to cx_intake, cx_worker, cx_web",
@@ -199,9 +250,50 @@ STATEMENTS = [
     *partitions.RIGHTS,
     # Rewritten every second: room on the page keeps the new version beside the old one.
     "alter table ingestion_telemetrycontact set (fillfactor = 50)",
+    # How far each feed has come, kept with every landing whoever writes it, so that nobody adds landings up.
+    """
+    create or replace function ingestion_feed_landed() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        insert into ingestion_feedstanding as s (feed, landed_at, covers_until, landings, quarantined, recent)
+            values (new.feed, new.landed_at, new.covers_until, 1, 0, '[]')
+            on conflict (feed) do update set landings = s.landings + 1,
+                landed_at = greatest(s.landed_at, excluded.landed_at),
+                covers_until = greatest(s.covers_until, excluded.covers_until);
+        return null;
+    end $$
+    """,
+    "create or replace trigger ingestion_feed_landed after insert on ingestion_landing for each row"
+    " when (new.feed <> '') execute function ingestion_feed_landed()",
+    """
+    create or replace function ingestion_feed_covers() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        update ingestion_feedstanding s set covers_until =
+            (select max(l.covers_until) from ingestion_landing l where l.feed = s.feed)
+            where s.feed in (select feed from changed);
+        return null;
+    end $$
+    """,
+    "create or replace trigger ingestion_feed_covers after update on ingestion_landing"
+    " referencing new table as changed for each statement execute function ingestion_feed_covers()",
+    """
+    create or replace function ingestion_feed_counted() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        update ingestion_feedstanding s set quarantined = new.quarantined, recent =
+            (select jsonb_agg(r.rows order by r.place) from
+                jsonb_array_elements(jsonb_build_array(new.received) || s.recent) with ordinality r(rows, place)
+                where r.place <= 12)
+            where s.feed = new.feed;
+        return null;
+    end $$
+    """,
+    "create or replace trigger ingestion_feed_counted after update of state on ingestion_batch for each row"
+    " when (new.state = 'landed' and old.state <> 'landed') execute function ingestion_feed_counted()",
+    "alter table ingestion_feedstanding set (fillfactor = 50)",
     # The wall needs the age of every feed, nothing else of intake.
-    "create or replace view wall_feed as select feed, max(landed_at) as landed_at, max(covers_until) as covers_until,"
-    " count(*) as landings from ingestion_landing group by feed",
+    "create or replace view wall_feed as select feed, landed_at, covers_until, landings from ingestion_feedstanding",
     "grant select on wall_feed to cx_wall, cx_web",
     # Which seals the rows of an evidence stand under, whoever asks may read them or not: for the owner's own functions.
     """
@@ -353,23 +445,6 @@ STATEMENTS = [
     """,
     "revoke all on function ingestion_call_off(bigint, jsonb) from public",
     "grant execute on function ingestion_call_off(bigint, jsonb) to cx_web",
-    # Lets a held batch of a manual import in, after its provider was asked. Answers with the state that it was in.
-    f"""
-    create or replace function ingestion_release(of_batch bigint)
-    returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-    declare
-        was text;
-    begin
-        select b.state into was from ingestion_batch b where b.id = of_batch
-            and exists (select 1 from ingestion_manualimport m where m.batch_id = b.id and {_IMPORT_IN_SCOPE})
-            for update;
-        if was = 'held' then
-            update ingestion_batch set state = 'received', progress = 0, layout = layout || '{{"accepted": true}}'
-                where id = of_batch;
-        end if;
-        return was;
-    end $$
-    """,
-    "revoke all on function ingestion_release(bigint) from public",
-    "grant execute on function ingestion_release(bigint) to cx_web",
+    # Held batches are decided by intake alone, on a decision that a person has queued.
+    "drop function if exists ingestion_release(bigint)",
 ]

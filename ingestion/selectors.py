@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -13,12 +14,13 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils import timezone
 
+from chuxiong.accounts.scope import scope
 from ingestion.catalog.cadence import next_end
 from ingestion.catalog.load import Catalog, live, load_catalog
 from ingestion.catalog.seals import CASE_QUERY, KINDS, RECORDED, opens
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
-from ingestion.models import Batch, FeedIssue
+from ingestion.models import Batch, FeedIssue, FeedStanding
 from ingestion.pool import pool_columns
 from ingestion.telemetry.devices import silent_devices as silent_devices
 from ingestion.telemetry.devices import unknown_devices as unknown_devices
@@ -127,6 +129,17 @@ def landed_feeds(*, since: int, until: int) -> set[str]:
         return {feed for (feed,) in cursor.fetchall()}
 
 
+def cleared(*, since: int, until: int) -> bool:
+    """Whether records were deleted by a landing in (since, until]: what rested on them is not in the pool any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select exists (select 1 from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
+            " where l.number > %s and l.number <= %s and l.feed = '' and b.received_by <> 'identity')",
+            [since, until],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def names_river_places(landing: int) -> bool:
     """Whether what landed names sections or outfalls. Telemetry names none: its devices stand in a register."""
     return bool(landed_feeds(since=landing - 1, until=landing) & {"ee_surface_water", "ee_discharge_permit"})
@@ -160,15 +173,8 @@ _WORST_FIRST = {"silent": 0, "late": 1, "never": 2, "ok": 3}
 def feed_states(*, on: date | None = None) -> list[FeedState]:
     """Every live feed, worst first, then in catalogue order."""
     today = on or timezone.localdate()
+    landed = {standing.feed: standing for standing in FeedStanding.objects.all()}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select l.feed, max(l.covers_until), max(l.landed_at), count(*),"
-            " (array_agg(b.received order by l.number desc))[1],"
-            " (array_agg(b.quarantined order by l.number desc))[1],"
-            " (array_agg(b.received order by l.number desc))[1:12]"
-            " from ingestion_landing l join ingestion_batch b on b.id = l.batch_id group by l.feed"
-        )
-        landed = {row[0]: row[1:] for row in cursor.fetchall()}
         cursor.execute("select feed, count(*) from ingestion_feedissue where open group by feed")
         issues = dict(cursor.fetchall())
     states = [
@@ -194,8 +200,9 @@ def freshness(
     return ("silent" if today > due + timedelta(days=feed.max_lag_days) else "late"), due
 
 
-def _state(feed: FeedSpec, row: Sequence[Any] | None, issues: int, today: date) -> FeedState:
-    covers, landed_at, count, rows, quarantined, recent = row or (None, None, 0, 0, 0, [])
+def _state(feed: FeedSpec, standing: FeedStanding | None, issues: int, today: date) -> FeedState:
+    covers, landed_at = (standing.covers_until, standing.landed_at) if standing else (None, None)
+    recent: list[int] = standing.recent if standing else []
     state, due = freshness(feed, covers, landed_at, today)
     return FeedState(
         code=feed.code,
@@ -208,26 +215,29 @@ def _state(feed: FeedSpec, row: Sequence[Any] | None, issues: int, today: date) 
         landed_at=landed_at,
         expected_by=due,
         state=state,
-        rows_last=rows or 0,
-        quarantined_last=quarantined or 0,
+        rows_last=recent[0] if recent else 0,
+        quarantined_last=standing.quarantined if standing else 0,
         issues=issues,
-        landings=count,
+        landings=standing.landings if standing else 0,
         recent=recent[::-1],
     )
 
 
-def batches(*, feed: str | None = None, limit: int = 50) -> list[Batch]:
-    """Latest deliveries, newest first."""
-    rows = Batch.objects.select_related("agreement").order_by("-pk")
-    # A stream lands every second: among all feeds it would hide the files.
-    return list(
-        (rows.filter(feed=feed) if feed else rows.exclude(received_by="HJ 212").exclude(feed=""))[:limit]
-    )
+@contextmanager
+def deliveries_of_feeds(codes: Iterable[str] | None = None) -> Iterator[None]:
+    """Deliveries of these feeds, or of all, are there to read, with what they put aside; nothing else is."""
+    with scope(offices=(), feeds=list(catalog() if codes is None else codes), purpose="deliveries"):
+        yield
 
 
-def held_batches() -> list[Batch]:
-    """Deliveries that wait for a person, the oldest first."""
-    return list(Batch.objects.filter(state=Batch.State.HELD).order_by("pk"))
+def latest_deliveries(*, limit: int = 50) -> list[tuple[Batch, list[tuple[str, Reason, int]]]]:
+    """Latest files of all feeds, newest first, with why rows of them stood aside (see ``quarantine_reasons``)."""
+    with deliveries_of_feeds():
+        rows = Batch.objects.select_related("agreement").order_by("-pk")
+        # A stream lands every second: it would hide the files.
+        found = list(rows.exclude(received_by="HJ 212").exclude(feed="")[:limit])
+        reasons = quarantine_reasons([b.pk for b in found if b.quarantined])
+    return [(batch, reasons.get(batch.pk, [])) for batch in found]
 
 
 def quarantine_reasons(

@@ -18,6 +18,9 @@ from ingestion.selectors import batch_feed, catalog
 from ingestion.tickets import daily, drafting
 from ingestion.water.registering import place_from_feeds
 
+#: more claims than a job can have
+_CLAIMS = 1 << 16
+
 
 @handler("take_in", leased=True)
 def run_take_in(claim: Claim) -> None:
@@ -26,7 +29,9 @@ def run_take_in(claim: Claim) -> None:
     if waits_its_turn(batch_id, feed.code):
         enqueue("take_in", str(batch_id), claim.payload, priority=4, delay_seconds=1, using="intake")
         return
-    batch = take_in(batch_id, feed, fence=claim.fence, at=timezone.now())
+    # A batch that is let in gets a job of its own, whose claims count from one again: the later job outranks.
+    fence = claim.id * _CLAIMS + claim.fence
+    batch = take_in(batch_id, feed, fence=fence, at=timezone.now())
     carrying.count_changes(batch, feed)
 
 

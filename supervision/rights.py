@@ -1,9 +1,11 @@
 """Who may do what with clues; a wall sees type, township and stage only."""
 
-from chuxiong.accounts.rights import OFFICE_IN_SCOPE
+from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import tally
+from supervision.naming import rights as naming_rights
 from supervision.reference import REFERENCE
+from supervision.spine import rights as spine_rights
 
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
 _PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
@@ -32,6 +34,20 @@ _OPEN_ROOMS = ", ".join(
 )
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
+_FEED = FEED_IN_SCOPE.format(feed="feed")
+_COUNTY = OFFICE_IN_SCOPE.format(column="county")
+_OFFICES = "string_to_array((select current_setting('cx.offices', true)), ',')"
+_PAIR = (
+    "feeds <@ string_to_array((select current_setting('cx.feeds', true)), ',')::varchar[]"
+    f" and (counties = '{{}}' or counties && {_OFFICES}::varchar[])"
+)
+
+#: one gives one's word on a pair that one sees
+_SEEN_PAIR = (
+    'exists (select 1 from supervision_identitypair p where p."left" = supervision_identityjudgement."left"'
+    ' and p."right" = supervision_identityjudgement."right")'
+)
+
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
@@ -54,6 +70,21 @@ TABLES = {
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
+    # The spine is the worker's; people give their word and look at pairs.
+    "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
+    "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_subject": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_subjectevent": {"worker": "SELECT, INSERT", "web": "SELECT"},
+    "supervision_identitypair": {"worker": "SELECT, INSERT, DELETE", "web": "SELECT"},
+    "supervision_identitystate": {"worker": "SELECT, INSERT, UPDATE"},
+    "supervision_identityjudgement": {
+        "worker": "SELECT",
+        "web": "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at, withdrawn_reason)",
+    },
+    # Names are searched through a function alone.
+    "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
+    "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
+    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -62,8 +93,35 @@ POLICIES = {
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
     ],
+    # As the record that mentions: by feed and county.
+    "supervision_mention": [
+        ("run", ["worker"], "all", "true", "true"),
+        ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
+    ],
+    # Seen by those who see a record of the pair that has no number.
+    "supervision_identitypair": [
+        ("run", ["worker"], "all", "true", "true"),
+        ("scope", ["web"], "select", _PAIR, ""),
+    ],
+    "supervision_identityjudgement": [
+        ("run", ["worker"], "select", "true", ""),
+        ("see", ["web"], "select", _IN_OFFICE, ""),
+        (
+            "judge",
+            ["web"],
+            "insert",
+            "",
+            f"person = {_PERSON} and {_IN_OFFICE} and withdrawn_at is null and {_SEEN_PAIR}",
+        ),
+        ("withdraw", ["web"], "update", _IN_OFFICE, f"withdrawn_by = {_PERSON} and withdrawn_at is not null"),
+    ],
     # It tells of no clue that the two parts do not decide.
     "supervision_tally": [("visible", ["web"], "select", _OF_DEPARTMENT, "")],
+    # As the record that tells it: by feed and county.
+    "supervision_relation": [
+        ("derive", ["worker"], "all", "true", "true"),
+        ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
@@ -375,4 +433,6 @@ STATEMENTS = [
     "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
+    *spine_rights.STATEMENTS,
+    *naming_rights.STATEMENTS,
 ]

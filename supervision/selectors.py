@@ -40,7 +40,8 @@ from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.sentence import condition_lines, rule_sentence
-from supervision.rulebook.spec import leaves
+from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
+from supervision.spine.selectors import Namesakes, namesakes
 from supervision.tracks import reading as tracks
 
 PAGE = 20
@@ -604,6 +605,8 @@ class ClueDetail:
     """Everything the clue page shows."""
 
     row: ClueRow
+    #: how many others bear the subject's name, for those who know it
+    namesakes: Namesakes | None
     sentence_zh: str
     sentence_en: str
     text: str
@@ -714,6 +717,9 @@ def clue_detail(
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(clue.letters.all())
         handling = tracks.of_clue(clue, timezone.localdate(at))
+        alike = (
+            namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
+        )
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
@@ -724,6 +730,7 @@ def clue_detail(
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
+        namesakes=alike,
         sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
         sentence_en=rule_sentence(rule, told, "en") if rule else "",
         text=str(clue.material.get("text", "")) if rule is None else "",
@@ -972,7 +979,8 @@ def _cited(
     found: set[tuple[str, int]] = set()
     values = {c["id"]: c.get("values", {}) for c in clue.conditions}
     for leaf in leaves(rule.when):
-        for name, side in ((leaf.field, "field"), (leaf.other, "other")):
+        sides = ((key, getattr(leaf, key)) for key in ("field", *FIELD_KEYS))
+        for side, name in sides:
             wanted = _comparable(values.get(leaf.id, {}).get(side))
             members = dict(_members(rule, name)) if name and wanted is not None else {}
             bearing = (
@@ -1025,18 +1033,19 @@ def _members(rule: LoadedRule, name: str) -> list[tuple[str, str]]:
 def _conditions_of_columns(rule: LoadedRule) -> dict[tuple[str, str], list[int]]:
     """(feed, column) → numbers of the conditions that it decides, counted as on the page from 1."""
     numbered: dict[tuple[str, str], list[int]] = {}
-    conditions = leaves(rule.when)
+    conditions = [*leaves(rule.when), *(item.when for item in (rule.score.items if rule.score else ()))]
     for number, leaf in enumerate(conditions, 1):
-        for name in filter(None, (leaf.field, leaf.other)):
+        for name in fields_of(leaf):
             for member in _members(rule, name):
                 numbered.setdefault(member, []).append(number)
     whole = leaves(rule.having) if rule.having else []
-    for number, leaf in enumerate(whole, len(conditions) + 1):
+    before = len(conditions) + (rule.score is not None)
+    for number, leaf in enumerate(whole, before + 1):
         measure = rule.measures[leaf.field]
         for name in filter(None, (measure.field if measure.kind != "count" else None, measure.per)):
             for member in _members(rule, name):
                 numbered.setdefault(member, []).append(number)
-    for number, leg in enumerate(rule.without, len(conditions) + len(whole) + 1):
+    for number, leg in enumerate(rule.without, before + len(whole) + 1):
         for member in _members(rule, leg.since):
             numbered.setdefault(member, []).append(number)
     return numbered

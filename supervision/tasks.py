@@ -12,7 +12,11 @@ from ingestion.selectors import names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
+from supervision.naming import filling
+from supervision.relations import deriving
 from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
+from supervision.spine.run import bring_up_to_date
+from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
 
 #: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
@@ -25,8 +29,12 @@ def after_landing(claim: Claim) -> None:
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
+        for what in ("relations", "names"):
+            enqueue(what, f"@{landing}", priority=4)
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
+    if told_by(landing):
+        enqueue("identity", f"@{landing}", priority=4)
     for alarm_id in alarms_reading(landing):
         enqueue("alarm", f"{alarm_id}@{landing}", {"alarm": alarm_id, "landing": landing}, priority=1)
     # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A
@@ -42,6 +50,21 @@ def after_landing(claim: Claim) -> None:
         )
 
 
+@handler("relations")
+def relations(claim: Claim) -> None:
+    """Bring the relations up to date; what changed rings the rules through a landing of its own."""
+    made = deriving.bring_up_to_date(at=timezone.now()).landing
+    if made is not None:
+        for rule_id in live_rules():
+            enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
+
+
+@handler("names")
+def names(claim: Claim) -> None:
+    """Bring the names that can be searched up to date."""
+    filling.bring_up_to_date(at=timezone.now())
+
+
 @handler("alarm")
 def alarm(claim: Claim) -> None:
     spec = alarms()[claim.payload["alarm"]]
@@ -52,6 +75,8 @@ def alarm(claim: Claim) -> None:
 def after_midnight(claim: Claim) -> None:
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
+    # Agreements begin and end with the day: the spine reads what it may.
+    enqueue("identity", claim.payload["day"], priority=6)
     for rule_id in live_rules():
         enqueue("match", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
 
@@ -72,6 +97,11 @@ def match(claim: Claim) -> None:
         else timezone.localdate(),
         full=claim.payload.get("full", False),
     )
+
+
+@handler("identity")
+def identity(claim: Claim) -> None:
+    bring_up_to_date(at=timezone.now())
 
 
 @handler("clearing", leased=True)

@@ -7,9 +7,11 @@ records in an environment of its own (``make peers``). Limits are set on one hal
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import resource
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bench.linkage import firms
+from bench.linkage import auditing, firms
 from bench.linkage.people import people
 from bench.linkage.scoring import Scored, of_answers, of_pairs
 from bench.report import ROOT, Figure, at_least, at_most, write
@@ -38,13 +40,14 @@ from supervision.identity.linking import (
     once,
     score,
 )
+from supervision.identity.places import Places
 from supervision.identity.spec import linkage
 from supervision.identity.spellings import alike_names, sounds
 
 SHARED = Path(os.environ.get("CHUXIONG_SHARED", ROOT.parent / "shared"))
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
-#: queries of the slow peers
-FEW = 200
+#: queries of the slow peers: a part, because all would take hours; their seconds are for that part
+FEW = 500
 
 
 def main() -> int:
@@ -97,7 +100,12 @@ def _compared(
         peer=round(surest, 4),
     )
     yield Figure(f"{what}: seconds", round(took, 2), "s", peer=round(peers[best][1], 2))
-    yield at_least(f"{what}: times as fast as {best}", round(peers[best][1] / took, 2), "×", 2)
+    times = f"{what}: times as fast as {best}"
+    # Of a few hundred records both take hundredths of a second: the ratio is told and not judged.
+    if peers[best][1] < 0.5:
+        yield Figure(times, round(peers[best][1] / took, 2), "×")
+    else:
+        yield at_least(times, round(peers[best][1] / took, 2), "×", 2)
     for name, (scored, seconds) in peers.items():
         yield Figure(f"{what}, {name}: F1", round(scored.f1, 4), "")
         yield Figure(f"{what}, {name}: recall at precision 0.98", round(scored.recall_at_98, 4), "")
@@ -174,7 +182,17 @@ def _febrl(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
         yield from _compared(f"FEBRL {number}", ours, took, peers)
 
 
+_RESTAURANT = LinkModel(
+    (
+        Comparison("name", _LIKE), Comparison("addr", (Near("similar", 0.9), Near("similar", 0.75))),
+        Comparison("city"), Comparison("phone", (Near("edits", 1),)),
+    ),
+    (("phone",), ("name",), ("addr",), ("first", "city"), ("number", "city")),
+)  # fmt: skip
+
+
 def _restaurants(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    """Two guides: which entry of the one each entry of the other is. By its columns; the peers by all of them as one text."""
     base = SHARED / "data/linkage/restaurants"
     stock, asked = (pl.read_csv(base / f"{n}.csv", infer_schema=False) for n in ("fodors", "zagats"))
     gold = pl.read_csv(base / "match_fodors_zagats_more_attrs.csv", infer_schema=False).select(
@@ -183,16 +201,28 @@ def _restaurants(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     place = {key: n for n, key in enumerate(stock["id"])}
     matched = {z: place[f] for f, z, g in gold.iter_rows() if g == "1"}
     truth = np.array([matched.get(z, -1) for z in asked["id"]])
-    text = pl.concat_str("name", "addr", "city", "phone", separator=" ", ignore_nulls=True)
-    yield from _texts(
-        "restaurants",
-        folder,
-        stock.select(text=text)["text"],
-        asked.select(text=text)["text"],
-        truth,
-        options,
-        ("tfidf_texts", "rapidfuzz_texts"),
+    began = time.perf_counter()
+    both = pl.concat([t.select("name", "addr", "city", "phone") for t in (stock, asked)])
+    both = both.with_columns(pl.all().str.strip_chars(" '\"").str.to_lowercase().replace("", None))
+    both = both.with_columns(
+        phone=pl.col("phone").str.replace_all(r"\D", "").replace("", None),
+        first=pl.col("name").str.extract(r"^(\w+)", 1),
+        number=pl.col("addr").str.extract(r"^(\d+)", 1),
     )
+    links = link(both, _RESTAURANT)
+    across = (links.left < stock.height) & (links.right >= stock.height)
+    query, text, weight = links.right[across] - stock.height, links.left[across], links.score[across]
+    answer, sure = _first(query, text, np.maximum(weight, 0), asked.height)
+    took = time.perf_counter() - began
+    whole = pl.concat_str("name", "addr", "city", "phone", separator=" ", ignore_nulls=True)
+    peers = {}
+    stock.select(text=whole).write_parquet(folder / "stock.parquet")
+    asked.select(text=whole).write_parquet(folder / "asked.parquet")
+    for name in ("tfidf_texts", "rapidfuzz_texts"):
+        table, seconds = _peer(name, folder)
+        theirs, score_ = _first(*(table[c].to_numpy() for c in ("query", "text", "score")), asked.height)
+        peers[name] = (of_answers(theirs, score_, truth, options.seed), seconds)
+    yield from _compared("restaurants", of_answers(answer, sure, truth, options.seed), took, peers)
 
 
 # ---- texts -----------------------------------------------------------------------------------
@@ -205,31 +235,49 @@ def _firms(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
 
 def _addresses(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     stock, asked = firms.addresses(SHARED, options.records, options.queries, options.seed)
-    yield from _texts("addresses", folder, stock, asked["query"], asked["truth"].to_numpy(), options)
+    yield from _texts(
+        "addresses", folder, stock, asked["query"], asked["truth"].to_numpy(), options, held_by=Places
+    )
 
 
 def _texts(
     what: str, folder: Path, stock: pl.Series, asked: pl.Series, truth: np.ndarray, options: argparse.Namespace,
-    all_by: tuple[str, ...] = (),
+    held_by: type[Stock] | type[Places] = Stock,
 ) -> Iterator[Figure]:  # fmt: skip
     began = time.perf_counter()
-    held = Stock(stock)
+    held = held_by(stock)
     built = time.perf_counter() - began
-    found = held.alike(asked, most=2)
+    found = held.closest(asked, most=2)
     took = time.perf_counter() - began
     answer, sure = _first(found.query, found.text, found.likeness, len(asked))
     yield Figure(f"{what}: stock built", round(built, 2), "s")
     yield Figure(f"{what}: answers a second", round(len(asked) / (took - built)), "1/s")
     peers = {}
-    for name, queries in (("tfidf_texts", 5_000), ("rapidfuzz_texts", FEW)):
-        few = len(asked) if name in all_by else min(queries, len(asked))
+    for name, queries in (("tfidf_texts", 5_000), ("trigram_texts", FEW), ("rapidfuzz_texts", FEW)):
+        few = min(queries, len(asked))
         pl.DataFrame({"text": stock}).write_parquet(folder / "stock.parquet")
         pl.DataFrame({"text": asked[:few]}).write_parquet(folder / "asked.parquet")
-        table, seconds = _peer(name, folder)
+        table, seconds = _trigrams(folder) if name == "trigram_texts" else _peer(name, folder)
         theirs, score_ = _first(*(table[c].to_numpy() for c in ("query", "text", "score")), few)
-        peers[f"{name} ({few} queries)"] = (of_answers(theirs, score_, truth[:few], options.seed), seconds)
+        scored = of_answers(theirs, score_, truth[:few], options.seed)
+        # Few queries leave room for luck: ours on the same few, with a limit set on them alone.
+        same = of_answers(answer[:few], sure[:few], truth[:few], options.seed)
+        yield replace(
+            at_least(
+                f"{what}, the same {few} queries: F1 against {name}",
+                round(same.f1, 4),
+                "",
+                round(scored.f1, 4),
+            ),
+            peer=round(scored.f1, 4),
+        )
+        yield replace(
+            at_least(f"{what}, the same {few} queries: recall at precision 0.98 against {name}", round(same.recall_at_98, 4), "", round(scored.recall_at_98, 4)),
+            peer=round(scored.recall_at_98, 4),
+        )  # fmt: skip
+        peers[f"{name} ({few} queries)"] = (scored, seconds)
         began = time.perf_counter()
-        held.alike(asked[:few], most=2)
+        held.closest(asked[:few], most=2)
         yield at_least(
             f"{what}: times as fast as {name}, {few} queries, stock and all",
             round(seconds / (built + time.perf_counter() - began), 2),
@@ -237,6 +285,44 @@ def _texts(
             2,
         )
     yield from _compared(what, of_answers(answer, sure, truth, options.seed), took, peers)
+
+
+def _trigrams(folder: Path) -> tuple[pl.DataFrame, float]:
+    """pg_trgm with a GIN index on the same texts in a server of its own: the two most similar of every query."""
+    import psycopg2
+
+    from chuxiong.up import services
+
+    home = Path(tempfile.mkdtemp(prefix="cx-trgm-"))
+    running = services.start(home)
+    try:
+        owner = psycopg2.connect(running.environment["CHUXIONG_DATABASE_URL_OWNER"])
+        cursor = owner.cursor()
+        stock, asked = (pl.read_parquet(folder / f"{n}.parquet")["text"] for n in ("stock", "asked"))
+        cursor.execute("create temp table texts (n int, text text)")
+        rows = io.BytesIO(
+            pl.DataFrame({"n": np.arange(len(stock)), "text": stock}).write_csv(include_header=False).encode()
+        )
+        began = time.perf_counter()
+        cursor.copy_expert("copy texts from stdin (format csv)", rows)
+        cursor.execute("create index on texts using gin (text gin_trgm_ops)")
+        cursor.execute("analyze texts")
+        cursor.execute("set pg_trgm.similarity_threshold = 0.3")
+        found = []
+        for n, text in enumerate(asked):
+            cursor.execute(
+                "select n, similarity(text, %s) from texts where text %% %s order by 2 desc, 1 limit 2",
+                [text, text],
+            )
+            found += [(n, *row) for row in cursor.fetchall()]
+        took = time.perf_counter() - began
+        owner.close()
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(running.postgres.sockets, ignore_errors=True)
+    schema = {"query": pl.Int64, "text": pl.Int64, "score": pl.Float64}
+    return pl.DataFrame(found, schema=schema, orient="row"), took
 
 
 def _first(
@@ -273,8 +359,33 @@ def _names(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     )
 
 
+def _audit(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    drawn = people(SHARED, options.records, options.seed)
+    visible = pl.coalesce("masked", pl.col("number").str.slice(0, 4) + pl.col("number").str.slice(-4))
+    records = drawn.with_columns(sound=sounds(drawn["name"]), masked=visible)
+    gold = pairs_within(records["who"].to_numpy())
+    records = records.drop("who")
+    records.write_parquet(folder / "people.parquet")
+    theirs, seconds = _peer("splink_audit", folder)
+    table = auditing.beside(auditing.ours(records, gold), theirs)
+    auditing.show(table)
+    # What never happens in the drawn data (a wrong number that checks) has no true weight.
+    told = table.filter((pl.col("m_true") > 0.001) & pl.col("bits_splink").is_not_null())
+    yield at_most(
+        "audit: our weights off the truth, worst of the levels that happen, bits",
+        round(float(told["off"].abs().max()), 2), "bits", round(float((told["bits_splink"] - told["bits_true"]).abs().max()), 2),
+    )  # fmt: skip
+    yield Figure(
+        "audit: our weights apart from Splink's, at most, bits",
+        round(float(told["apart"].abs().max()), 2),
+        "bits",
+    )
+    yield Figure("audit: Splink's training", round(seconds, 2), "s")
+
+
 PARTS = {
     "people": _people, "febrl": _febrl, "restaurants": _restaurants, "firms": _firms, "addresses": _addresses, "names": _names,
+    "audit": _audit,
 }  # fmt: skip
 
 if __name__ == "__main__":

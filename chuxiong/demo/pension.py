@@ -88,6 +88,11 @@ class Register:
     funeral_extra: list[tuple[str, str, str, date, str]] = field(default_factory=list)
     police_correction: list[Row] = field(default_factory=list)
     police_day_1: list[Row] = field(default_factory=list)
+    #: living people whom the registers make look dead: a namesake has died, or a correction restores them
+    alive: list[tuple[str, Person]] = field(default_factory=list)
+    #: (kind, person) of sentenced people on assistance; (kind, person, judged on) of those on a school's staff
+    assisted: list[tuple[str, Person]] = field(default_factory=list)
+    staff: list[tuple[str, Person, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.months = [month_first(self.today, k - self.plan.months) for k in range(self.plan.months + 1)]
@@ -275,6 +280,7 @@ def _restored(register: Register, kind: str, number: int) -> None:
     )
     part.cancelled = death + timedelta(days=20)
     if kind == "cancelled_in_error":
+        register.alive.append((kind, person))
         register.police_correction.append(register.police_row(person, "在籍", None, None, today))
         register.truth.expect(
             RULE, kind, "innocent", "person", person.citizen_id, "误注销，更正文件已恢复在籍"
@@ -302,6 +308,7 @@ def _namesake(register: Register, kind: str, number: int) -> None:
     draw, today = register.draw, register.today
     person = register.people.take("pensioners", not_in=LATE_COUNTY)
     register.add(Part(person, register.normal()))
+    register.alive.append((kind, person))
     other = identifiers.other_number(draw, person.citizen_id, register.people.ids)
     death = day_in(draw, month_first(today, -between(draw, 4, 7)))
     row = register.police_row(person, "死亡注销", death, death + timedelta(days=30), today)

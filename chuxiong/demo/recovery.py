@@ -38,6 +38,8 @@ class Docket:
     truth: Truth
     rows: list[Row] = field(default_factory=list)
     corrected: list[Row] = field(default_factory=list)
+    #: (convict, number of the judgment, day filed for enforcement) of property parts that the court holds
+    handed_over: list[tuple[Person, str, date]] = field(default_factory=list)
     planted: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +67,7 @@ def cast_recovery(docket: Docket) -> None:
     for kind in _WHY:
         for number in range(docket.plan.cases(RULE, kind)):
             _case(docket, kind, number)
+    _judged(docket)
     docket.planted = len(docket.rows)
 
 
@@ -96,6 +99,36 @@ def _case(docket: Docket, kind: str, number: int) -> None:
         "recovered_fen": int(loss * share) * 100,
     }
     docket.truth.expect(RULE, kind, cls, "case", row["统一受案号"], why, measures)
+
+
+#: (kind, cases, column of the amount, days since effective or none, days until filed or none, verdict, why)
+_JUDGED: tuple[tuple[str, int, str, int | None, int | None, Class, str], ...] = (
+    ("fine", 4, "判处罚金（元）", 150, None, "hit", "判决生效五个月，罚金没有执行立案"),
+    ("confiscation", 2, "没收财产（元）", 150, None, "hit", "判决生效五个月，没收财产没有执行立案"),
+    ("restitution", 2, "责令退赔（追缴）金额（元）", 150, None, "hit", "判决生效五个月，退赔没有执行立案"),
+    ("filed", 5, "判处罚金（元）", 150, 12, "near_miss", "生效后十二日执行立案"),
+    ("fresh", 3, "判处罚金（元）", 10, None, "near_miss", "刚刚生效"),
+    ("no_amount", 3, "", 150, None, "near_miss", "没有财产性判项"),
+    ("undated", 3, "判处罚金（元）", None, None, "undecided", "生效日期未填写"),
+)
+
+
+def _judged(docket: Docket) -> None:
+    """CR-09: judgments in effect with a property part, filed for enforcement in time or not at all."""
+    draw = docket.plan.draw("judged")
+    for kind, count, column, effective, filed, cls, why in _JUDGED:
+        for _ in range(count):
+            person = docket.people.take("others")
+            row = _row(docket, person, "交通肇事罪", days_ago(draw, docket.today, 260, 320))
+            day = docket.today - timedelta(days=effective or 150)
+            judgment_no = f"（{day.year}）{places.court_code(person.county)}刑初{8000 + len(docket.rows)}号"
+            row |= {"判决案号": judgment_no, "判决生效日期": day.isoformat() if effective else ""}
+            if column:
+                row[column] = str(between(draw, 2, 60) * 1000)
+            if filed:
+                docket.handed_over.append((person, judgment_no, day + timedelta(days=filed)))
+            docket.rows.append(row)
+            docket.truth.expect("property_penalty_not_enforced", kind, cls, "case", row["统一受案号"], why)
 
 
 def _open(loss: int, recovered: int) -> Row:

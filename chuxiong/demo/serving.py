@@ -90,7 +90,49 @@ def cast_serving(register: Register) -> tuple[list[Row], list[Row]]:
     ):
         for number in range(register.plan.cases(RULE, kind)):
             _case(register, kind, number, rows, corrected)
+    _others(register, rows)
     return rows, corrected
+
+
+#: (kind, cases) of people without a pension whom other rolls hold: on assistance, or on a school's staff
+_ASSISTED = (("serving", 6), ("stopped", 5), ("community", 5), ("released", 5), ("just_admitted", 5))
+_STAFF = (
+    ("not_checked", 5),
+    ("found_and_kept", 2),
+    ("checked_before", 3),
+    ("left", 4),
+    ("other_charge", 5),
+    ("no_answer", 3),
+)
+_GRAVE = ("猥亵儿童罪", "强奸罪", "虐待被监护、看护人罪", "故意伤害罪", "拐卖妇女、儿童罪")
+
+
+def _others(register: Register, rows: list[Row]) -> None:
+    """Sentences of working people; ``register.assisted`` and ``register.staff`` say what the other rolls make of them."""
+    draw, today = register.draw, register.today
+    for kind, count in _ASSISTED:
+        for _ in range(count):
+            person = register.people.take("others")
+            start = day_in(draw, month_first(today, -1 if kind == "just_admitted" else -between(draw, 9, 20)))
+            end = day_in(
+                draw, month_first(today, -between(draw, 4, 6) if kind == "released" else between(draw, 6, 30))
+            )
+            category = "缓刑" if kind == "community" else "监狱服刑"
+            text = "有期徒刑一年，缓刑二年" if kind == "community" else "有期徒刑二年"
+            status = {"community": "在矫", "released": "释放"}.get(kind, "在押")
+            rows.append(_row(draw, person, Sentence(category, text, start, end, status), len(rows)))
+            register.assisted.append((kind, person))
+    for kind, count in _STAFF:
+        for number in range(count):
+            person = register.people.take("others")
+            start = day_in(draw, month_first(today, -between(draw, 30, 40)))
+            end = day_in(draw, month_first(today, -between(draw, 4, 9)))
+            row = _row(
+                draw, person, Sentence("缓刑", "有期徒刑一年，缓刑二年", start, end, "解除矫正"), len(rows)
+            )
+            row["罪名"] = "危险驾驶罪" if kind == "other_charge" else _GRAVE[number % len(_GRAVE)]
+            rows.append(row)
+            register.staff.append((kind, person, date.fromisoformat(row["判决日期"])))
 
 
 def _case(register: Register, kind: str, number: int, rows: list[Row], corrected: list[Row]) -> None:
@@ -237,6 +279,36 @@ def _background(register: Register, count: int, start: int) -> list[Row]:
     return rows
 
 
+#: (kind, cases, unpaid, balance, held now, verdict, why); amounts in yuan
+_PROPERTY: tuple[tuple[str, int, str, str, bool, Class, str], ...] = (
+    ("enough", 6, "5000", "8600", True, "hit", "狱内账户余额超过未缴罚金"),
+    ("short", 4, "20000", "900", True, "near_miss", "余额不足"),
+    ("paid", 4, "0", "7000", True, "near_miss", "财产性判项已履行"),
+    ("community", 3, "5000", "8600", False, "near_miss", "社区矫正对象"),
+    ("no_balance", 3, "5000", "", True, "undecided", "账户余额未填写"),
+)
+
+
+def _property_penalties(register: Register, start: int) -> list[Row]:
+    """CR-09: what prisoners still owe of a fine, and what their account in prison holds."""
+    draw, today = register.plan.draw("property penalties"), register.today
+    rows: list[Row] = []
+    for kind, count, unpaid, balance, held, cls, why in _PROPERTY:
+        for _ in range(count):
+            person = register.people.take("others")
+            begun, ends = days_ago(draw, today, 40, 900), today + timedelta(days=between(draw, 60, 900))
+            category, text = ("监狱服刑", "有期徒刑二年") if held else ("缓刑", "有期徒刑一年，缓刑二年")
+            sentence = Sentence(category, text, begun, ends, "在押" if held else "在矫")
+            rows.append(
+                _row(draw, person, sentence, start + len(rows))
+                | {"未履行财产性判项金额（元）": unpaid, "狱内账户余额（元）": balance}
+            )
+            register.truth.expect(
+                "property_penalty_unpaid_with_balance", kind, cls, "person", person.citizen_id, why
+            )
+    return rows
+
+
 def _leave(draw: np.random.Generator, person: Person, today: date, number: int) -> Row:
     begun = days_ago(draw, today, 12, 120)
     until = begun + timedelta(days=between(draw, 2, 7))
@@ -254,6 +326,7 @@ def _leave(draw: np.random.Generator, person: Person, today: date, number: int) 
 def write_serving(register: Register, files: Deliveries, rows: list[Row], corrected: list[Row]) -> list[Row]:
     """Day 0: the register, then a correction; returns the register."""
     feed = "ja_penalty_execution"
+    rows = rows + _property_penalties(register, len(rows))
     planted = len(rows)
     rows = rows + _background(register, register.plan.size["offenders"], planted)
     last = month_first(register.today, -1)

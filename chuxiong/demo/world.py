@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from random import Random
@@ -42,6 +42,10 @@ class World:
     occupied: list[tuple[Firm, int, date, bool]] = field(default_factory=list)
     #: ((number, name), day, own liability, the other's) of people hurt on the road
     injured: list[tuple[tuple[str, str], date, str, str]] = field(default_factory=list)
+    #: number → kind of people hurt on the road whose compensation was mediated
+    paid_twice: dict[str, str] = field(default_factory=dict)
+    #: (kind, person) of people on assistance for whom an employer pays contributions
+    on_wages: list[tuple[str, Person]] = field(default_factory=list)
     #: (person, day listed) of debtors who run a firm
     barred: list[tuple[Person, date]] = field(default_factory=list)
 
@@ -58,6 +62,7 @@ class World:
         for firm in firms(self.plan, self.plan.size["firms"], "registered"):
             known.setdefault(firm.name, firm)
         self.firms = list(known.values())
+        self.garages = self._garages()
         self.hospitals = self._bodies("hospitals", ("人民医院", "中医医院"), 2)
         self.schools = self._bodies("schools", _SCHOOLS, 4)
         self.hotels = self._bodies("hotels", _HOTELS, 3)
@@ -69,6 +74,20 @@ class World:
     def dice(self, part: str) -> Random:
         """A source of its own for every part: the same seed and scale give the same throws."""
         return Random(f"{self.plan.seed} {self.plan.scale} {part}")  # noqa: S311  (no secret is drawn)
+
+    def _garages(self) -> list[tuple[Firm, str]]:
+        """Motor repair shops, each with what becomes of its waste oil."""
+        kinds = [
+            k
+            for k, count in (("kept", 6), ("handed_over", 5), ("closed", 3), ("no_waste", 3), ("young", 3))
+            for _ in range(count)
+        ]
+        made = firms(self.plan, len(kinds), "garages", "服务业")
+        named = [
+            replace(f, name=f"{places.COUNTIES[f.county]}演示{n + 1}号汽车维修有限公司")
+            for n, f in enumerate(made)
+        ]
+        return list(zip(named, kinds, strict=True))
 
     def _bodies(self, part: str, kinds: tuple[str, ...], each: int) -> list[Firm]:
         draw = self.plan.draw(part)

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, views
+from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
 
 app_name = "desk"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
+    path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
     path("disclosures", disclosures.disclosures, name="disclosures"),
@@ -28,6 +29,9 @@ urlpatterns = [
     path("checklists/<int:checklist>/file", checklists.checklist_file, name="checklist_file"),
     path("checklists/<int:checklist>/return", checklists.checklist_return, name="checklist_return"),
     path("checklists/<int:checklist>/apply", checklists.checklist_apply, name="checklist_apply"),
+    path("identity", identity.identity, name="identity"),
+    path("identity/<int:pair>", identity.judge, name="identity_judge"),
+    path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

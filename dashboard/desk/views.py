@@ -23,6 +23,7 @@ from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
+from ingestion.intake import holding
 from supervision import case_query as case_queries
 from supervision import selectors as supervision
 from supervision.clues import actions
@@ -598,16 +599,15 @@ def enter(request: HttpRequest) -> HttpResponse:
 @allowed("clue.read", "batch.import")
 @require_safe
 def feeds(request: HttpRequest) -> HttpResponse:
-    states, batches = ingestion.feed_states(), ingestion.batches()
+    states = ingestion.feed_states()
     titles = {s.code: s for s in states}
-    put_aside = ingestion.quarantine_reasons([b.pk for b in batches if b.quarantined])
     tally = Counter(s.state for s in states)
     order = {code: (feed.agency.code, i) for i, (code, feed) in enumerate(ingestion.catalog().items())}
     context = {
         "states": [(s, supervision.rules_by_feed().get(s.code, [])) for s in states],
         "catalogue": sorted(states, key=lambda s: order[s.code]),
         "tally": [(state, tally[state]) for state in ("ok", "late", "silent", "never") if tally[state]],
-        "held": len(ingestion.held_batches()),
-        "batches": [(b, titles.get(b.feed), put_aside.get(b.pk, [])) for b in batches],
+        "held": len(holding.held_batches(person_of(request))),
+        "batches": [(b, titles.get(b.feed), reasons) for b, reasons in ingestion.latest_deliveries()],
     }
     return page_of(request, "desk/feeds.html", "feeds", context)

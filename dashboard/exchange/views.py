@@ -29,16 +29,17 @@ _HAND_OVER = ("number", "medium", "handed_over_by", "received_by", "note")
 @allowed("batch.import")
 @require_safe
 def deliveries(request: HttpRequest) -> HttpResponse:
+    who = person_of(request)
     way, agency, before = (request.GET.get(name, "") for name in ("way", "agency", "before"))
     way = way if way in Delivery.Way.values else ""
     limit = int(before) if before.isascii() and before.isdigit() and len(before) < 12 else None
-    rows = selectors.rows(at=timezone.now(), way=way, agency=agency, before=limit, limit=_PAGE + 1)
+    rows = selectors.rows(who, at=timezone.now(), way=way, agency=agency, before=limit, limit=_PAGE + 1)
     context = {
         "rows": rows[:_PAGE],
         "older": rows[_PAGE - 1].delivery.pk if len(rows) > _PAGE else None,
-        "gaps": selectors.gaps(),
+        "gaps": selectors.gaps(who),
         "faults": selectors.faults(),
-        "to_confirm": selectors.to_confirm(),
+        "to_confirm": selectors.to_confirm(who),
         "ways": _ways(),
         "way": way,
         "agency": agency,
@@ -138,7 +139,7 @@ def delivery(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def _show(
     request: HttpRequest, code: uuid.UUID, refused: discs.DiscRefused | None = None, status: int = 200
 ) -> HttpResponse:
-    row = selectors.one(str(code), at=timezone.now())
+    row = selectors.one(person_of(request), str(code), at=timezone.now())
     if row is None:
         raise Http404
     who = selectors.people(row.delivery.registered_by, row.delivery.confirmed_by)
@@ -181,7 +182,7 @@ def refuse(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @allowed("batch.import")
 @require_safe
 def receipt(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    row = selectors.one(str(code), at=timezone.now())
+    row = selectors.one(person_of(request), str(code), at=timezone.now())
     if row is None:
         raise Http404
     answer = HttpResponse(receipts.signed(row.receipt), content_type="application/json")

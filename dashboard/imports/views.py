@@ -217,7 +217,8 @@ def act(request: HttpRequest, manual: int, act: str) -> HttpResponse:
                 actions.cancel(manual, by=who, at=now)
                 messages.success(request, _("已取消，数据池未变。"))
             case "release":
-                actions.release(manual, by=who, at=now, reason=post.get("reason", ""))
+                actions.release(manual, by=who, reason=post.get("reason", ""))
+                messages.success(request, _("已放行，正在入库。"))
             case _:
                 raise Http404
     except Refused as error:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingestion.catalog.mentions import Mention, wrong
 from ingestion.catalog.seals import KINDS
 from ingestion.texts.extractors import EXTRACTORS
 
@@ -226,6 +227,8 @@ class FeedSpec(_Strict):
     extract: Extract | None = None
     #: which rows are sealed (封存); of several that hold the first counts
     seals: tuple[Seal, ...] = ()
+    #: which columns together name a person or an organisation
+    mentions: tuple[Mention, ...] = ()
     ignored_headers: tuple[str, ...] = ()
     expectations: Expectations = Expectations()
     note: str = ""
@@ -237,6 +240,13 @@ class FeedSpec(_Strict):
     def delivered(self) -> tuple[Column, ...]:
         """The columns that the sender's file holds."""
         return tuple(c for c in self.columns if c.headers)
+
+    @model_validator(mode="after")
+    def _mentioned(self) -> FeedSpec:
+        said = wrong(self.mentions, {c.name: c for c in self.columns})
+        if said:
+            raise ValueError(said)
+        return self
 
     @model_validator(mode="after")
     def _sealed(self) -> FeedSpec:

@@ -291,8 +291,9 @@ def _refuse_waiting(bundle: Delivery, expected: str, at: datetime) -> None:
         f"（{expected[:16] or '无'}）不符",
         "cure": "请报送单位核对发出的包，按正确的前一包重新打包本号。",
     }
-    bundle.save(using=ALIAS)
+    # Read before the refusal: with it the database forgets them.
     stores = [s for s in bundle.files.using(ALIAS).values_list("store", flat=True) if s]
+    bundle.save(using=ALIAS)
 
     def gone() -> None:
         for store in stores:

@@ -228,12 +228,13 @@ def refuse(code: str, *, by: Person, reason: str, at: datetime) -> Delivery:
         )
     with person_scope(by, purpose="exchange"):
         disc = _waiting(code)
+        # The database forgets them, and the keys, with the refusal.
+        stores = list(DeliveryFile.objects.filter(delivery=disc).values_list("store", flat=True))
         disc.state, disc.ended_at = Delivery.State.REFUSED, at
         problem = Problem(disc.number, reason.strip()[:300], "请报送单位核对后重新交接。")
         disc.problem = deliveries.as_problem(problem)
         disc.save(update_fields=["state", "ended_at", "problem"])
         _trace(disc, by, at, "delivery.refuse", reason.strip())
-        stores = list(DeliveryFile.objects.filter(delivery=disc).values_list("store", flat=True))
     for store in stores:
         deliveries.store_path(store).unlink(missing_ok=True)
     return disc

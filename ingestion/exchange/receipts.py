@@ -43,7 +43,12 @@ def document(delivery: Delivery, *, at: datetime, using: str = "default") -> dic
 def documents(listed: Sequence[Delivery], *, at: datetime, using: str = "default") -> list[dict[str, Any]]:
     """The receipts of several deliveries, in their order. A constant number of queries, and one an agency with bundles."""
     held: dict[int, list[DeliveryFile]] = {d.pk: [] for d in listed}
-    for file in DeliveryFile.objects.using(using).filter(delivery_id__in=held).select_related("batch"):
+    for file in (
+        DeliveryFile.objects.using(using)
+        .filter(delivery_id__in=held)
+        .select_related("batch")
+        .defer("sealed_key")
+    ):
         held[file.delivery_id].append(file)
     taken = [f.batch_id for files in held.values() for f in files if f.batch_id and not f.repeated]
     reasons = quarantine_reasons(taken, using=using)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chuxiong.accounts.models import Person
+from chuxiong.accounts.scope import person_scope
 from ingestion.exchange import deliveries, receipts
 from ingestion.models import Delivery, SourceMark
 from ingestion.selectors import catalog
@@ -51,10 +54,28 @@ def _named(agency: str, known: dict[str, Named]) -> Named:
     return known.get(agency, Named(agency, agency or "—", agency or "—"))
 
 
+@contextmanager
+def desk(person: Person) -> Iterator[None]:
+    """The reach of somebody who works with deliveries; which roles do, the doors decide."""
+    with person_scope(person, feeds=catalog(), purpose="exchange"):
+        yield
+
+
 def rows(
-    *, at: datetime, way: str = "", agency: str = "", before: int | None = None, limit: int = 30
+    person: Person,
+    *,
+    at: datetime,
+    way: str = "",
+    agency: str = "",
+    before: int | None = None,
+    limit: int = 30,
 ) -> list[Row]:
     """Deliveries, newest first."""
+    with desk(person):
+        return _rows(at, way, agency, before, limit)
+
+
+def _rows(at: datetime, way: str, agency: str, before: int | None, limit: int) -> list[Row]:
     found = Delivery.objects.order_by("-pk")
     if way:
         found = found.filter(way=way)
@@ -67,26 +88,29 @@ def rows(
     return [Row(d, _named(d.agency, known), r) for d, r in zip(listed, told, strict=True)]
 
 
-def one(code: str, *, at: datetime) -> Row | None:
-    delivery = Delivery.objects.select_related("signed_by").filter(code=code).first()
-    if delivery is None:
-        return None
-    return Row(delivery, _named(delivery.agency, names()), receipts.document(delivery, at=at))
+def one(person: Person, code: str, *, at: datetime) -> Row | None:
+    with desk(person):
+        delivery = Delivery.objects.select_related("signed_by").filter(code=code).first()
+        if delivery is None:
+            return None
+        return Row(delivery, _named(delivery.agency, names()), receipts.document(delivery, at=at))
 
 
-def to_confirm() -> int:
-    return Delivery.objects.filter(state=Delivery.State.CONFIRMING).count()
+def to_confirm(person: Person) -> int:
+    with desk(person):
+        return Delivery.objects.filter(state=Delivery.State.CONFIRMING).count()
 
 
-def gaps() -> list[Gap]:
+def gaps(person: Person) -> list[Gap]:
     """Agencies of which bundles are missing, in code order."""
-    waiting = (
-        Delivery.objects.filter(way=Delivery.Way.BUNDLE, state=Delivery.State.WAITING)
-        .values_list("agency", flat=True)
-        .distinct()
-    )
     known = names()
-    found = [(a, deliveries.missing(a)) for a in sorted(set(waiting))]
+    with desk(person):
+        waiting = (
+            Delivery.objects.filter(way=Delivery.Way.BUNDLE, state=Delivery.State.WAITING)
+            .values_list("agency", flat=True)
+            .distinct()
+        )
+        found = [(a, deliveries.missing(a)) for a in sorted(set(waiting))]
     return [Gap(_named(a, known), receipts.ranges(numbers)) for a, numbers in found if numbers]
 
 

@@ -16,7 +16,7 @@ from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.models import Agreement, Batch, BatchMeasure, FeedIssue
 from ingestion.registers.reading import agreements_of_feeds
-from ingestion.selectors import FeedState, catalog, feed_states, quarantine_reasons
+from ingestion.selectors import FeedState, catalog, deliveries_of_feeds, feed_states, quarantine_reasons
 
 #: from the worst; the words stand in the glossary
 HEALTH = ("silent", "late", "odd", "never", "ok")
@@ -104,7 +104,7 @@ def _last_findings() -> dict[str, list[dict[str, Any]]]:
 
 def _last_batches() -> dict[str, str]:
     """Per feed, the state of the last delivery that is through: one step down the index a feed, however many there were."""
-    with connection.cursor() as cursor:
+    with deliveries_of_feeds(), connection.cursor() as cursor:
         cursor.execute(
             "select f.code, b.state from unnest(%s::text[]) f(code) cross join lateral (select state from ingestion_batch"
             " where feed = f.code and state in ('landed', 'held', 'refused') order by id desc limit 1) b",
@@ -150,10 +150,11 @@ def feed_health(code: str, feeds: Catalog, today: date | None = None) -> FeedHea
     if feed is None:
         return None
     today, given = today or timezone.localdate(), limits()
-    batches = list(
-        Batch.objects.filter(feed=code).select_related("measure", "agreement").order_by("-pk")[:RECENT]
-    )
-    reasons = quarantine_reasons([b.pk for b in batches if b.quarantined])
+    with deliveries_of_feeds([code]):
+        batches = list(
+            Batch.objects.filter(feed=code).select_related("measure", "agreement").order_by("-pk")[:RECENT]
+        )
+        reasons = quarantine_reasons([b.pk for b in batches if b.quarantined])
     deliveries = [Delivery(b, getattr(b, "measure", None), reasons.get(b.pk, [])) for b in batches]
     landed = [b for b in batches if b.state == Batch.State.LANDED]
     state = next(s for s in feed_states(on=today) if s.code == code)
@@ -214,15 +215,16 @@ def deliveries_of(codes: list[str], limit: int = 12) -> dict[str, list[Delivery]
     """Per feed its last deliveries, newest first, with the reasons of quarantine; for the provider's page."""
     if not codes:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select b.id from unnest(%s::text[]) f(code) cross join lateral (select id from ingestion_batch"
-            " where feed = f.code order by id desc limit %s) b",
-            [codes, limit],
-        )
-        wanted = [pk for (pk,) in cursor.fetchall()]
-    batches = list(Batch.objects.filter(pk__in=wanted).select_related("measure").order_by("-pk"))
-    reasons = quarantine_reasons([b.pk for b in batches if b.quarantined])
+    with deliveries_of_feeds(codes):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select b.id from unnest(%s::text[]) f(code) cross join lateral (select id from ingestion_batch"
+                " where feed = f.code order by id desc limit %s) b",
+                [codes, limit],
+            )
+            wanted = [pk for (pk,) in cursor.fetchall()]
+        batches = list(Batch.objects.filter(pk__in=wanted).select_related("measure").order_by("-pk"))
+        reasons = quarantine_reasons([b.pk for b in batches if b.quarantined])
     found: dict[str, list[Delivery]] = {code: [] for code in codes}
     for batch in batches:
         found[batch.feed].append(Delivery(batch, getattr(batch, "measure", None), reasons.get(batch.pk, [])))

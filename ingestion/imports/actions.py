@@ -24,7 +24,7 @@ from ingestion.imports.bounds import bounds
 from ingestion.imports.errors import Row, open_rows
 from ingestion.imports.masking import masked
 from ingestion.imports.selectors import in_reach
-from ingestion.intake.holding import overtaken
+from ingestion.intake import holding
 from ingestion.models import Batch, ErrorReceipt, FeedIssue, HeaderAlias, ImportFile, ManualImport
 from ingestion.selectors import catalog
 
@@ -50,7 +50,7 @@ def _noted(by: Person, at: datetime, action: str, kind: str, ref: object, **more
 @contextmanager
 def _held(by: Person, manual_id: int) -> Iterator[ManualImport]:
     """The import in the person's reach, locked; acts on it follow one another."""
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
         manual = ManualImport.objects.select_for_update(of=("self",)).filter(pk=manual_id).first()
         if manual is None:
             raise Refused("没有这次导入，或不在您的范围内", "no such import within your reach")
@@ -103,7 +103,7 @@ def upload(
     )
     store, data_key, digest, size = files.put(source)
     try:
-        with person_scope(by):
+        with person_scope(by, feeds=catalog()):
             manual = ManualImport.objects.create(
                 feed=feed, file_name=masked(name), size=size, digest=digest, by=by.username,
                 by_name=by.name, office=by.office_id, created_at=at,
@@ -143,7 +143,7 @@ def _permitted(feed: str, wanted: tuple[str, ...], at: datetime) -> FeedSpec:
 
 def open_preview(manual: ManualImport, *, by: Person, at: datetime) -> dict[str, Any] | None:
     """What was read of the file, for its uploader alone; each look is on record."""
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
         file = ImportFile.objects.filter(manual_id=manual.pk).first()
         if file is None or manual.by != by.username:
             return None
@@ -305,7 +305,7 @@ def withdraw_alias(alias_id: int, *, by: Person, at: datetime, reason: str) -> H
     """An alias counts no longer; what was imported with it stays."""
     if not reason.strip():
         raise Refused("请写明撤销的理由", "say why it is withdrawn")
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
         alias = HeaderAlias.objects.select_for_update().filter(pk=alias_id).first()
         if alias is None:
             raise Refused("没有这条别名", "no such alias")
@@ -355,27 +355,19 @@ def _call_off(manual: ManualImport, by: Person) -> str:
         return str(cursor.fetchone()[0] or "")
 
 
-def release(manual_id: int, *, by: Person, at: datetime, reason: str) -> None:
-    """Let a held batch in although it is thinner than agreed; the reason is on record. A second click changes nothing."""
-    if not by.may("batch.release"):
-        raise Refused("您的角色不能放行批次", "your roles do not allow releasing a batch")
-    if not reason.strip():
-        raise Refused("请写明与提供单位核实的情况", "say what the provider has answered")
+def release(manual_id: int, *, by: Person, reason: str) -> None:
+    """Let the held batch of an import in; decided as every held batch is. A second click changes nothing."""
     with _held(by, manual_id) as manual:
-        if manual.state != State.HANDED:
-            raise _gone_on(manual)
         batch = manual.batch
-        if batch is not None and batch.state == Batch.State.HELD and overtaken(batch, catalog()[manual.feed]):
-            raise Refused(
-                "此后已有更新的全量清单入库，放行会终止其中新增的记录；请取消这次导入",
-                "a later whole list has landed, and this one would end what it added; cancel this import",
-            )
-        with connection.cursor() as cursor:
-            cursor.execute("select ingestion_release(%s)", [manual.batch_id])
-            if cursor.fetchone()[0] != Batch.State.HELD:
-                return
-        enqueue("take_in", str(manual.batch_id), {"batch": manual.batch_id}, priority=4)
-        _noted(by, at, "batch.release", "batch", manual.batch_id, reason=reason)
+        if manual.state != State.HANDED or batch is None:
+            raise _gone_on(manual)
+        if batch.state not in (Batch.State.HELD, Batch.State.REFUSED) and "decision" in batch.layout:
+            return
+        try:
+            holding.ask(batch.pk, holding.LET_IN, by=by, reason=reason)
+        except holding.NotHeld as error:
+            said = error.problem
+            raise Refused(f"{said.what}；{said.cure}", f"{said.what_en}. {said.cure_en}") from None
 
 
 def _gone_on(manual: ManualImport) -> Refused:
@@ -405,14 +397,15 @@ def error_receipt(
     """
     if not reason.strip():
         raise Refused("请写明退回的事由", "say why the rows are taken out")
-    batch = Batch.objects.filter(pk=batch_id, state=Batch.State.LANDED).first()
+    with person_scope(by, feeds=catalog()):
+        batch = Batch.objects.filter(pk=batch_id, state=Batch.State.LANDED).first()
     if batch is None or not in_reach(by, batch_id):
         raise Refused(
             "该批次没有入库，或不在您的范围内", "this batch has not landed, or is out of your reach"
         )
     if not batch.quarantined:
         raise NothingQuarantined("该批次没有隔离行", "no row of this batch was quarantined")
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
         _noted(
             by, at, "batch.error_receipt", "batch", batch.pk, reason=reason,
             detail={"feed": batch.feed, "rows": batch.quarantined},

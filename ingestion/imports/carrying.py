@@ -85,7 +85,12 @@ def _count_uses(manual: ManualImport, file: ImportFile, feed: FeedSpec) -> None:
 
 
 def count_changes(batch: Batch, feed: FeedSpec) -> None:
-    """Beside a landed batch's counts, how many of its records replaced an earlier version. Safe to repeat."""
+    """Beside a landed batch's counts, how many of its records replaced an earlier version; closes its import, as a
+    refusal does. Safe to repeat."""
+    if batch.state == Batch.State.REFUSED:
+        ManualImport.objects.using(ALIAS).filter(batch=batch, state=State.HANDED, ended_at=None).update(
+            ended_at=timezone.now()
+        )
     if batch.state != Batch.State.LANDED or "changed" in batch.layout:
         return
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:

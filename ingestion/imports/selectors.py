@@ -28,14 +28,14 @@ def aliases() -> list[HeaderAlias]:
 
 def imports_page(person: Person, page: int) -> tuple[list[ManualImport], int]:
     """(one page of the imports in the person's reach, newest first; how many there are)."""
-    with person_scope(person):
+    with person_scope(person, feeds=catalog()):
         rows = ManualImport.objects.select_related("batch").order_by("-pk")
         return list(rows[(page - 1) * PAGE : page * PAGE]), rows.count()
 
 
 def import_of(person: Person, manual: int) -> ManualImport | None:
     """One import in the person's reach, with its batch."""
-    with person_scope(person):
+    with person_scope(person, feeds=catalog()):
         return ManualImport.objects.select_related("batch", "batch__agreement").filter(pk=manual).first()
 
 
@@ -84,25 +84,24 @@ class Receipt:
 
 def receipt_of(person: Person, batch_id: int) -> Receipt | None:
     """The receipt of one delivered file; none for a stream's flush or a batch that does not exist."""
-    batch = (
-        Batch.objects.select_related("agreement").filter(pk=batch_id).exclude(received_by="HJ 212").first()
-    )
-    if batch is None or batch.feed not in catalog():
-        return None
-    landing = Landing.objects.filter(batch=batch).first()
-    with person_scope(person):
+    with person_scope(person, feeds=catalog()):
+        found = Batch.objects.select_related("agreement").filter(pk=batch_id).exclude(received_by="HJ 212")
+        batch = found.first()
+        if batch is None or batch.feed not in catalog():
+            return None
+        landing = Landing.objects.filter(batch=batch).first()
         manual = ManualImport.objects.filter(batch=batch).exclude(state=ManualImport.State.REPEATED).first()
-    return Receipt(
-        batch=batch,
-        feed=catalog()[batch.feed],
-        agreement=batch.agreement,
-        manual=manual,
-        covers_until=landing.covers_until if landing else batch.covers_until,
-        reasons=quarantine_reasons([batch.pk]).get(batch.pk, []),
-        notes=notes(batch),
-        changed=batch.layout.get("changed"),
-        taken_out=list(ErrorReceipt.objects.filter(batch=batch).order_by("-at")[:5]),
-    )
+        return Receipt(
+            batch=batch,
+            feed=catalog()[batch.feed],
+            agreement=batch.agreement,
+            manual=manual,
+            covers_until=landing.covers_until if landing else batch.covers_until,
+            reasons=quarantine_reasons([batch.pk]).get(batch.pk, []),
+            notes=notes(batch),
+            changed=batch.layout.get("changed"),
+            taken_out=list(ErrorReceipt.objects.filter(batch=batch).order_by("-at")[:5]),
+        )
 
 
 def in_reach(person: Person, batch_id: int) -> bool:

@@ -8,10 +8,12 @@ encrypted file stays, and letting it in reads it again from the start.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models import BooleanField, Func
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
@@ -22,8 +24,8 @@ from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Mapping
-from ingestion.models import Batch
-from ingestion.selectors import catalog
+from ingestion.models import Batch, ManualImport
+from ingestion.selectors import catalog, deliveries_of_feeds
 
 ALIAS = "intake"
 #: landed deliveries whose layouts count as usual
@@ -98,15 +100,78 @@ def _drift(batch: Batch, feed: FeedSpec, lost: list[str], new: list[str]) -> Pro
 
 
 def ask(batch_id: int, outcome: str, *, by: Person, reason: str) -> None:
-    """Queue a person's decision; the process that may write batches carries it out.
+    """Queue a person's decision; the process that may write batches carries it out. The one way to decide, from any page.
 
-    The database takes it in nobody's name but that of the scope (``ingestion_job_guard``).
+    Raises ``NotHeld`` when the batch waits no more, is out of the person's reach or is not theirs to decide, and without
+    a reason. The database takes a decision in nobody's name but that of the scope, and of a batch in its reach
+    (``ingestion_job_guard``).
     """
+    place = f"批次 {batch_id}"
+    if not by.may("batch.release"):
+        raise NotHeld(
+            Problem(
+                place, "您的角色不能决定暂扣的批次", "请数据专管员决定。",
+                "Your roles do not allow deciding on a held batch", "Ask a data custodian.",
+            )
+        )  # fmt: skip
+    if not reason.strip():
+        raise NotHeld(_no_reason(place))
     payload = {
-        "batch": batch_id, "outcome": outcome, "by": by.username, "office": by.office_id, "reason": reason,
+        "batch": batch_id, "outcome": outcome, "by": by.username, "office": by.office_id, "reason": reason.strip(),
     }  # fmt: skip
-    with person_scope(by):
+    with person_scope(by, feeds=catalog()):
+        batch = next(iter(held_in_reach(batch_id)), None)
+        if batch is None:
+            raise NotHeld(
+                Problem(
+                    place, "没有等待决定，或不在您的范围内", "请刷新列表。",
+                    "It does not wait for a decision, or is out of your reach", "Reload the list.",
+                )
+            )  # fmt: skip
+        if outcome == LET_IN and overtaken(batch, catalog()[batch.feed]):
+            raise NotHeld(_outspoken(place))
         enqueue("held_batch", str(batch_id), payload, priority=3)
+
+
+def held_in_reach(batch_id: int | None = None) -> list[Batch]:
+    """Batches that wait, or the one, within the open scope: an import's is its office's, all others the prefecture's."""
+    waiting = Batch.objects.filter(state=Batch.State.HELD).order_by("pk")
+    if batch_id is not None:
+        waiting = waiting.filter(pk=batch_id)
+    return list(
+        waiting.annotate(
+            reach=Func("pk", function="ingestion_batch_in_reach", output_field=BooleanField())
+        ).filter(reach=True)
+    )
+
+
+def held_batches(person: Person) -> list[Batch]:
+    """What waits in the person's reach, the oldest first."""
+    with person_scope(person, feeds=catalog()):
+        return held_in_reach()
+
+
+def landed_since(batch: Batch) -> int:
+    """How many later deliveries of the feed have landed while this one waited: what they touched stays as they say."""
+    with deliveries_of_feeds([batch.feed]):
+        return Batch.objects.filter(feed=batch.feed, state=Batch.State.LANDED, pk__gt=batch.pk).count()
+
+
+def _no_reason(place: str) -> Problem:
+    return Problem(
+        place, "没有写明理由", "写明向谁核实、为什么放行或退回",
+        "No reason was given", "Say with whom it was checked and why it is let in or sent back.",
+    )  # fmt: skip
+
+
+def _outspoken(place: str) -> Problem:
+    return Problem(
+        place,
+        "此后已有更新的全量清单入库，放行会终止其中新增的记录",
+        "退回这一批；仍需补充的记录，请提供单位随下一份清单报送。",
+        "A later whole list has landed, and this one would end what it added",
+        "Send this one back; ask the provider to send what is still missing with the next list.",
+    )
 
 
 def overtaken(batch: Batch, feed: FeedSpec, *, using: str = "default") -> bool:
@@ -117,7 +182,8 @@ def overtaken(batch: Batch, feed: FeedSpec, *, using: str = "default") -> bool:
     if not batch.snapshot or feed.snapshot_scope != "feed":
         return False
     later = Batch.objects.using(using).filter(feed=feed.code, snapshot=True, state=Batch.State.LANDED)
-    return later.filter(pk__gt=batch.pk).exists()
+    with deliveries_of_feeds([feed.code]) if using == "default" else nullcontext():
+        return later.filter(pk__gt=batch.pk).exists()
 
 
 def decide(
@@ -125,7 +191,7 @@ def decide(
 ) -> Batch:
     """Let a held batch in, or reject it; both with a reason, both on record. Raises ``NotHeld``."""
     if not reason.strip():
-        raise NotHeld(Problem(f"批次 {batch_id}", "没有写明理由", "写明向谁核实、为什么放行或退回"))
+        raise NotHeld(_no_reason(f"批次 {batch_id}"))
     moment = at or timezone.now()
     with transaction.atomic(using=ALIAS):
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
@@ -138,13 +204,7 @@ def decide(
                 )
             )
         if outcome == LET_IN and overtaken(batch, catalog()[batch.feed], using=ALIAS):
-            raise NotHeld(
-                Problem(
-                    f"批次 {batch_id}",
-                    "此后已有更新的全量清单入库，放行会终止其中新增的记录",
-                    "退回这一批；仍需补充的记录，请提供单位随下一份清单报送。",
-                )
-            )
+            raise NotHeld(_outspoken(f"批次 {batch_id}"))
         said = {"outcome": outcome, "by": by, "reason": reason.strip(), "at": moment.isoformat()}
         batch.layout = {**batch.layout, "decision": said}
         if outcome == LET_IN:
@@ -159,6 +219,7 @@ def decide(
                 "what": f"{odd}。已退回：{reason.strip()}",
                 "cure": "请提供单位更正后重新报送。",
             }
+            ManualImport.objects.using(ALIAS).filter(batch=batch, ended_at=None).update(ended_at=moment)
         batch.save(using=ALIAS)
         record(
             at=moment,

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
-from ingestion.intake import snapshots
+from ingestion.intake import late, snapshots
 from ingestion.models import Batch
 from ingestion.pool import pool_columns
 
@@ -27,7 +27,7 @@ _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
 _BARE = "_bare"
 #: rows of a chunk that are looked up to guess how many are held
 _SAMPLE = 200
-_LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
+LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
 class Overtaken(Exception):
@@ -40,8 +40,11 @@ class Counts:
 
     loaded: int
     unchanged: int
+    #: the same record twice in the file, the later row counts; and rows that a later delivery has overtaken
     duplicate: int
     removed: int
+    #: of ``duplicate``, the rows whose record a later delivery has touched already
+    outdated: int = 0
 
 
 def staging_table(batch: Batch) -> str:
@@ -164,8 +167,9 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
     return "\\x" + pl.Series(binary).bin.encode("hex")
 
 
-def _next_number(cursor: Any) -> int:
-    cursor.execute("select pg_advisory_xact_lock(%s)", [_LANDING_LOCK])
+def next_number(cursor: Any) -> int:
+    """The next landing's number, and the lock of landings until the transaction ends."""
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LANDING_LOCK])
     cursor.execute("select coalesce(max(number), 0) + 1 from ingestion_landing")
     return int(cursor.fetchone()[0])
 
@@ -192,7 +196,7 @@ def land_stream(
         )
         _copy(cursor, staged, single)
         partitions.ensure(cursor, feed, staged)
-        number = _next_number(cursor)
+        number = next_number(cursor)
         cursor.execute(
             f"update {table} t set to_landing = %s from {staged} s where {same} and t.row_hash <> s.row_hash",
             [number],
@@ -205,6 +209,11 @@ def land_stream(
             [batch.pk, number],
         )
         loaded, packets = cursor.fetchone()
+        late.confirm(
+            cursor,
+            batch,
+            f"select s.natural_hash from {staged} s join {table} t on {same} where t.from_landing < {number}",
+        )
         _touch(cursor, feed, number)
         _landed(cursor, feed, batch, number, at, None)
     counts = Counts(loaded, single.height - loaded, rows.height - single.height, 0)
@@ -227,7 +236,7 @@ def land(
     """
     with connection.cursor() as cursor:
         partitions.ensure(cursor, feed, staging_table(batch))
-        number = _next_number(cursor)
+        number = next_number(cursor)
         counts = _merge(cursor, feed, batch, number, remove_absent)
         _touch(cursor, feed, number)
         _landed(cursor, feed, batch, number, at, covers_until)
@@ -268,6 +277,10 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
     staged_rows, duplicate, unchanged, replaced, still_bare, bare = cursor.fetchone()
     if bare != still_bare:
         raise Overtaken(batch.pk)
+    outdated = 0
+    if came_late := late.overtaken(cursor, feed, batch, staged, whole=remove_absent):
+        replaced_late, outdated = _set_aside(cursor, staged)
+        replaced -= replaced_late
     if unchanged or replaced:
         cursor.execute("analyze held")
     if replaced:
@@ -278,7 +291,7 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
             [number],
         )
     apart = ""
-    if duplicate or unchanged:
+    if duplicate or unchanged or outdated:
         apart = (
             " where not exists (select 1 from held h where h.row_no = s.row_no and h.same)"
             " and not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
@@ -292,12 +305,37 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
         f" select natural_hash, row_hash, %s, row_no, %s, county, {columns} from {staged} s{apart}",
         [batch.pk, number],
     )
+    late.confirm(
+        cursor,
+        batch,
+        f"select s.natural_hash from held h join {staged} s on s.row_no = h.row_no where h.same",
+    )
     removed = 0
     if remove_absent:
-        removed = snapshots.end_absent(cursor, feed, batch, staged, number)
+        removed = snapshots.end_absent(cursor, feed, batch, staged, number, outdated=came_late)
     return Counts(
-        loaded=staged_rows - duplicate - unchanged, unchanged=unchanged, duplicate=duplicate, removed=removed
+        loaded=staged_rows - duplicate - unchanged - outdated,
+        unchanged=unchanged,
+        duplicate=duplicate + outdated,
+        removed=removed,
+        outdated=outdated,
     )
+
+
+def _set_aside(cursor: Any, staged: str) -> tuple[int, int]:
+    """Rows whose record a later delivery has touched count as held already: (those with a version in force, all)."""
+    cursor.execute(
+        f"update held h set same = true from {staged} s join newer n on n.natural_hash = s.natural_hash"
+        " where s.row_no = h.row_no and not h.same"
+    )
+    replaced = cursor.rowcount
+    cursor.execute(
+        f"insert into held (row_no, same, bare) select s.row_no, true, false from {staged} s"
+        " join newer n on n.natural_hash = s.natural_hash"
+        " where not exists (select 1 from held h where h.row_no = s.row_no)"
+        " and not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
+    )
+    return replaced, replaced + cursor.rowcount
 
 
 def _same_month(feed: FeedSpec, staged: str, pool: str = "c") -> str:

@@ -42,9 +42,12 @@ def drop(cursor: Any, batch: Batch) -> None:
     cursor.execute(f"drop table if exists {aside_table(batch)}")
 
 
-def end_absent(cursor: Any, feed: FeedSpec, batch: Batch, staged: str, number: int) -> int:
+def end_absent(
+    cursor: Any, feed: FeedSpec, batch: Batch, staged: str, number: int, *, outdated: bool = False
+) -> int:
     """End what the list no longer holds, in the transaction of the landing, after its rows were merged.
 
+    ``outdated``: later deliveries have landed, and the temporary table ``newer`` says what they touched.
     Returns how many records ended. Raises ``Held`` when the list keeps less than the feed's band.
     """
     table = f'pool."{feed.code}"'
@@ -59,6 +62,9 @@ def end_absent(cursor: Any, feed: FeedSpec, batch: Batch, staged: str, number: i
     # In force before this landing: still so, or replaced by it a moment ago.
     before = f"t.from_landing < {number} and (t.to_landing is null or t.to_landing = {number}){scope}"
     absent = f"t.to_landing is null and t.from_landing < {number} and not {listed}{scope}"
+    if outdated:
+        # What a later delivery has touched is not this list's to end.
+        absent += " and not exists (select 1 from newer n where n.natural_hash = t.natural_hash)"
     cursor.execute(
         f"select coalesce(county, ''), count(*), count(*) filter (where {absent}) from {table} t where {before} group by 1"
     )

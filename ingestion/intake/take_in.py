@@ -6,8 +6,6 @@ from the stored file; nothing of it was visible.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 from collections import Counter
@@ -27,7 +25,7 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import holding, merge, snapshots
+from ingestion.intake import holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
 from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
@@ -77,6 +75,8 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         return _land(
             batch, feed, fence=fence, at=at, received=received, blank=blank, notes=notes, cleared=cleared
         )
+    except Refused as refusal:
+        return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
     except (_Forgotten, merge.Overtaken):
@@ -265,20 +265,24 @@ def _quarantine(batch: Batch, originals: pl.DataFrame, bad: pl.DataFrame, data_k
     reasons: dict[int, list[dict[str, Any]]] = {}
     for row in bad.iter_rows(named=True):
         reasons.setdefault(row["row_no"], []).append({"column": row["column"], "reason": row["reason"]})
-    out = io.StringIO()
-    lines = csv.writer(out)
+    numbers: list[int] = []
+    texts: list[str] = []
+    boxes: list[str] = []
     for original in originals.iter_rows(named=True):
         number = original.pop("row_no")
         sealed = envelope.seal_text(
             json.dumps(original, ensure_ascii=False), data_key, f"{batch.pk}:{number}"
         )
-        lines.writerow(
-            [batch.pk, number, json.dumps(reasons[number], ensure_ascii=False), f"\\x{sealed.hex()}"]
-        )
-    out.seek(0)
+        numbers.append(number)
+        texts.append(json.dumps(reasons[number], ensure_ascii=False))
+        boxes.append(f"\\x{sealed.hex()}")
     with connections[ALIAS].cursor() as cursor:
-        cursor.copy_expert(
-            "copy ingestion_quarantine (batch_id, row_no, reasons, sealed) from stdin (format csv)", out
+        # A table with row-level security takes no COPY.
+        cursor.execute(
+            "insert into ingestion_quarantine (batch_id, row_no, reasons, sealed)"
+            " select %s, q.row_no, q.reasons::jsonb, q.sealed::bytea"
+            " from unnest(%s::bigint[], %s::text[], %s::text[]) q(row_no, reasons, sealed)",
+            [batch.pk, numbers, texts, boxes],
         )
 
 
@@ -340,6 +344,11 @@ def _land(
         batch.duplicate, batch.removed, batch.problem = counts.duplicate, counts.removed, None
         noted = [{"column": c, "note": n, "rows": rows} for (c, n), rows in notes.most_common()]
         batch.layout = {**batch.layout, "notes": noted}
+        if counts.outdated:
+            batch.layout["outdated"] = counts.outdated
+        if batch.snapshot and feed.snapshot_scope == "county":
+            with connection.cursor() as cursor:
+                batch.layout["counties"] = late.counties(cursor, merge.staging_table(batch))
         batch.save(using=ALIAS)
         merge.drop_staging(connection, batch)
         enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)

@@ -1,5 +1,5 @@
 from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
-from .batch import Batch, FeedIssue, Landing, Quarantine, Touch
+from .batch import Batch, Confirmed, FeedIssue, FeedStanding, Landing, Quarantine, Touch
 from .camera import Camera, CameraFrame, CameraViewing
 from .exchange import AgencyKey, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
@@ -19,11 +19,13 @@ __all__ = [
     "CameraFrame",
     "CameraViewing",
     "ClearingHold",
+    "Confirmed",
     "DataTicket",
     "Delivery",
     "DeliveryFile",
     "ErrorReceipt",
     "FeedIssue",
+    "FeedStanding",
     "HeaderAlias",
     "ImportFile",
     "Landing",

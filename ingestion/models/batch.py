@@ -53,7 +53,14 @@ class Batch(models.Model):
                 name="batch_counts_add_up",
             ),
         ]
-        indexes = [models.Index(fields=["feed", "-id"], name="batch_of_feed")]
+        indexes = [
+            models.Index(fields=["feed", "-id"], name="batch_of_feed"),
+            models.Index(
+                fields=["feed", "id"],
+                condition=Q(state__in=["received", "reading", "held"]),
+                name="batch_waiting",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.feed} {self.pk}"
@@ -89,6 +96,32 @@ class Touch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.landing} {self.kind}"
+
+
+class Confirmed(models.Model):
+    """A record that a delivery found as it was while an earlier delivery of the feed still waited: that one, let in
+    late, leaves it alone. Goes when no earlier one waits any more."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="confirmed")
+    natural_hash = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}"
+
+
+class FeedStanding(models.Model):
+    """How far a feed has come: what pages and the wall ask all the time, kept by the database with every landing."""
+
+    feed = models.CharField(max_length=40, primary_key=True)
+    landed_at = models.DateTimeField()
+    covers_until = models.DateField(null=True)
+    landings = models.BigIntegerField()
+    quarantined = models.BigIntegerField(default=0)
+    #: rows received with the last twelve landings, the newest first
+    recent = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.feed
 
 
 class Quarantine(models.Model):

@@ -23,7 +23,7 @@ from django.db import connections, transaction
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
-from ingestion.intake.merge import _next_number, drop_staging
+from ingestion.intake.merge import drop_staging, next_number
 from ingestion.intake.receive import ALIAS, store_path
 from ingestion.intake.shelter import REF_TYPES
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch, Landing
@@ -360,7 +360,7 @@ def _remove(
 
 def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:
     """A landing of no feed: rules read its touches, and no feed looks fresher for it."""
-    number = _next_number(cursor)
+    number = next_number(cursor)
     batch = Batch.objects.using(ALIAS).create(
         feed="",
         file_name=f"{clearing.agreement.number} {feed.code}"[:255],

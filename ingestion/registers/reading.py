@@ -12,6 +12,7 @@ from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch
 from ingestion.registers.agreement_actions import OPEN_CLEARINGS, in_force, last_day
+from ingestion.selectors import deliveries_of_feeds
 
 #: standing of an agreement on a day, in the order of urgency
 STANDINGS = ("soon", "valid", "coming", "over", "ended")
@@ -113,14 +114,15 @@ def agreement_detail(pk: int, feeds: Catalog, today: date) -> AgreementDetail | 
     agreement = next((a for a in every if a.pk == pk), None)
     if agreement is None:
         return None
-    came = {
-        feed: (n, rows or 0)
-        for feed, n, rows in Batch.objects.filter(agreement=agreement, state="landed")
-        .exclude(feed="")
-        .order_by()
-        .values_list("feed")
-        .annotate(n=Count("pk"), rows=Sum("loaded"))
-    }
+    with deliveries_of_feeds(agreement.fields):
+        came = {
+            feed: (n, rows or 0)
+            for feed, n, rows in Batch.objects.filter(agreement=agreement, state="landed")
+            .exclude(feed="")
+            .order_by()
+            .values_list("feed")
+            .annotate(n=Count("pk"), rows=Sum("loaded"))
+        }
     last = last_day(agreement)
     scope = []
     for code, names in agreement.fields.items():

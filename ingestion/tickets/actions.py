@@ -16,6 +16,7 @@ from chuxiong.audit.record import record
 from ingestion.catalog.health import limits
 from ingestion.catalog.load import Catalog
 from ingestion.models import Batch, DataTicket, FeedIssue, TicketEvent
+from ingestion.selectors import deliveries_of_feeds
 from ingestion.tickets import attachment
 
 State = DataTicket.State
@@ -95,7 +96,9 @@ def open_ticket(
         raise Refused(f"没有数据源 {feed}", f"no feed {feed}")
     subject = _text(subject, 120, "事由", "subject")
     text = _text(text, 5000, "内容", "text")
-    if batch is not None and not Batch.objects.filter(pk=batch, feed=feed).exists():
+    with deliveries_of_feeds([feed]):
+        foreign = batch is not None and not Batch.objects.filter(pk=batch, feed=feed).exists()
+    if foreign:
         raise Refused("批次不属于这个数据源", "the batch is not this feed's")
     if issue is not None and not FeedIssue.objects.filter(pk=issue, feed=feed).exists():
         raise Refused("问题不属于这个数据源", "the issue is not this feed's")

@@ -16,8 +16,12 @@ _COUNTIES = "楚雄|双柏|牟定|南华|姚安|大姚|永仁|元谋|武定|禄�
 _COUNTY = rf"^((?:{_COUNTIES})[市县])"
 #: without its last sign only where a township follows
 _SHORT_COUNTY = rf"^({_COUNTIES})"
-_TODAY = {"532331": "532302"}
-_VILLAGE = r"^(\p{Han}{1,8}?)(?:村民委员会|居民委员会|社区居委会|社区居民委员会|村委会|居委会|社区|行政村|村)"
+#: counties of the prefecture that have another code today (divisions since 1981)
+_TODAY = {"532331": "532302", "532321": "532301"}
+_VILLAGE = r"^(\p{Han}{1,8}?)(?:村民委员会|居民委员会|社区居委会|社区居民委员会|村委会|居委会|社区|行政村|村公所|办事处|生产大队|大队|村)"
+#: what a township was before, or is called in short: 东瓜乡 is 东瓜镇 today, where its county has one of that stem alone
+_TOWN_KIND = r"(?:(?:彝族|傣族|回族|苗族|傈僳族)*(?:镇|乡)|街道)$"
+_FORMER_KIND = r"(?:(?:彝族|傣族|回族|苗族|傈僳族)*(?:镇|乡)|人民公社|公社|街道办事处|街道|区)"
 _GROUP = r"([0-9]+)(?:村民小组|村小组|小组|组|社|队)"
 _ROAD = r"(\p{Han}{1,10}?(?:大道|大街|路|街|巷|弄|道|线))"
 _NUMBER = r"([0-9]+(?:[-之][0-9]+)?)(?:号院|号楼|号|#)"
@@ -46,6 +50,35 @@ def _township_pattern() -> str:
     return f"^({'|'.join(names)})"
 
 
+@lru_cache(maxsize=1)
+def _stems() -> pl.DataFrame:
+    """``stem``, ``county``, ``name`` of townships whose stem one township of the county has."""
+    told = _townships().with_columns(stem=pl.col("name").str.replace(_TOWN_KIND, ""))
+    return told.filter(pl.col("stem").str.len_chars() > 1).unique(["stem", "county"], keep="none")
+
+
+@lru_cache(maxsize=1)
+def _former_pattern() -> str:
+    stems = sorted(_stems()["stem"].unique(), key=lambda stem: (-len(stem), stem))
+    return f"^({'|'.join(stems)}){_FORMER_KIND}"
+
+
+def _by_stem(frame: pl.DataFrame) -> pl.DataFrame:
+    """Townships under a former kind, of a stated county alone: ``town`` is today's name, ``left`` what follows."""
+    frame = frame.with_columns(
+        stem=pl.when(pl.col("town").is_null()).then(pl.col("left").str.extract(_former_pattern(), 1))
+    )
+    today = _stems().select("stem", "county", today="name")
+    frame = frame.join(today, on=["stem", "county"], how="left", maintain_order="left")
+    found = pl.col("today").is_not_null()
+    return frame.with_columns(
+        town=pl.coalesce("town", "today"),
+        left=pl.when(found)
+        .then(pl.col("today") + pl.col("left").str.replace(_former_pattern(), ""))
+        .otherwise("left"),
+    ).drop("stem", "today")
+
+
 def addresses(values: pl.Series) -> pl.DataFrame:
     """``text`` in one spelling, ``county``, ``township`` and ``village`` codes, ``group``, ``road``, ``number``, ``unit``, ``rest``.
 
@@ -65,7 +98,7 @@ def addresses(values: pl.Series) -> pl.DataFrame:
         .otherwise(pl.col("left").str.replace(_COUNTY, "").str.replace(_SHORT_COUNTY + "(.*)$", "$2")),
     )
     frame = frame.with_columns(pl.col("left").str.extract(_township_pattern(), 1).alias("town"))
-    frame = _coded(frame)
+    frame = _coded(_by_stem(frame))
     frame = frame.with_columns(
         left=pl.when(pl.col("town").is_null())
         .then(pl.col("left"))
@@ -96,6 +129,32 @@ def addresses(values: pl.Series) -> pl.DataFrame:
         unit=unit.str.strip_chars("-").replace("", None),
         rest=pl.col("left").replace("", None),
     )  # fmt: skip
+
+
+#: a house, a group, a flat: without one of these an address is a district that thousands share
+_HOUSE = r"[0-9]"
+_SAME_WORDS = (
+    (r"(?:村民小组|村小组|小组|社|队)", "组"),
+    (r"(?:号楼|幢|座)", "栋"),
+    (r"(?:号院|号)", "号"),
+    (r"(?:室|房|户)$", ""),
+    (r"号([0-9]+)-([0-9]+)-([0-9]{2,5})$", "号${1}栋${2}单元${3}"),
+    (r"号([0-9]+)-([0-9]{2,5})$", "号${1}栋${2}"),
+)
+
+
+def place_keys(values: pl.Series) -> pl.Series:
+    """One text for one house, group or flat: equal where two addresses mean the same place; null where none is that exact."""
+    told = addresses(values)
+    rest = told["rest"].fill_null("")
+    for pattern, word in _SAME_WORDS:
+        rest = rest.str.replace_all(pattern, word)
+    area = pl.coalesce("village", "township", "county")
+    known = told.select(area=area, rest=rest).with_columns(
+        key=pl.concat_str("area", "rest", separator=":"),
+        exact=pl.col("area").is_not_null() & pl.col("rest").str.contains(_HOUSE),
+    )
+    return known.select(place=pl.when("exact").then("key"))["place"]
 
 
 def _coded(frame: pl.DataFrame) -> pl.DataFrame:

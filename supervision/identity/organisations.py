@@ -28,13 +28,22 @@ _TODAY = {"532331": "532302"}
 _PREFECTURE = "532300"
 
 
+#: 甲有限公司(原乙有限公司), 甲有限公司(曾用名:乙有限公司), 甲有限公司 原名乙有限公司
+_FORMER = r"[(\s](?:曾用名|原名称|原名|原)[:：]?([^()]{4,}?)\)?$"
+
+
+def former_names(values: pl.Series) -> pl.Series:
+    """The former name that a cell states beside the present one, else null."""
+    return same_brackets(cleaned(values)).str.extract(_FORMER, 1).alias("former")
+
+
 def organisation_names(values: pl.Series) -> pl.DataFrame:
     """``name`` (one spelling), ``region`` (division code or null), ``core`` (without place and kind), ``kind``.
 
     The place named first is the seat of registration: 楚雄市彝人酒店 and 禄丰市彝人酒店 are two; 鑫源(楚雄)食品 says the same in
     brackets. A county's old name (禄丰县) is today's. A branch keeps its whole name as ``core``.
     """
-    name = same_brackets(cleaned(values)).str.replace_all(_NOISE, "").alias("name")
+    name = same_brackets(cleaned(values)).str.replace(_FORMER, "").str.replace_all(_NOISE, "").alias("name")
     upper = name.str.contains(_UPPER).fill_null(False)
     bare = name.str.replace(_UPPER, "").str.replace(_PROVINCE, "")
     first, bracketed = bare.str.extract(_COUNTY, 1), bare.str.extract(_BRACKETED, 1)

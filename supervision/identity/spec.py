@@ -37,25 +37,30 @@ class _Near(_Strict):
         return Near("edits", self.edits) if self.edits else Near("similar", self.similar)
 
 
-class _Comparison(_Strict):
+class LinkColumn(_Strict):
+    """One comparison as a file says it."""
+
     column: str
     near: tuple[_Near, ...] = ()
     m: tuple[Share, ...]
 
     @model_validator(mode="after")
-    def _every_level(self) -> _Comparison:
+    def _every_level(self) -> LinkColumn:
         if len(self.m) != len(self.near) + 2:
             raise ValueError(f"{self.column}: m needs {len(self.near) + 2} shares, one for every level")
         if abs(sum(self.m) - 1) > 0.01:
             raise ValueError(f"{self.column}: the shares of m add up to 1, not {sum(self.m):.3f}")
         return self
 
+    def comparison(self) -> Comparison:
+        return Comparison(self.column, tuple(n.level() for n in self.near), self.m)
+
 
 class _File(_Strict):
     cap: int = Field(gt=1)
     joins: float
     shown: float
-    comparisons: tuple[_Comparison, ...]
+    comparisons: tuple[LinkColumn, ...]
     blocks: tuple[tuple[str, ...], ...]
 
 
@@ -72,5 +77,5 @@ class Linkage:
 def linkage(kind: str) -> Linkage:
     """The model of ``person``. Raises pydantic's ValidationError with place and cure for a broken file."""
     file = _File.model_validate(yaml.safe_load((_FOLDER / f"{kind}.yaml").read_text(encoding="utf-8")))
-    comparisons = tuple(Comparison(c.column, tuple(n.level() for n in c.near), c.m) for c in file.comparisons)
+    comparisons = tuple(c.comparison() for c in file.comparisons)
     return Linkage(LinkModel(comparisons, file.blocks, file.cap), file.joins, file.shown)

@@ -39,6 +39,9 @@ def person_names(values: pl.Series) -> pl.DataFrame:
     text = same_brackets(cleaned(values)).alias("text")
     former = text.str.extract(_FORMER, 1)
     bare = text.str.replace(_FORMER, "").str.replace_all(_REMARK, "")
+    # 原名洲 is a name: what states a former one states the present one first.
+    alone = (bare.str.strip_chars() == "").fill_null(False)
+    bare, former = text.zip_with(alone, bare), former.set(alone, None)
     latin = bare.str.contains(_LETTERS).fill_null(False)
     frame = pl.DataFrame({"bare": bare, "former": former, "latin": latin}).select(
         name=pl.when("latin")

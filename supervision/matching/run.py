@@ -20,8 +20,9 @@ from supervision.clues.events import CluesRaised, announce
 from supervision.matching.clues import bring_in_line
 from supervision.models import RuleState
 from supervision.reference import REFERENCE
-from supervision.rulebook.compiler import Plan, Query, compile_rule
+from supervision.rulebook.compiler import Plan, compile_rule
 from supervision.rulebook.load import LoadedRule
+from supervision.rulebook.query import Query
 from supervision.selectors import rulebook
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from ingestion.catalog.load import Catalog
 from ingestion.pool import SYSTEM_COLUMNS, pool_columns
 from supervision.rulebook.compiler import Plan, compile_rule
-from supervision.rulebook.spec import RuleSpec, Test
+from supervision.rulebook.spec import Leaf, Node, RuleSpec, Test, Tree, leaves
 
 _SPACE = uuid.UUID(int=7)
 _COUNTY = "532301"
@@ -30,6 +30,32 @@ def failures(rule: RuleSpec, catalog: Catalog) -> Iterator[tuple[str, str, str]]
         found = verdict + (f" {level}" if test.level and level else "")
         if found != expected:
             yield test.name, expected, found
+
+
+def unproved_leaves(rule: RuleSpec, catalog: Catalog) -> list[str]:
+    """Conditions that could be turned round without any stored test noticing, by id, in reading order.
+
+    Conditions on a whole occurrence (``cluster``) cannot be turned round in SQL and are not looked at.
+    """
+    found = []
+    whole = rule.having if rule.having and rule.cluster is None else None
+    for leaf in (*leaves(rule.when), *(leaves(whole) if whole else ())):
+        mutant = rule.model_copy(update={"when": negated(rule.when, leaf.id)})
+        if whole:
+            mutant = mutant.model_copy(update={"having": negated(whole, leaf.id)})
+        if not any(failures(mutant, catalog)):
+            found.append(leaf.id)
+    return found
+
+
+def negated(node: Node, leaf_id: str) -> Node:
+    """The tree with one condition turned round."""
+    if isinstance(node, Leaf):
+        return Tree.model_validate({"not": node}) if node.id == leaf_id else node
+    if node.negated is not None:
+        return Tree.model_validate({"not": negated(node.negated, leaf_id)})
+    key = "all" if node.all else "any"
+    return Tree.model_validate({key: tuple(negated(child, leaf_id) for child in node.all or node.any or ())})
 
 
 def _outcome(plan: Plan, catalog: Catalog, test: Test) -> tuple[str, str | None]:

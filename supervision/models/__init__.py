@@ -3,6 +3,17 @@ from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .exchange import AgencyClient
+from .identity import (
+    Appearance,
+    IdentityJudgement,
+    IdentityPair,
+    IdentityState,
+    Mention,
+    Subject,
+    SubjectEvent,
+)
+from .naming import Derivation, Naming
+from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
@@ -10,6 +21,7 @@ from .track import ClueTrack, TrackClock, TrackStep
 __all__ = [
     "AgencyClient",
     "Alarm",
+    "Appearance",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
@@ -17,12 +29,21 @@ __all__ = [
     "ClueEvent",
     "ClueTrack",
     "Counter",
+    "Derivation",
     "Disclosure",
     "DisclosureClue",
     "Hit",
+    "IdentityJudgement",
+    "IdentityPair",
+    "IdentityState",
     "Interference",
     "Letter",
+    "Mention",
+    "Naming",
+    "Relation",
     "RuleState",
+    "Subject",
+    "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from chuxiong.kit.problems import Problem
 from ingestion.catalog.load import Catalog
-from supervision.rulebook.operators import OPERATORS
-from supervision.rulebook.spec import Leaf, Member, Node, RuleSpec, Tree, leaves
+from supervision.rulebook.operators import OPERATORS, PARAM_KEYS, Operator
+from supervision.rulebook.spec import (
+    FIELD_KEYS,
+    SCORE,
+    Leaf,
+    Link,
+    Member,
+    Node,
+    RuleSpec,
+    Tree,
+    Without,
+    fields_of,
+    furthered,
+    judged_leaves,
+    leaves,
+)
+from supervision.rulebook.units import units
 
 #: what a combined source offers beside its common columns
 SUPPORT = "support"
@@ -51,12 +68,8 @@ class Fields:
         self.types[f"{alias}.{SUPPORT}"] = "int"
 
 
-#: per kind of measure, the operators that stay true when further rows join
-_FURTHERED = {
-    "count": frozenset({">", ">="}),
-    "max": frozenset({">", ">="}),
-    "min": frozenset({"<", "<=", "days_ago_at_least"}),
-}
+_WORDS = {"text", "code", "person_name", "org_name", "address", "enum", "division", "case_no"}
+_WHOLE = {"count", "distinct", "longest_run", "most_within"}
 
 
 def _negates(node: Node) -> bool:
@@ -91,8 +104,9 @@ class _Check:
             )
             return self.found
         self._links()
-        for leaf in leaves(rule.when):
+        for leaf in judged_leaves(rule):
             self._leaf(leaf, f"when.{leaf.id}")
+        self._score()
         for alias, source in rule.sources.items():
             self._where(source.where, source.feed, f"sources.{alias}.where")
             for index, member in enumerate(source.any_of or ()):
@@ -138,6 +152,9 @@ class _Check:
                     "先写它的连接，左侧用已连接的来源",
                 )
             linked.add(link.right.split(".")[0])
+            self._link(link, at)
+            if link.by == "relation" or link.left_role or link.right_role:
+                continue
             if types[link.left] != types[link.right]:
                 self.add(
                     at,
@@ -152,36 +169,104 @@ class _Check:
                     f"sources.{alias}", "没有连接，会两两相乘", f"在 link 中写明 {alias} 如何与其他来源相连"
                 )
 
+    def _link(self, link: Link, at: str) -> None:
+        """What belongs to one kind of link alone, and both ends of the others."""
+        subjects, types = self.fields.subjects, self.fields.types
+        for theirs, own in link.also.items():
+            if not (self._known(f"{at}.also", theirs) and self._known(f"{at}.also", own)):
+                continue
+            if types[theirs] != types[own]:
+                self.add(f"{at}.also", f"{theirs} 与 {own} 类型不同", "用同类的列连接")
+            if own.split(".")[0] != link.right.split(".")[0]:
+                self.add(f"{at}.also", f"{own} 不属于 {link.right.split('.')[0]}", "右侧写同一来源的列")
+            if theirs.split(".")[0] != link.left.split(".")[0]:
+                self.add(f"{at}.also", f"{theirs} 不属于 {link.left.split('.')[0]}", "左侧写同一来源的列")
+        source = self.rule.sources.get(link.right.split(".")[0])
+        if source and source.any_of and (link.also or link.by == "relation" or link.right_role):
+            self.add(at, "合并来源只能按单一标识连接", "改用 by: identity 或 key，或改为单一数据源")
+        roles = bool(link.left_role or link.right_role)
+        if link.by == "relation":
+            for name in (link.left, link.right):
+                if not subjects.get(name):
+                    self.add(at, f"{name} 不是主体标识", "关系只能连接主体，换成身份标识列")
+            if not link.kinds:
+                self.add(f"{at}.kinds", "没有写关系类型", "写明 kinds，例如 [legal_representative]")
+        elif link.kinds or link.hops != 1:
+            self.add(at, "kinds、hops 只用于 by: relation", "改为 by: relation，或删除")
+        if roles and link.by != "identity":
+            self.add(at, "称谓（role）只用于 by: identity", "改为 by: identity，或删除")
+        if roles and self.rule.sources[link.left.split(".")[0]].any_of:
+            self.add(at, "合并来源没有称谓可解析", "改为单一数据源")
+        if (link.tier != "A") != roles:
+            self.add(
+                f"{at}.tier",
+                "tier 与 left_role、right_role 须同时写" if link.tier != "A" else "没有写 tier",
+                "低于 A 的身份来自称谓：写明 left_role 或 right_role，以及最低可接受的 tier（B、C、D）",
+            )
+
     def _without(self) -> None:
         for leg in self.rule.without:
             at = f"without.{leg.id}"
-            if leg.feed not in self.catalog:
-                self.add(f"{at}.feed", f"没有“{leg.feed}”", "改成数据目录里有的数据源（feed list）")
-                continue
-            own = {c.name: c.type for c in self.catalog[leg.feed].columns}
-            for theirs, column in leg.match.items():
-                mentions = own.get(column) == "text" and self.fields.subjects.get(theirs)
-                if (
-                    self._known(f"{at}.match", theirs)
-                    and not mentions
-                    and own.get(column) != self.fields.types[theirs]
-                ):
+            self._window(leg, at)
+            for absence in leg.feeds:
+                if absence.feed not in self.catalog:
+                    self.add(f"{at}.feed", f"没有“{absence.feed}”", "改成数据目录里有的数据源（feed list）")
+                    continue
+                own = {c.name: c.type for c in self.catalog[absence.feed].columns}
+                if not absence.match:
+                    self.add(f"{at}.match", "没有写如何对应，会两两相乘", "写明主来源的字段对应哪一列")
+                for theirs, column in absence.match.items():
+                    if not self._known(f"{at}.match", theirs):
+                        continue
+                    mentions = own.get(column) == "text" and self.fields.subjects.get(theirs)
+                    if not mentions and own.get(column) != self.fields.types[theirs]:
+                        self.add(
+                            f"{at}.match",
+                            f"{theirs} 与 {absence.feed}.{column} 不是同类标识",
+                            f"可用：{'、'.join(own)}",
+                        )
+                if own.get(absence.date) not in _DATES:
                     self.add(
-                        f"{at}.match",
-                        f"{theirs} 与 {leg.feed}.{column} 不是同类标识",
-                        f"可用：{'、'.join(own)}",
+                        f"{at}.date", f"{absence.feed}.{absence.date} 不是日期列", "换成该数据源的日期列"
                     )
-            if own.get(leg.date) not in _DATES:
-                self.add(f"{at}.date", f"{leg.feed}.{leg.date} 不是日期列", "换成该数据源的日期列")
-            if self._known(f"{at}.since", leg.since) and self.fields.types[leg.since] not in _DATES:
-                self.add(f"{at}.since", f"{leg.since} 不是日期", "换成日期字段")
-            if leg.days not in self.rule.params:
-                self.add(f"{at}.days", f"没有参数 {leg.days}", f"在 params 中登记 {leg.days} 及其来源")
+
+    def _window(self, leg: Without, at: str) -> None:
+        for key, name in (("since", leg.since), ("until", leg.until)):
+            if name and self._known(f"{at}.{key}", name) and self.fields.types[name] not in _DATES:
+                self.add(f"{at}.{key}", f"{name} 不是日期", "换成日期字段")
+        for key, name in (("days", leg.days), ("fewer_than", leg.fewer_than)):
+            if name:
+                self._param(f"{at}.{key}", name)
+
+    def _score(self) -> None:
+        if self.rule.score is None:
+            return
+        names = [item.points for item in self.rule.score.items]
+        for name in (*names, self.rule.score.at_least):
+            self._param("score", name)
+            value = self.rule.params[name].value if name in self.rule.params else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                self.add(f"score.{name}", f"{value} 不是正整数", "分值和起点写正整数")
 
     def _measures(self) -> None:
         types = self.fields.types
         for name, measure in self.rule.measures.items():
-            if measure.kind != "count":
+            at = f"measures.{name}"
+            if measure.field == SCORE and self.rule.score and measure.kind in ("min", "max"):
+                continue
+            if measure.days:
+                self._param(f"{at}.days", measure.days)
+            if (
+                measure.kind in ("longest_run", "most_within")
+                and self._known(at, measure.field)
+                and types[measure.field] not in {"date", "datetime"}
+            ):
+                self.add(at, f"{measure.field} 不是日期", "换成日期字段")
+            if self.rule.cluster and measure.kind in ("distinct", "share", "longest_run", "most_within"):
+                self.add(
+                    at, f"归并（cluster）的规则不能用 {measure.kind}", "换成 count、sum、min、max 或 first"
+                )
+            if measure.kind not in ("count", "share"):
                 self._known(f"measures.{name}", measure.field)
             if (
                 measure.per
@@ -218,10 +303,10 @@ class _Check:
                     self.add("cluster.place", f"{name} 不是数值", "换成经纬度字段（度）")
 
     def _having(self) -> None:
-        """Only conditions that more rows can but further: then undecided rows bound the answer."""
+        """In occurrences only conditions that more rows can but further: then undecided rows bound the answer."""
         if self.rule.having is None:
             return
-        if _negates(self.rule.having):
+        if self.rule.cluster and _negates(self.rule.having):
             self.add("having", "不能用 not", "改写为肯定的条件")
         for leaf in leaves(self.rule.having):
             at = f"having.{leaf.id}"
@@ -229,14 +314,21 @@ class _Check:
             if measure is None:
                 self.add(at, f"没有度量 {leaf.field}", f"可用：{'、'.join(self.rule.measures)}")
                 continue
-            if leaf.op not in _FURTHERED.get(measure.kind, frozenset()):
+            if self.rule.cluster and not furthered(measure, leaf.op):
                 self.add(
                     f"{at}.op",
                     f"“{leaf.op}”不能用于度量 {leaf.field}（{measure.kind}）",
-                    f"可用：{'、'.join(sorted(_FURTHERED.get(measure.kind, frozenset()))) or '换成 count、max 或 min'}",
+                    "归并的规则只用 count、max 的 > 或 >=，以及 min 的 < 或 <=",
                 )
                 continue
-            kind = "number" if measure.kind == "count" or measure.per else self.fields.types[measure.field]
+            if measure.field == SCORE:
+                self.add(at, "分值不能再作整体条件", "在 score.at_least 写明起点，或用 bands 分档")
+                continue
+            if len(fields_of(leaf)) > 1:
+                self.add(at, "度量只能与参数比较", "写 value 或 param")
+                continue
+            exact = measure.kind in _WHOLE | {"share"} or measure.per
+            kind = "number" if exact else self.fields.types.get(measure.field, "number")
             self._operator(leaf, at, kind)
 
     def _route(self) -> None:
@@ -249,20 +341,34 @@ class _Check:
             return
         own = {c.name: c.type for c in self.catalog[feed].columns}
         for leaf in leaves(tree):
-            if leaf.field not in own:
-                self.add(f"{at}.{leaf.id}", f"{feed} 没有列 {leaf.field}", f"可用：{'、'.join(own)}")
-            else:
+            unknown = [name for name in fields_of(leaf) if name not in own]
+            for name in unknown:
+                self.add(f"{at}.{leaf.id}", f"{feed} 没有列 {name}", f"可用：{'、'.join(own)}")
+            if leaf.op == "no_row" or (leaf.op in OPERATORS and OPERATORS[leaf.op].clock):
+                self.add(f"{at}.{leaf.id}.op", f"“{leaf.op}”不能用在 where 中", "移到 when 中")
+            elif not unknown:
                 self._operator(leaf, f"{at}.{leaf.id}", own[leaf.field])
 
     def _leaf(self, leaf: Leaf, at: str) -> None:
         if not self._known(at, leaf.field) or not self._operator(leaf, at, self.fields.types[leaf.field]):
             return
-        if leaf.other is not None and self._known(f"{at}.other", leaf.other):
-            a, b = self.fields.types[leaf.field], self.fields.types[leaf.other]
-            if not (a == b or {a, b} <= _DATES or {a, b} <= _NUMBERS):
-                self.add(
-                    f"{at}.other", f"{leaf.field}（{a}）不能与 {leaf.other}（{b}）比较", "换成同类的字段"
-                )
+        operator = OPERATORS[leaf.op]
+        for key in FIELD_KEYS:
+            name = getattr(leaf, key)
+            if name is None or not self._known(f"{at}.{key}", name):
+                continue
+            a, b = self.fields.types[leaf.field], self.fields.types[name]
+            fits = (
+                b in operator.other_types
+                if operator.other_types
+                else a == b or {a, b} <= _DATES or {a, b} <= _NUMBERS or {a, b} <= {"division", "code"}
+            )
+            if not fits:
+                self.add(f"{at}.{key}", f"{leaf.field}（{a}）不能与 {name}（{b}）比较", "换成同类的字段")
+        if leaf.op == "no_row":
+            optional = [x for x in self.rule.link if x.right == leaf.field and x.optional]
+            if not optional:
+                self.add(at, f"{leaf.field} 不是可选连接的右侧", "在 link 中把它的连接写成 optional: true")
 
     def _operator(self, leaf: Leaf, at: str, kind: str) -> bool:
         operator = OPERATORS.get(leaf.op)
@@ -272,7 +378,7 @@ class _Check:
         if kind not in operator.types:
             fitting = [o.name for o in OPERATORS.values() if kind in o.types]
             self.add(f"{at}.op", f"“{leaf.op}”不能用于 {leaf.field}（{kind}）", f"可用：{'、'.join(fitting)}")
-        for key in ("param", "months", "days", "percent"):
+        for key in PARAM_KEYS:
             name = getattr(leaf, key)
             if name is not None and name not in self.rule.params:
                 self.add(f"{at}.{key}", f"没有参数 {name}", f"在 params 中登记 {name}，写明来源")
@@ -281,10 +387,72 @@ class _Check:
             "list": isinstance(leaf.value, list) or leaf.param is not None,
             "other": leaf.other is not None,
             "days": leaf.days is not None,
-            "months": leaf.months is not None,
-            "percent": leaf.percent is not None,
         }
+        given |= {k: getattr(leaf, k) is not None for k in (*FIELD_KEYS, *PARAM_KEYS)}
         lacking = [need for need in sorted(operator.needs) if not given[need]]
         if lacking:
             self.add(at, f"“{leaf.op}”缺少 {'、'.join(lacking)}", "补上要比较的 value、param 或 other")
+        self._values(leaf, at, kind, operator)
+        self._units(leaf, at, kind, operator)
         return True
+
+    def _values(self, leaf: Leaf, at: str, kind: str, operator: Operator) -> None:
+        """Values and parameters of the field's own type; words that say something."""
+        if leaf.op == "=" and leaf.other:
+            return
+        compared = [("value", leaf.value)]
+        for key in ("param", "low", "high"):
+            name = getattr(leaf, key)
+            if name in self.rule.params:
+                compared.append((key, self.rule.params[name].value))
+        listing = "list" in operator.needs
+        for key, value in compared:
+            if value is None:
+                continue
+            if isinstance(value, list) != listing:
+                what = "须是列表" if listing else "不能是列表"
+                self.add(f"{at}.{key}", f"“{leaf.op}”比较的值{what}", "列表写成 [甲, 乙]，单个值不加方括号")
+            elif isinstance(value, list):
+                if not value or any(not word for word in value):
+                    self.add(f"{at}.{key}", "列表为空，或含有空词", "至少写一个词，不写空词")
+            elif not _fits(value, kind):
+                self.add(
+                    f"{at}.{key}",
+                    f"{value!r} 与 {leaf.field}（{kind}）类型不同",
+                    "日期写成 2026-01-01 且不加引号，数值不加引号，文字加引号",
+                )
+        for key in ("months", "days", "percent", "years", "metres", "times"):
+            name = getattr(leaf, key)
+            value = self.rule.params[name].value if name in self.rule.params else 1
+            number = (int, float) if key in ("percent", "metres", "times") else (int,)
+            if not isinstance(value, number) or isinstance(value, bool) or value < 0:
+                self.add(
+                    f"{at}.{key}",
+                    f"参数 {name} 的值 {value!r} 不是可用的数",
+                    "写不小于 0 的数，天数和年数写整数",
+                )
+
+    def _units(self, leaf: Leaf, at: str, kind: str, operator: Operator) -> None:
+        for key in ("times", "unit", "other_unit"):
+            if getattr(leaf, key) is not None and key not in operator.takes:
+                self.add(f"{at}.{key}", f"“{leaf.op}”不用 {key}", "删除，或换成占比、偏离类算子")
+        known = [(k, u) for k in ("unit", "other_unit") if (u := getattr(leaf, k)) is not None]
+        for key, unit in known:
+            if unit not in units():
+                self.add(f"{at}.{key}", f"没有计量单位 {unit}", f"可用：{'、'.join(units())}")
+                return
+        if len(known) == 1:
+            self.add(at, "只写了一侧的单位", "unit 与 other_unit 都写明")
+        elif known and leaf.times is None and len({units()[u].dimension for _, u in known}) > 1:
+            self.add(at, "两侧单位的量纲不同", "换成同类单位，或用 times 写明每单位应有多少")
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Whether a single value can stand against a field of the kind."""
+    if kind in _DATES:
+        return isinstance(value, date)
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind in _NUMBERS | {"money"}:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, str)

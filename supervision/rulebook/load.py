@@ -41,6 +41,7 @@ _DECIDES = (
     "link",
     "when",
     "without",
+    "score",
     "cluster",
     "having",
     "measures",

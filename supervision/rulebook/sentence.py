@@ -20,6 +20,16 @@ def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: 
     conditions = _tree(rule.when, language)
     for leg in rule.without:
         conditions += ("，且" if language == "zh" else ", and ") + getattr(leg, language)
+    if rule.score:
+        mark = rule.params[rule.score.at_least].value
+        parts = [
+            f"{getattr(i.when, language)} {rule.params[i.points].value}{' 分' if language == 'zh' else ''}"
+            for i in rule.score.items
+        ]
+        if language == "zh":
+            conditions += f"，且{rule.score.zh}不少于 {mark} 分（{'、'.join(parts)}）"
+        else:
+            conditions += f", and {rule.score.en} of at least {mark} points ({', '.join(parts)})"
     if rule.having:
         occurrence = (
             getattr(rule.cluster, language)
@@ -61,7 +71,8 @@ def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> 
     """Per condition: label in both languages, this case's value, the standard, truth and why undecided."""
     stored = {c["id"]: c for c in conditions}
     lines = []
-    for leaf in leaves(rule.when):
+    scored = [item.when for item in rule.score.items] if rule.score else []
+    for leaf in (*leaves(rule.when), *scored):
         found = stored.get(leaf.id, {})
         values = found.get("values", {})
         truth = found.get("truth")
@@ -76,11 +87,26 @@ def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> 
                 "reason": "" if truth is not None else "数据为空，无法判断 / empty, cannot be decided",
             }
         )
+    if rule.score:
+        found = stored.get(rule.score.id, {})
+        truth = found.get("truth")
+        points = found.get("values", {}).get("field")
+        lines.append(
+            {
+                "id": rule.score.id,
+                "label_zh": rule.score.zh,
+                "label_en": rule.score.en,
+                "value": "—" if points is None else str(points),
+                "threshold": str(rule.params[rule.score.at_least].value),
+                "truth": truth,
+                "reason": "" if truth is not None else "部分条件未定 / some conditions are undecided",
+            }
+        )
     for leaf in leaves(rule.having) if rule.having else ():
         found = stored.get(leaf.id, {})
         truth = found.get("truth")
         of = rule.measures[leaf.field]
-        name = of.field if of.kind != "count" else ""
+        name = of.field if of.kind in ("sum", "min", "max", "first") else ""
         lines.append(
             {
                 "id": leaf.id,
@@ -126,6 +152,15 @@ def _threshold(rule: RuleSpec, leaf: Leaf, values: Mapping[str, Any]) -> str:
         name = getattr(leaf, key)
         if name:
             shown += f"{' + ' if shown else '距今 '}{rule.params[name].value}{unit}"
+    if leaf.low and leaf.high:
+        low, high = (_value(leaf.field, rule.params[n].value, "zh") for n in (leaf.low, leaf.high))
+        shown += f"{low} – {high}"
+    for key, unit in (("years", " 周岁"), ("metres", " 米")):
+        name = getattr(leaf, key)
+        if name:
+            shown += f"{'，' if shown else ''}{rule.params[name].value}{unit}"
+    if leaf.times:
+        shown += f" × {rule.params[leaf.times].value}"
     if leaf.percent:
         shown += f" × {rule.params[leaf.percent].value} %"
     return shown

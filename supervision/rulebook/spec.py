@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+#: keys of a leaf that name further fields
+FIELD_KEYS = ("other", "end", "other_end", "lat", "other_lat")
+
 Level = Literal["urgent", "important", "ordinary"]
-Scalar = str | int | float | bool
+Scalar = str | int | float | bool | date
+Tier = Literal["A", "B", "C", "D"]
 
 
 class _Strict(BaseModel):
@@ -54,6 +58,20 @@ class Leaf(_Strict):
     months: str | None = None
     days: str | None = None
     percent: str | None = None
+    #: further fields: the end of the own and of the other interval, the own and the other latitude
+    end: str | None = None
+    other_end: str | None = None
+    lat: str | None = None
+    other_lat: str | None = None
+    #: further parameters: both bounds, years of age, metres, what one unit of ``other`` lets expect
+    low: str | None = None
+    high: str | None = None
+    years: str | None = None
+    metres: str | None = None
+    times: str | None = None
+    #: units of ``field`` and ``other`` (``units.yaml``), of one dimension
+    unit: str | None = None
+    other_unit: str | None = None
     #: what an empty field counts as; without it an empty field leaves the condition undecided
     missing_as: Scalar | None = None
 
@@ -103,13 +121,44 @@ class Source(_Strict):
 
 
 class Link(_Strict):
+    """How a source is reached from one already linked; always by equality of something, never by a cross product.
+
+    - ``identity``: the same subject. With ``left_role`` or ``right_role`` (mentions declared by the feed) also rows
+      that name the subject without a full number, resolved at least as surely as ``tier``; A is the number itself.
+    - ``key``: the same value; ``also`` names further columns that must be equal (left → right).
+    - ``relation``: subjects related by one of ``kinds``, over at most ``hops`` steps, in either direction.
+    - ``place``: the same value of a place (county, grid, river): blocks what distance or address then decides.
+
+    ``optional`` keeps a row for which nothing is found, its fields of the source empty.
+    """
+
     left: str
     right: str
-    by: Literal["identity", "key"]
+    by: Literal["identity", "key", "relation", "place"]
+    tier: Tier = "A"
+    left_role: str | None = None
+    right_role: str | None = None
+    also: dict[str, str] = Field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
+    hops: int = Field(default=1, ge=1, le=2)
+    optional: bool = False
+
+
+class Absence(_Strict):
+    """A further feed in which nothing may stand either."""
+
+    feed: str
+    #: driver field → column of the absent feed
+    match: dict[str, str]
+    date: str
 
 
 class Without(_Strict):
-    """True when the feed holds no matching record in the window, and covers it; else undecided."""
+    """True when the feed holds no matching record in the window, and covers it; else undecided.
+
+    The window is ``days`` from ``since``, or the whole interval from ``since`` to the field ``until``. ``fewer_than``
+    (a parameter) allows for so many records less one. ``nor`` names further feeds, together with the first.
+    """
 
     id: str
     zh: str
@@ -120,7 +169,21 @@ class Without(_Strict):
     #: the absent feed's date column must lie between the driver's date and that plus days
     date: str
     since: str
-    days: str
+    days: str | None = None
+    until: str | None = None
+    fewer_than: str | None = None
+    nor: tuple[Absence, ...] = ()
+
+    @model_validator(mode="after")
+    def _one(self) -> Without:
+        if (self.days is None) == (self.until is None):
+            raise ValueError("写且只写 days、until 之一")
+        return self
+
+    @property
+    def feeds(self) -> tuple[Absence, ...]:
+        """Every feed that is looked into, the first included."""
+        return (Absence(feed=self.feed, match=self.match, date=self.date), *self.nor)
 
 
 class Place(_Strict):
@@ -162,10 +225,47 @@ class Cluster(_Strict):
     named_by: tuple[str, ...] = Field(min_length=1)
 
 
+MEASURES = ("count", "distinct", "sum", "min", "max", "first", "share", "longest_run", "most_within")
+#: the sum of points of a rule with ``score``, as a field
+SCORE = "score.points"
+
+
+class Points(_Strict):
+    """A condition and the parameter that says how many points it gives."""
+
+    when: Leaf
+    points: str
+
+
+class Score(_Strict):
+    """A weighted sum of conditions; true when it reaches ``at_least`` (a parameter).
+
+    Undecided conditions leave it open: true if the sum without them reaches, false if it would not even with them.
+    The measure field ``score.points`` is the sum of what is true.
+    """
+
+    id: str
+    zh: str
+    en: str
+    items: tuple[Points, ...] = Field(min_length=1)
+    at_least: str
+
+
 class Measure(_Strict):
-    """A figure over the true rows. ``per`` divides by another field of the same row before taking the extreme."""
+    """A figure over the true rows. ``per`` divides by another field of the same row before taking the extreme.
+
+    ``distinct`` counts different values; ``share`` is the percentage of rows for which a condition is true (a row for
+    which it is undecided counts as without); ``longest_run`` is the longest unbroken run of days of a date field;
+    ``most_within`` the greatest number of rows whose date lies within ``days`` (a parameter) of one of them and not
+    before it.
+    """
 
     count: Literal["rows"] | None = None
+    distinct: str | None = None
+    share: Leaf | None = None
+    longest_run: str | None = None
+    most_within: str | None = None
+    days: str | None = None
     sum: str | None = None
     min: str | None = None
     max: str | None = None
@@ -176,19 +276,22 @@ class Measure(_Strict):
 
     @model_validator(mode="after")
     def _one(self) -> Measure:
-        if sum(x is not None for x in (self.count, self.sum, self.min, self.max, self.first)) != 1:
-            raise ValueError("写且只写 count、sum、min、max、first 之一")
+        if sum(getattr(self, k) is not None for k in MEASURES) != 1:
+            raise ValueError(f"写且只写 {'、'.join(MEASURES)} 之一")
         if self.per is not None and self.kind not in ("min", "max"):
             raise ValueError("per 只能与 min、max 同用")
+        if (self.days is not None) != (self.kind == "most_within"):
+            raise ValueError("days 与 most_within 同用，且只与它同用")
         return self
 
     @property
     def kind(self) -> str:
-        return next(k for k in ("count", "sum", "min", "max", "first") if getattr(self, k) is not None)
+        return next(k for k in MEASURES if getattr(self, k) is not None)
 
     @property
     def field(self) -> str:
-        return str(getattr(self, self.kind))
+        """The field that is measured; of a share the one its condition looks at."""
+        return self.share.field if self.share else str(getattr(self, self.kind))
 
 
 class Band(_Strict):
@@ -248,6 +351,7 @@ class RuleSpec(_Strict):
     link: tuple[Link, ...] = ()
     when: Tree
     without: tuple[Without, ...] = ()
+    score: Score | None = None
     cluster: Cluster | None = None
     #: conditions on measures of the whole occurrence, e.g. at least three days above the limit
     having: Tree | None = None
@@ -262,6 +366,34 @@ class RuleSpec(_Strict):
     def basis_on(self, day: date) -> list[Basis]:
         """What was in force on the day of the act."""
         return [b for b in self.basis if b.valid_from <= day and (b.valid_to is None or day <= b.valid_to)]
+
+
+#: per kind of measure, the operators that stay true when further rows join
+_FURTHERED = {
+    "count": frozenset({">", ">="}),
+    "distinct": frozenset({">", ">="}),
+    "longest_run": frozenset({">", ">="}),
+    "most_within": frozenset({">", ">="}),
+    "max": frozenset({">", ">="}),
+    "min": frozenset({"<", "<=", "days_ago_at_least"}),
+}
+
+
+def furthered(measure: Measure, op: str) -> bool:
+    """Whether more rows can but carry the condition on: then undecided rows bound the answer."""
+    return op in _FURTHERED.get(measure.kind, frozenset())
+
+
+def fields_of(leaf: Leaf) -> list[str]:
+    """Every field that a condition looks at."""
+    return [name for key in ("field", *FIELD_KEYS) if (name := getattr(leaf, key)) is not None]
+
+
+def judged_leaves(rule: RuleSpec) -> list[Leaf]:
+    """The conditions that are judged row by row: those of ``when``, of the score and of shares."""
+    scored = [item.when for item in rule.score.items] if rule.score else []
+    shares = [m.share for m in rule.measures.values() if m.share]
+    return [*leaves(rule.when), *scored, *shares]
 
 
 def leaves(node: Node) -> list[Leaf]:

@@ -61,18 +61,18 @@ def test_one_registers_another_confirms_and_it_lands(two):
     files = {"养老金 9月.csv": payments(1, 2), "乙.csv": payments(3)}
     answer = post(first, files, lines=lines(files, 16))
     assert answer.status_code == 302, answer.content.decode()[:2000]
-    disc = Delivery.objects.get()
+    disc = Delivery.objects.using("intake").get()
     page = f"/exchange/{disc.code}"
     assert disc.state == "confirming" and len(laid_down()) == 2
     work(HR)
-    assert Batch.objects.count() == 0, "nothing goes in before the second person"
+    assert Batch.objects.using("intake").count() == 0, "nothing goes in before the second person"
     refused = first.post(page + "/confirm")
     assert refused.status_code == 409 and "登记人不能复核" in refused.content.decode()
     assert "由您登记" in first.get(page).content.decode()
     assert second.post(page + "/confirm").status_code == 302
     assert second.post(page + "/confirm").status_code == 409, "once"
     work(HR)
-    assert [b.loaded for b in Batch.objects.order_by("pk")] == [2, 1] and laid_down() == []
+    assert [b.loaded for b in Batch.objects.using("intake").order_by("pk")] == [2, 1] and laid_down() == []
     shown = second.get(page).content.decode()
     assert "已入库" in shown and "钱样本" in shown and "firstdemo" not in shown
     raw = second.get(page + "/receipt").content
@@ -109,7 +109,7 @@ def test_what_differs_from_the_sheet_is_named_and_nothing_is_kept(two, said, cha
     files = {"甲.csv": payments(1), "乙.csv": payments(2)}
     answer = post(two[0], files, lines=change(files))
     assert answer.status_code == 409 and said in answer.content.decode()
-    assert Delivery.objects.count() == 0 and laid_down() == []
+    assert Delivery.objects.using("intake").count() == 0 and laid_down() == []
 
 
 def test_the_sheet_of_the_packing_page_names_feeds_and_days(two):
@@ -122,7 +122,7 @@ def test_the_sheet_of_the_packing_page_names_feeds_and_days(two):
     upload = SimpleUploadedFile("交接单.json", json.dumps(paper).encode())
     answer = post(two[0], {"甲.csv": data}, feed="hr_wage_arrears", sheet=upload)
     assert answer.status_code == 302
-    file = DeliveryFile.objects.get()
+    file = DeliveryFile.objects.using("intake").get()
     assert (file.feed, str(file.covers_until)) == (PAY, "2026-10-31")
     paper["agency"] = "ca_bureau"
     answer = post(two[0], {"甲.csv": data}, sheet=SimpleUploadedFile("s.json", json.dumps(paper).encode()))
@@ -143,19 +143,21 @@ def test_files_of_the_mounted_drive_and_no_other_path(two, tmp_path):
                 "没有这个文件" in post(two[0], {}, chosen=path, lines="x 0123456789abcdef").content.decode()
             )
         answer = post(two[0], {}, chosen="数据/甲.csv", lines=lines({"甲.csv": payments(1)}))
-    assert answer.status_code == 302 and DeliveryFile.objects.get().name == "甲.csv"
+    assert answer.status_code == 302 and DeliveryFile.objects.using("intake").get().name == "甲.csv"
 
 
 def test_a_disc_sent_back_leaves_its_reason_and_no_copy(two):
     files = {"甲.csv": payments(1)}
     post(two[0], files, lines=lines(files))
-    page = f"/exchange/{Delivery.objects.get().code}"
+    page = f"/exchange/{Delivery.objects.using('intake').get().code}"
     assert two[1].post(page + "/refuse", {"reason": " "}).status_code == 409
     assert two[1].post(page + "/refuse", {"reason": "纸面没有签字"}).status_code == 302
-    assert laid_down() == [] and Delivery.objects.get().problem["what"] == "纸面没有签字"
+    (file,) = DeliveryFile.objects.using("intake").all()
+    assert (file.store, bytes(file.sealed_key)) == ("", b"")
+    assert laid_down() == [] and Delivery.objects.using("intake").get().problem["what"] == "纸面没有签字"
     assert two[1].post(page + "/confirm").status_code == 409
     work(HR)
-    assert Batch.objects.count() == 0
+    assert Batch.objects.using("intake").count() == 0
 
 
 def test_the_database_holds_the_two_people_to_it(two):
@@ -175,22 +177,53 @@ def test_the_database_holds_the_two_people_to_it(two):
         {"way": "bundle", "sequence": 1},
         {"state": "taking", "confirmed_by": "second"},
     ):
-        with pytest.raises(Error), person_scope(one):
+        with pytest.raises(Error), person_scope(one, purpose="exchange"):
             Delivery.objects.create(code=uuid.uuid4(), **(usual | wrong))
     with pytest.raises(Error), transaction.atomic():
         Delivery.objects.create(code=uuid.uuid4(), **usual)
-    with person_scope(one):
+    with person_scope(one, purpose="exchange"):
         disc = Delivery.objects.create(code=uuid.uuid4(), **usual)
     for person_, values in (("first", "state = 'taking', confirmed_by = 'first'"), ("first", "state = 'taking', confirmed_by = 'second'"),
                             ("second", "state = 'done'")):  # fmt: skip
         with (
             pytest.raises(Error),
-            person_scope(Person.objects.get(username=person_)),
-            connections["web"].cursor() as cursor,
+            person_scope(Person.objects.get(username=person_), purpose="exchange"),
+            connections["default"].cursor() as cursor,
         ):
             cursor.execute(f"update ingestion_delivery set {values} where id = %s", [disc.pk])
-    with pytest.raises(Error), person_scope(Person.objects.get(username="second")):
+    with pytest.raises(Error), person_scope(Person.objects.get(username="second"), purpose="exchange"):
         DeliveryFile.objects.create(delivery=disc, place=1, feed=PAY, name="x", size=1, digest="0" * 64)
+
+
+def test_nobody_reads_deliveries_outside_their_reach_and_no_page_reads_a_key(two):
+    from chuxiong.accounts.scope import agency_scope, scope
+    from ingestion.models import Quarantine
+
+    files = {"甲.csv": payments(1)}
+    post(two[0], files, lines=lines(files))
+    code = Delivery.objects.using("intake").get().code
+    assert two[1].post(f"/exchange/{code}/confirm").status_code == 302
+    work(HR)
+    batch = Batch.objects.using("intake").get()
+    Quarantine.objects.using("owner").create(batch_id=batch.pk, row_no=9, reasons=[], sealed=b"x")
+    seen = (Delivery, DeliveryFile, Batch, Quarantine)
+
+    def there() -> list[int]:
+        return [model.objects.using("web").values("pk").count() for model in seen]
+
+    assert there() == [0, 0, 0, 0]
+    with scope(offices=(), feeds=["ca_funeral"], purpose="deliveries", using="web"):
+        assert there() == [0, 0, 0, 0]
+    with scope(offices=(), feeds=[PAY], purpose="deliveries", using="web"):
+        assert there() == [0, 0, 1, 1]
+    with agency_scope("ca_bureau", using="web"):
+        assert there() == [0, 0, 0, 0]
+    with agency_scope(HR, using="web"):
+        assert there() == [1, 1, 0, 0]
+    with scope(offices=(), purpose="exchange", person="first", using="web"):
+        assert there() == [1, 1, 0, 0]
+        with pytest.raises(Error, match="permission denied"), transaction.atomic(using="web"):
+            list(DeliveryFile.objects.using("web").values_list("sealed_key"))
 
 
 def test_the_packing_page_is_one_file_that_asks_nobody(two):

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from django.conf import settings
 
 import ingestion
 from chuxiong.demo import identifiers
@@ -24,7 +25,8 @@ from ingestion.intake.normalising import map_headers, normalise
 from ingestion.intake.reading import Limits, Refused, read_table
 
 TODAY = date(2026, 11, 24)
-RULES = {
+#: the rules that the demo was built around, with four classes each
+FIRST = {
     "pension_after_death",
     "pension_while_serving",
     "wage_support_suit",
@@ -32,6 +34,7 @@ RULES = {
     "river_rubbish",
     "discharge_exceedance",
 }
+RULES = {path.stem for path in settings.RULES_DIR.glob("*/*.yaml")}
 Lines = list[dict[str, Any]]
 
 
@@ -153,7 +156,8 @@ def test_every_class_has_five_cases(written: tuple[Path, Summary]) -> None:
     _, summary = written
     assert set(summary.truth) == RULES
     for rule, classes in summary.truth.items():
-        for name in ("hit", "near_miss", "innocent", "undecided"):
+        assert classes["hit"] >= 5 and classes["near_miss"] >= 2, rule
+        for name in ("hit", "near_miss", "innocent", "undecided") if rule in FIRST else ():
             assert classes.get(name, 0) >= 5, (rule, name)
 
 
@@ -366,7 +370,7 @@ def test_the_same_people_and_firms_stand_in_many_feeds(
 
 def test_planned_cases_have_hits_and_most_have_near_misses(written: tuple[Path, Summary]) -> None:
     _, summary = written
-    assert len(summary.planned) >= 15
+    assert summary.planned and not summary.planned.keys() & summary.truth.keys()
     for model, classes in summary.planned.items():
         assert classes.get("hit", 0) >= 2, model
 

@@ -153,6 +153,8 @@ class World:
             "number": self.letter if door.startswith("api:") else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
+            "pair": 0,
+            "judgement": 0,
             "act": act or "open",
             "manual": self.manual,
             "batch": self.batch,

@@ -157,13 +157,13 @@ def test_what_only_the_agreement_brought_goes_and_the_rest_stays(story):
     assert {ref for ref, _ in left} == {kept["dead"]} and len(left) == evidence
     assert _in_vault(kept["dead"]) and _in_vault(kept["registered"]) and not _in_vault(kept["payee"])
     assert _ref(story["payee"]) is None
-    mixed, ordinary = (Batch.objects.get(pk=story[n].pk) for n in ("mixed", "ordinary"))
+    mixed, ordinary = (Batch.objects.using("intake").get(pk=story[n].pk) for n in ("mixed", "ordinary"))
     keyed = {b for (b,) in _pool("select batch from vault_batchkey")}
     assert mixed.pk in keyed and store_path(mixed.layout["store"]).exists(), "evidence keeps its original"
     assert ordinary.pk not in keyed and not store_path(ordinary.layout["store"]).exists()
     assert not BatchMeasure.objects.filter(batch=ordinary).exists()
     assert BatchMeasure.objects.filter(batch=mixed).exists()
-    assert Batch.objects.filter(feed="ps_population_death").exists()
+    assert Batch.objects.using("intake").filter(feed="ps_population_death").exists()
     assert _pool("select count(*) from pool.ps_population_death")[0][0] == 2
 
     told = {
@@ -379,7 +379,7 @@ def test_refs_forgotten_while_a_file_is_read_are_minted_anew(story, monkeypatch)
     feed = "ps_population_death"
     batch = bring(feed, sheet(feed, [death(story["payee"], "", status="正常")]))
     assert cleared and not _in_vault(before) and batch.state == "landed"
-    ordinary = Batch.objects.get(pk=story["ordinary"].pk)
+    ordinary = Batch.objects.using("intake").get(pk=story["ordinary"].pk)
     assert measure(ordinary.landing, catalog()[PAYMENTS], at=NOW) is None, (
         "what was cleared is measured no more"
     )

@@ -12,7 +12,6 @@ from django.db import connections, transaction
 from supervision.clues import actions
 from supervision.matching.run import run_rule
 from supervision.models import Clue, Hit
-from supervision.selectors import live_rules
 from tests.conftest import acting_as, empty_tables
 from tests.prefecture import (
     NOW,
@@ -33,6 +32,15 @@ from tests.prefecture import (
     wage_clue,
 )
 
+#: what these worlds deliver for; the other rules have worlds of their own
+RULES = {
+    "discharge_exceedance",
+    "pension_after_death",
+    "pension_while_serving",
+    "recovery_not_pursued",
+    "river_rubbish",
+    "wage_support_suit",
+}
 PEOPLE = [citizen(serial) for serial in range(100, 108)]
 
 
@@ -155,7 +163,7 @@ def test_incremental_equals_full(database):
         empty_tables()
         _one_world(random.Random(seed), hit, narrow)
     # Worlds in which a rule never fires, or never runs on touched subjects alone, would test nothing.
-    assert hit == narrow == set(live_rules())
+    assert hit == narrow == RULES
 
 
 def _one_world(draw: random.Random, hit: set[str], narrow: set[str]) -> None:
@@ -168,11 +176,11 @@ def _one_world(draw: random.Random, hit: set[str], narrow: set[str]) -> None:
         if draw.random() < 0.2:
             as_of += timedelta(days=draw.choice([-3, 1, 40]))
         with acting_as("worker"):
-            for rule in live_rules():
+            for rule in sorted(RULES):
                 if run_rule(rule, at=NOW, as_of=as_of).mode == "subjects":
                     narrow.add(rule)
             incremental = _state()
-            for rule in live_rules():
+            for rule in sorted(RULES):
                 again = run_rule(rule, at=NOW, as_of=as_of, full=True)
                 assert (again.changed, again.removed, again.raised, again.withdrawn) == (0, 0, 0, 0), (
                     f"step {step}"

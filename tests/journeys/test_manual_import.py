@@ -28,7 +28,7 @@ from tests.prefecture import NOW, TODAY, agreements, bring, citizen, payment, pe
 
 FEED = "hr_pension_payment"
 HEADERS = ["参保人", "证件号", "险种类型", "发放年月", "发放金额（元）", "经办人", "参保地"]
-KINDS = ["import_check", "import_hand_over", "import_clear", "import_expire", "take_in"]
+KINDS = ["import_check", "import_hand_over", "import_clear", "import_expire", "take_in", "held_batch"]
 
 
 def work() -> None:
@@ -428,11 +428,19 @@ def test_a_thin_file_is_held_and_let_in_with_a_reason(clerk, monkeypatch):
     manual = imported(clerk, upload(clerk, sheet(FEED, [payment(citizen(1), "2026-10", "135")]).getvalue()))
     assert manual.batch.state == "held" and "少于约定" in manual.batch.problem["what"]
     with pytest.raises(Refused, match="核实"):
-        actions.release(manual.pk, by=clerk, at=NOW, reason="")
+        actions.release(manual.pk, by=clerk, reason="")
     for _ in range(2):
-        actions.release(manual.pk, by=clerk, at=NOW, reason="单位确认当月仅一人")
+        actions.release(manual.pk, by=clerk, reason="单位确认当月仅一人")
     work()
-    assert seen(clerk, manual.pk).batch.state == "landed" and failed_jobs() == []
+    landed = seen(clerk, manual.pk)
+    assert landed.batch.state == "landed" and landed.batch.layout["decision"]["by"] == clerk.username
+    assert failed_jobs() == []
+    actions.release(manual.pk, by=clerk, reason="再点一次")
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "select action, actor, reason from audit_auditevent where action in ('batch.release', 'batch.let_in')"
+        )
+        assert cursor.fetchall() == [("batch.let_in", clerk.username, "单位确认当月仅一人")]
 
 
 def test_a_whole_ends_what_it_lacks_but_never_everything(clerk):

@@ -88,7 +88,7 @@ def test_a_file_goes_from_the_front_to_the_pool_and_its_receipt_comes_back(agenc
     assert found["final"] and found["receipt"]["totals"] == {
         "received": 3, "loaded": 3, "unchanged": 0, "duplicate": 0, "quarantined": 0
     }  # fmt: skip
-    batch = Batch.objects.get()
+    batch = Batch.objects.using("intake").get()
     assert (batch.file_name, str(batch.covers_until)) == ("养老金 9月.csv", "2026-10-31")
     assert not list(store_path("x").parent.glob("*.enc"))
     with connections["front"].cursor() as cursor:
@@ -109,11 +109,14 @@ def test_the_same_key_is_one_hand_over(agency):
     fetch_all()
     assert agency.push(data, key="key-00001").json()["first"] is False
     fetch_all()
-    assert Batch.objects.count() == Delivery.objects.count() == 1
+    assert Batch.objects.using("intake").count() == Delivery.objects.using("intake").count() == 1
     # Another key with the same bytes: received, and found to be known.
     twice = agency.push(data)
     fetch_all()
-    assert agency.status(twice)["receipt"]["files"][0]["outcome"] == "repeated" and Batch.objects.count() == 1
+    assert (
+        agency.status(twice)["receipt"]["files"][0]["outcome"] == "repeated"
+        and Batch.objects.using("intake").count() == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,10 +184,10 @@ def test_a_carrier_killed_between_the_two_databases_brings_nothing_twice(agency,
     monkeypatch.setattr(carrying.store, "taken", dies)
     with pytest.raises(RuntimeError):
         carry()
-    assert Delivery.objects.count() == 1
+    assert Delivery.objects.using("intake").count() == 1
     monkeypatch.setattr(carrying.store, "taken", real)
     fetch_all()
-    assert Delivery.objects.count() == Batch.objects.count() == 1
+    assert Delivery.objects.using("intake").count() == Batch.objects.using("intake").count() == 1
     assert agency.status(answer)["final"]
 
 
@@ -195,7 +198,7 @@ def test_altered_at_the_front_it_is_refused_inside(agency):
     fetch_all()
     found = agency.status(answer)
     assert found["final"] and found["receipt"]["files"][0]["outcome"] == "refused"
-    assert "已被改动" in json.dumps(found, ensure_ascii=False) and Batch.objects.count() == 0
+    assert "已被改动" in json.dumps(found, ensure_ascii=False) and Batch.objects.using("intake").count() == 0
 
 
 # ---- what whoever breaks the front comes to hold ------------------------------------------------

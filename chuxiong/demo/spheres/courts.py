@@ -10,15 +10,23 @@ from chuxiong.demo import identifiers, places
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, after, court, iso, moment
 
 _CLASSES = ("民商事", "民商事", "民商事", "刑事涉财产", "行政非诉")
+
+
+def normal(case_no: str) -> str:
+    """A case number with half-width brackets, as the pool holds it."""
+    return case_no.replace("（", "(").replace("）", ")")
 
 
 def write_courts(world: World, files: Deliveries) -> None:
     dice = world.dice("enforcement")
     enforced = [_enforcement(world, dice, n) for n in range(world.plan.size["enforcements"])]
     enforced += _false_leases(world, len(enforced)) + _dead_debtors(world, 90_000)
+    enforced += _listings(world, 91_000) + _property_parts(world, 92_000) + _handed_over(world, 93_000)
+    _overdue_listings(world, [r for r in enforced if r.get("_planted") == "cv12"])
     today, weekly = world.today, world.today - timedelta(days=1)
     older = [r for r in enforced if r["filing_date"] < (today - timedelta(days=40)).isoformat()]
     newer = [r for r in enforced if r not in older] if len(enforced) < 2000 else enforced[len(older) :]
@@ -112,7 +120,7 @@ def _false_leases(world: World, start: int) -> list[Row]:
     dice, found = world.dice("false leases"), []
     for number in range(12 * min(world.plan.size["times"], 8)):
         debtor, lessee = world.take("workers"), world.take("workers")
-        filed = world.days_ago(dice, 90, 400)
+        filed = world.days_ago(dice, 130, 400)
         owed = dice.randint(80, 600) * 1000
         row = _case(world, debtor, filed, start + number, "民商事", owed) | _asset(world, dice, debtor, filed)
         seized = date.fromisoformat(row["seizure_date"])
@@ -134,15 +142,106 @@ def _false_leases(world: World, start: int) -> list[Row]:
         }  # fmt: skip
         found.append(row)
         world.leases.append((debtor, lessee, signed, years, rent, honest))
-        kind, cls = ("lease_before_seizure", "near_miss") if honest else ("lease_after_seizure", "hit")
+        kind = "lease_before_seizure" if honest else "lease_after_seizure"
+        cls: Class = "near_miss" if honest else "hit"
         why = (
             "查封前一年已备案的租赁，租金按年支付"
             if honest
             else "查封之后才签订、一次付清、低租二十年的租赁，阻碍拍卖"
         )
-        world.truth.plan(
-            "CV-02", kind, cls, "case", row["case_no"], why, seized=iso(seized), signed=iso(signed)
-        )
+        world.truth.expect(
+            "lease_against_execution", kind, cls, "case", normal(row["case_no"]), why,
+            {"seized": iso(seized), "signed": iso(signed)},
+        )  # fmt: skip
+    return found
+
+
+#: (kind, cases, way of closing, days since closing, days since the term ended, removed, verdict, why)
+_LISTINGS: tuple[tuple[str, int, str, int, int, bool, Class, str], ...] = (
+    ("completed", 6, "执行完毕", 120, -400, False, "hit", "执行完毕四个月，仍列失信"),
+    ("expired", 5, "终结本次", 790, 60, False, "hit", "失信期限届满两个月，仍未删除"),
+    ("removed", 4, "执行完毕", 120, -400, True, "near_miss", "执行完毕后已删除"),
+    ("expired_removed", 3, "终结本次", 790, 60, True, "near_miss", "期限届满后已删除"),
+    ("just_closed", 3, "执行完毕", 6, -400, False, "near_miss", "刚刚结案，宽限未满"),
+    ("running", 4, "终结本次", 300, -430, False, "near_miss", "终结本次执行，失信期限未满"),
+    ("undated", 3, "执行完毕", 0, -400, False, "undecided", "执行完毕，结案日期未填写"),
+)
+
+
+def _listings(world: World, start: int) -> list[Row]:
+    """CV-11: who stays on the list of dishonest debtors although the case is done or the term is over."""
+    dice, today, found = world.dice("listings"), world.today, list[Row]()
+    for kind, count, end, closed, over, removed, cls, why in _LISTINGS:
+        for _ in range(count):
+            debtor = world.take("workers")
+            until = today - timedelta(days=over)
+            listed = min(until - timedelta(days=730), today - timedelta(days=closed + 30))
+            row = _case(world, debtor, listed - timedelta(days=60), start + len(found), "民商事", dice.randint(20, 90) * 1000) | {
+                "applicant": "楚雄演示农村商业银行股份有限公司", "close_type": end, "close_date": iso(today - timedelta(days=closed)) if closed else "",
+                "dishonest_listed_date": iso(listed), "dishonest_until": iso(until), "_planted": "cv11",
+                "dishonest_removed_date": iso(today - timedelta(days=40)) if removed else "",
+            }  # fmt: skip
+            world.truth.expect(
+                "dishonest_listing_not_removed", kind, cls, "case", normal(row["case_no"]), why
+            )
+            found.append(row)
+    return found
+
+
+def _overdue_listings(world: World, rows: list[Row]) -> None:
+    """Listings of the dead whose term happens to be over too."""
+    for row in rows:
+        over = (world.today - date.fromisoformat(row["dishonest_until"])).days
+        if not row["dishonest_removed_date"] and over >= 14:
+            world.truth.expect(
+                "dishonest_listing_not_removed",
+                "expired",
+                "hit",
+                "case",
+                normal(row["case_no"]),
+                "失信期限届满未删除",
+            )
+
+
+#: (kind, cases, days from hand-over to filing or none, verdict, why)
+_PROPERTY_PARTS: tuple[tuple[str, int, int | None, Class, str], ...] = (
+    ("late", 6, 45, "hit", "移送后四十五日才立案"),
+    ("in_time", 5, 6, "near_miss", "移送后六日立案"),
+    ("undated", 3, None, "undecided", "移送日期未填写"),
+)
+
+
+def _handed_over(world: World, start: int) -> list[Row]:
+    """CR-09: the property parts that the criminal division handed over, filed at once."""
+    dice, found = world.dice("handed over"), list[Row]()
+    for person, judgment_no, filed in world.docket.handed_over:
+        row = _case(world, person, filed, start + len(found), "刑事涉财产", dice.randint(2, 50) * 1000)
+        row |= {
+            "applicant": court(person.county),
+            "applicant_id": "",
+            "basis_doc_no": judgment_no,
+            "_planted": "cr09",
+        }
+        found.append(row)
+    return found
+
+
+def _property_parts(world: World, start: int) -> list[Row]:
+    """CR-09: how long the property part of a judgment waited between hand-over and filing."""
+    dice, found = world.dice("property parts"), list[Row]()
+    for kind, count, waited, cls, why in _PROPERTY_PARTS:
+        for _ in range(count):
+            debtor, filed = world.take("workers"), world.days_ago(dice, 60, 500)
+            row = _case(world, debtor, filed, start + len(found), "刑事涉财产", dice.randint(2, 50) * 1000)
+            handed = "" if waited is None else iso(filed - timedelta(days=waited))
+            row |= {
+                "applicant": court(debtor.county),
+                "applicant_id": "",
+                "transfer_date": handed,
+                "_planted": "cr09",
+            }
+            world.truth.expect("property_penalty_filed_late", kind, cls, "case", normal(row["case_no"]), why)
+            found.append(row)
     return found
 
 

@@ -12,6 +12,7 @@ from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Project
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, iso, single
 
 _LINES = (("110", 0.16, 0.08), ("210", 0.007, 0.003), ("410", 0.005, 0.0))
@@ -63,6 +64,41 @@ def _insurance(world: World, files: Deliveries) -> None:
             free=list(range(month.height)), faults=back == 2, places=place, unfit=("D08",),
         )  # fmt: skip
     _back_payments(world, files)
+    _on_assistance(world, files)
+
+
+#: people on assistance who are insured by an employer: (kind, cases, monthly base in yuan)
+_ON_ASSISTANCE = (
+    ("well_paid", 6, 8200),
+    ("low_paid", 5, 3900),
+    ("stopped", 4, 8200),
+    ("paid_back", 3, 8200),
+    ("no_base", 3, 0),
+)
+
+
+def _on_assistance(world: World, files: Deliveries) -> None:
+    """PI-10: contributions of people who are on the minimum living allowance in the same month."""
+    dice, today = world.dice("on assistance"), world.today
+    first = month_first(today, -1)
+    rows: list[Row] = []
+    for kind, count, wage in _ON_ASSISTANCE:
+        for _ in range(count):
+            person, firm = world.take("workers"), world.firm(dice)
+            rows.append(
+                {
+                    "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
+                    "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{first:%Y%m}",
+                    "bill_no": f"DB{first:%Y%m}{len(rows):05d}", "pay_type": "补缴" if kind == "paid_back" else "正常应缴",
+                    "fee_base_cny": str(wage) if wage else "", "employer_due_cny": f"{wage * 0.16:.2f}", "personal_due_cny": f"{wage * 0.08:.2f}",
+                    "paid_cny": f"{wage * 0.24:.2f}", "paid_flag": "已到账", "paid_date": iso(month_last(first)), "division_code": person.county,
+                    "agency_name": f"{places.COUNTIES[person.county]}社会保险中心", "insured_no": f"53{60_000_000 + person.index:08d}",
+                }
+            )  # fmt: skip
+            world.on_wages.append((kind, person))
+    files.table(
+        "hr_social_insurance", rows, period=f"{first:%Y%m}_新参保", covers=month_last(first), faults=False
+    )
 
 
 def _back_payments(world: World, files: Deliveries) -> None:
@@ -102,16 +138,40 @@ def _back_payments(world: World, files: Deliveries) -> None:
     )
 
 
+#: what is wrong with a building site, one after another; most are sound
+_SITES = (
+    "sound", "nothing", "exempt", "sound", "no_guarantee", "sound", "nobody", "sound", "finished", "sound", "no_deposit", "unclear",
+)  # fmt: skip
+_SITE_VERDICTS: dict[str, tuple[Class, str]] = {
+    "sound": ("near_miss", "专户、保证金、支付担保与实名制齐备"),
+    "nothing": ("hit", "在建项目未存储工资保证金、未开立专用账户"),
+    "no_deposit": ("hit", "在建项目未存储工资保证金"),
+    "no_guarantee": ("hit", "建设单位未提供工程款支付担保"),
+    "nobody": ("hit", "在建项目实名制登记人数为零"),
+    "exempt": ("near_miss", "依规定免存工资保证金"),
+    "finished": ("near_miss", "项目已完工"),
+    "unclear": ("undecided", "账户状态未填写"),
+}
+
+
 def _guarantees(world: World, files: Deliveries) -> None:
     """One row a project and month, two months; the counties' layouts differ (D33), one month was revised (D21)."""
     dice, today = world.dice("guarantees"), world.today
-    made = [(p, ((n % 12) + 0.5) / 12, _guarantee(world, p, n)) for n, p in enumerate(world.market.projects)]
+    known = {p.code: p for p in world.market.projects}
+    made = [
+        (p, _SITES[n % len(_SITES)], _guarantee(world, p, n) | {"_planted": "1"})
+        for n, p in enumerate(known.values())
+    ]
     for back in (2, 1):
         first = month_first(today, -back)
-        rows = [row | _month(row, first, luck, dice) for _, luck, row in made]
-        rows = list({(r["project_code"], r["stat_month"]): r for r in rows}.values())
+        rows = [row | _month(row, first, kind, dice) for _, kind, row in made]
         files.table(
-            "hr_wage_guarantee", rows, period=f"{first:%Y%m}", covers=month_last(first), faults=back == 2
+            "hr_wage_guarantee",
+            rows,
+            period=f"{first:%Y%m}",
+            covers=month_last(first),
+            faults=back == 2,
+            spare=lambda r: r["_kind"] != "sound",
         )
         if back == 1:
             revised = [r | {"wage_paid_cny": "0", "account_balance_cny": "0"} for r in rows[:3]]
@@ -124,20 +184,9 @@ def _guarantees(world: World, files: Deliveries) -> None:
             )
             for at in range(len(revised)):
                 world.truth.defect("hr_wage_guarantee", files.last_file, at + 3, "D21", "revised")
-    for _, luck, row in made:
-        if luck < 0.08:
-            world.truth.plan(
-                "AD-01",
-                "no_deposit",
-                "hit",
-                "project",
-                row["project_code"],
-                "在建项目未存储工资保证金、未开立专用账户",
-            )
-        elif luck < 0.16:
-            world.truth.plan(
-                "AD-01", "exempt", "near_miss", "project", row["project_code"], "依规定免存工资保证金"
-            )
+    for _, kind, row in made:
+        cls, why = _SITE_VERDICTS[kind]
+        world.truth.expect("project_wage_guarantee_missing", kind, cls, "project", row["project_code"], why)
 
 
 def _guarantee(world: World, project: Project, n: int) -> Row:
@@ -151,26 +200,35 @@ def _guarantee(world: World, project: Project, n: int) -> Row:
         "general_contractor_name": firm.name, "general_contractor_uscc": firm.credit_code, "permit_no": f"{project.county}{signed:%Y%m%d}01{n:02d}",
         "permit_date": iso(signed + timedelta(days=20)), "contract_wan": str(price), "contract_date": iso(signed),
         "planned_end_date": iso(signed + timedelta(days=600)), "project_status": "在建", "bank_name": "演示农村商业银行",
-        "wage_officer_name": single(dice), "phone": identifiers.phone(60_000_000 + n), "deposit_due_cny": str(price * 300), "payment_guarantee": "未提供",
+        "wage_officer_name": single(dice), "phone": identifiers.phone(60_000_000 + n), "deposit_due_cny": str(price * 300), "payment_guarantee": "银行保函",
     }  # fmt: skip
 
 
-def _month(row: Row, first: date, luck: float, dice: Random) -> Row:
-    month = {"stat_month": f"{first:%Y%m}"}
-    if luck < 0.08:
+def _month(row: Row, first: date, kind: str, dice: Random) -> Row:
+    month = {"stat_month": f"{first:%Y%m}", "_kind": kind}
+    if kind == "nothing":
         return month | {
             "account_status": "未开户",
             "deposit_form": "未存储",
             "deposit_cny": "0",
             "realname_headcount": "24",
         }
-    heads = 12 + int(luck * 60)
+    heads = dice.randint(12, 70)
     paid = heads * 5200
-    deposit = "免存" if luck < 0.16 else "银行保函"
-    return month | {
+    deposit = {"exempt": "免存", "no_deposit": "未存储"}.get(kind, "银行保函")
+    month |= {
         "account_no": identifiers.account(70_000_000 + int(row["project_code"][-6:])), "account_open_date": row["permit_date"], "account_status": "正常",
         "account_balance_cny": str(paid * 2), "labour_cost_in_cny": str(paid + 10_000), "wage_paid_cny": str(paid), "paid_headcount": str(heads),
-        "deposit_form": deposit, "deposit_cny": "0" if deposit == "免存" else row["deposit_due_cny"],
-        "deposit_date": "" if deposit == "免存" else row["permit_date"], "deposit_until": "" if deposit == "免存" else f"{first.year + 1}-12-31",
+        "deposit_form": deposit, "deposit_cny": row["deposit_due_cny"] if deposit == "银行保函" else "0",
+        "deposit_date": row["permit_date"] if deposit == "银行保函" else "", "deposit_until": f"{first.year + 1}-12-31" if deposit == "银行保函" else "",
         "realname_headcount": str(heads + 3), "attendance_headcount": str(heads),
     }  # fmt: skip
+    if kind == "no_guarantee":
+        month["payment_guarantee"] = "未提供"
+    elif kind == "nobody":
+        month |= {"realname_headcount": "0", "attendance_headcount": "0"}
+    elif kind == "finished":
+        month |= {"project_status": "完工", "payment_guarantee": "未提供"}
+    elif kind == "unclear":
+        month["account_status"] = ""
+    return month

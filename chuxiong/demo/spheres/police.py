@@ -10,6 +10,7 @@ from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Firm
 from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, after, iso, moment, sound
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
@@ -44,6 +45,7 @@ def _crimes(world: World, files: Deliveries) -> None:
     ]
     rows += [_open(world, dice, len(rows) + n) for n in range(world.plan.size["crimes"] // 4)]
     rows += _detained(world, dice, len(rows))
+    rows += _on_bail(world, dice, len(rows))
     day = today - timedelta(days=1)
     files.table(
         "ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted"))
@@ -116,27 +118,66 @@ def _open(world: World, dice: Random, n: int) -> Row:
 def _detained(world: World, dice: Random, start: int) -> list[Row]:
     """CR-02: detained, released without a decision and never handed over; others were handed over or withdrawn."""
     rows = []
-    for number in range(9):
+    for number in range(20):
         person = world.take("workers")
-        kind = ("hit", "near_miss", "near_miss")[number % 3]
-        accepted = world.days_ago(dice, 260, 360)
+        kind: Class = ("hit", "near_miss", "near_miss", "near_miss")[number % 4]
+        accepted = world.days_ago(dice, 800, 900) if number % 4 < 3 else world.days_ago(dice, 260, 360)
         row = _crime(world, dice, person.county, accepted, 700_000 + start + number, "诈骗罪")
         held = date.fromisoformat(row["measure_date"])
         row |= {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id,
                 "measure_end_date": iso(held + timedelta(days=30)), "_planted": "cr02"}  # fmt: skip
-        if number % 3 == 1:
+        if number % 4 == 1:
             row |= {"case_status": "移送起诉", "transfer_date": iso(held + timedelta(days=70))}
-        if number % 3 == 2:
+        if number % 4 == 2:
             row |= {
                 "case_status": "撤案",
                 "withdraw_date": iso(held + timedelta(days=60)),
                 "close_reason": "没有犯罪事实",
             }
-        why = ("刑拘期满释放后八个月未移送起诉，也未撤案", "已移送审查起诉", "已撤案")[number % 3]
-        world.truth.plan(
-            "CR-02", "detained", kind, "person", person.citizen_id, why, case=row["police_case_no"]
-        )
+        why = ("刑拘后二年未移送起诉，也未撤案", "已移送审查起诉", "已撤案", "未满二年")[number % 4]
+        world.truth.expect(
+            "detained_not_transferred", "detained", kind, "person", person.citizen_id, why,
+            {"case": row["police_case_no"]},
+        )  # fmt: skip
         rows.append(row)
+    return rows
+
+
+#: (kind, cases, measure, days since the decision, what else the row says, verdict, why)
+_MEASURES: tuple[tuple[str, int, str, tuple[int, int], str, Class, str], ...] = (
+    ("bail_over", 5, "取保", (400, 600), "", "hit", "取保候审超过十二个月未解除"),
+    ("watch_over", 3, "监视居住", (220, 330), "", "hit", "监视居住超过六个月未解除"),
+    ("bail_running", 4, "取保", (200, 340), "", "near_miss", "取保候审未满十二个月"),
+    ("watch_running", 3, "监视居住", (60, 170), "", "near_miss", "监视居住未满六个月"),
+    ("lifted", 4, "取保", (400, 600), "measure_end_date", "near_miss", "期满已解除"),
+    ("transferred", 3, "取保", (400, 600), "transfer_date", "near_miss", "期满前已移送审查起诉"),
+    ("unnamed", 3, "", (400, 600), "", "undecided", "强制措施种类未填写"),
+)
+
+
+def _on_bail(world: World, dice: Random, start: int) -> list[Row]:
+    """CR-02: bail and residential surveillance during the investigation, lifted on expiry or not."""
+    rows: list[Row] = []
+    for kind, count, measure, (low, high), ended, cls, why in _MEASURES:
+        for _ in range(count):
+            person, decided = world.take("workers"), world.days_ago(dice, low, high)
+            row = _crime(
+                world,
+                dice,
+                person.county,
+                decided - timedelta(days=20),
+                600_000 + start + len(rows),
+                "诈骗罪",
+            )
+            row |= {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id,
+                    "measure_type": measure, "measure_date": iso(decided), "_planted": "cr02",
+                    "measure_until": iso(decided + timedelta(days=365 if measure == "取保" else 180))}  # fmt: skip
+            if ended:
+                row[ended] = iso(decided + timedelta(days=300))
+            if ended == "transfer_date":
+                row["case_status"] = "移送起诉"
+            world.truth.expect("bail_not_lifted", kind, cls, "person", person.citizen_id, why)
+            rows.append(row)
     return rows
 
 
@@ -181,6 +222,8 @@ def _stays(world: World, files: Deliveries) -> None:
     rows: list[Row] = []
     for n in range(world.plan.size["stays"]):
         rows += _room(world, dice, n, world.days_ago(dice, 4, 17), minor=n % 5 == 0)
+    rows += _unasked(world, dice, len(rows))
+    _hotels_of_minors(world, rows)
     rows += _on_leave(world, dice, len(rows))
     rows.sort(key=lambda r: r["checkin_time"])
     for gap in (9, 2):
@@ -202,6 +245,51 @@ def _stays(world: World, files: Deliveries) -> None:
         )
 
 
+#: (hotels, kind): what the desk did when a minor came
+_DESKS = (("not_asked", 6), ("asked", 5), ("with_parent", 4), ("not_filled", 3))
+
+
+def _unasked(world: World, dice: Random, start: int) -> list[Row]:
+    """MI-01: a minor alone or with a stranger, asked or not; one with a parent; one of whom the record does not say."""
+    rows: list[Row] = []
+    desks = [kind for kind, count in _DESKS for _ in range(count)]
+    for number, (hotel, kind) in enumerate(zip(world.hotels, desks, strict=False)):
+        for time in range(3 if number < 2 else 1):
+            guest = world.anyone(dice)
+            came = moment(world.days_ago(dice, 4, 17), dice, 12, 23)
+            code, name, birth = _minor(world, dice, guest)
+            serial = f"{8_000_000 + start + number * 10 + time}0"
+            row = _stay(world, dice, hotel, came, serial, guest, code, name, birth, True)
+            row["inquiry_done"] = {"asked": "是", "not_filled": ""}.get(kind, "否")
+            if kind == "with_parent":
+                row |= {
+                    "co_occupant_names": guest.name,
+                    "co_occupant_ids": guest.citizen_id,
+                    "co_occupant_relation": "父母",
+                }
+            rows.append(row | {"_planted": "mi01"})
+    return rows
+
+
+def _hotels_of_minors(world: World, rows: list[Row]) -> None:
+    """What all stays of minors come to, hotel by hotel: article 57 asks the desk to inquire."""
+    seen: dict[str, list[str]] = {}
+    for row in rows:
+        if row["is_minor"] == "是":
+            asked = "是" if row.get("co_occupant_relation") == "父母" else row["inquiry_done"]
+            seen.setdefault(row["hotel_uscc"], []).append(asked)
+    for hotel, asked in seen.items():
+        cls: Class = "hit" if "否" in asked else "undecided" if "" in asked else "near_miss"
+        why = {
+            "hit": "接待未成年人入住而未询问",
+            "undecided": "是否询问未填写",
+            "near_miss": "已询问，或者由父母陪同",
+        }[cls]
+        world.truth.expect(
+            "hotel_minor_not_asked", "minors", cls, "organisation", hotel, why, {"stays": asked.count("否")}
+        )
+
+
 def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list[Row]:
     hotel = dice.choice(world.hotels)
     guests = [world.anyone(dice)] + ([world.anyone(dice)] if dice.random() < 0.5 or minor else [])
@@ -216,8 +304,8 @@ def _room(world: World, dice: Random, n: int, day: date, *, minor: bool) -> list
     if len(rows) == 2:
         for row, other in zip(rows, reversed(rows), strict=True):
             row |= {"co_occupant_names": other["person_name"], "co_occupant_ids": other["citizen_id"],
-                    "co_occupant_relation": "未询问" if minor else "同学朋友"}  # fmt: skip
-    return rows
+                    "co_occupant_relation": "同学朋友"}  # fmt: skip
+    return [row | {"_planted": "mi01"} for row in rows] if minor else rows
 
 
 def _minor(world: World, dice: Random, like: Person) -> tuple[str, str, date]:
@@ -244,7 +332,7 @@ def _stay(
         "ethnicity": _ETHNIC.get(guest.ethnicity, "01"), "birth_date": birth.isoformat(), "is_minor": "是" if young else "否",
         "id_type": "身份证", "citizen_id": number, "household_address": guest.address, "phone": "" if young else guest.phone,
         "room_no": f"{serial[3:6].lstrip('0') or '1'}", "checkin_time": came, "checkout_time": after(came, dice, (600, 1800)),
-        "inquiry_done": "否" if young and dice.random() < 0.5 else "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
+        "inquiry_done": "是", "reported_police": "否", "register_mode": "补录" if late else "现场核验",
         "registered_at": after(came, dice, (60, 600)) if late else after(came, dice, (1, 5)),
         "guardian_phone": "",
     }  # fmt: skip
@@ -310,12 +398,24 @@ def _accidents(world: World, files: Deliveries) -> None:
             world.truth.defect("ps_traffic_accident", files.last_file, at + 2, "D21", "revised")
 
 
+#: the first accidents: what the injured received and what the insurance paid (its side: settlements)
+_PAID_TWICE = ("paid_twice",) * 6 + ("refunded",) * 4 + ("no_fund",) * 3 + ("no_amount",) * 3
+
+
 def _accident(world: World, dice: Random, n: int) -> list[Row]:
-    happened = moment(world.days_ago(dice, 21, 300), dice, 0, 23)
+    kind = _PAID_TWICE[n] if n < len(_PAID_TWICE) else ""
+    # Who pays twice and who is alone at fault are there in every prefecture, whatever chance gives.
+    alone = not kind and n % 8 == 3
+    sure = bool(kind) or alone
+    happened = moment(world.days_ago(dice, 60 if sure else 21, 300), dice, 0, 23)
     county = world.county(dice)
     day = datetime.fromisoformat(happened).date()
-    hurt = dice.random() < 0.45
-    liability = dice.choice([("全部", "无责"), ("主要", "次要"), ("同等", "同等"), ("", "")])
+    hurt = dice.random() < 0.45 or sure
+    liability = dice.choice(
+        [("全部", "无责"), ("主要", "次要"), ("同等", "同等"), *([] if sure else [("", "")])]
+    )
+    if alone:
+        liability = ("无责", "全部")
     shared = {
         "accident_no": f"{county}{day:%Y}{n:07d}", "alarm_time": after(happened, dice, (1, 20)), "accident_time": happened,
         "accident_place": f"{places.COUNTIES[county]}演示路{n % 60 + 1}公里处", "division_code": county,
@@ -325,7 +425,8 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
     }  # fmt: skip
     rows = []
     for k in range(2):
-        person = world.anyone(dice)
+        # Who is hurt is in no other accident.
+        person = world.take("workers") if hurt and k == 1 else world.anyone(dice)
         walks = k == 1 and shared["accident_form"] == "刮撞行人"
         injured = hurt and k == 1
         rows.append(
@@ -340,7 +441,14 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
                 "bac_mg_100ml": "0", "mediation_result": "未申请",
             }
         )  # fmt: skip
+    if kind:
+        # Mediated by the traffic police: the other side has paid for the injury.
+        rows[0]["_planted"] = rows[1]["_planted"] = "1"
+        paid = "" if kind == "no_amount" else str(dice.randint(60, 400) * 100)
+        rows[1] |= {"mediation_result": "达成协议", "compensation_cny": paid}
+        world.paid_twice[rows[1]["citizen_id"]] = kind
     if hurt and liability[0]:
+        rows[0]["_planted"] = rows[1]["_planted"] = "1"
         world.injured.append((world_person(rows[1]), day, rows[1]["liability"], rows[0]["liability"]))
     return rows
 

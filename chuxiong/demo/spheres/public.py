@@ -10,7 +10,8 @@ from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Firm
-from chuxiong.demo.world import World, after, iso, moment, sound
+from chuxiong.demo.truth import Class
+from chuxiong.demo.world import World, after, iso, moment
 
 _INDICATORS = (
     ("XS01", "捕前认罪认罚适用率", "刑事"), ("XS02", "审查起诉平均办案时长（天）", "刑事"), ("XS03", "追赃挽损率", "刑事"), ("XS04", "退回补充侦查率", "刑事"),
@@ -35,26 +36,7 @@ def _staff(world: World, files: Deliveries) -> None:
         school = world.schools[n % len(world.schools)]
         person = world.person(world.workers[n * 2 % (len(world.workers) * 2 // 3)])
         rows.append(_employed(world, dice, person.name, person.citizen_id, school, n))
-    offenders = [r for r in world.offenders if sound(r, world.today) and r["人员类别"] == "缓刑"]
-    for number, row in enumerate(offenders[:6]):
-        checked = number % 2 == 1
-        school = world.schools[number * 4 % len(world.schools)]
-        made = _employed(world, dice, str(row["姓名"]), str(row["身份证号"]), school, 70_000 + number) | {
-            "_planted": "1"
-        }
-        made |= (
-            {
-                "background_checked": "是",
-                "check_result": "有记录",
-                "leave_date": iso(today - timedelta(days=30)),
-            }
-            if checked
-            else {"background_checked": "否", "check_date": "", "check_no": "", "check_result": ""}
-        )
-        rows.append(made)
-        cls = "near_miss" if checked else "hit"
-        why = "查询有记录后已离职" if checked else "有前科的人员在岗，未作入职查询"
-        world.truth.plan("MI-10", "school_staff", cls, "person", made["citizen_id"], why, school=school.name)
+    rows += _with_a_record(world, dice)
     rows = list({(r["citizen_id"], r["org_name"]): r for r in rows}.values())
     term = date(today.year if today.month >= 9 else today.year - 1, 9, 1)
     covers = max(term + timedelta(days=20), today - timedelta(days=150))
@@ -80,6 +62,51 @@ def _staff(world: World, files: Deliveries) -> None:
         "ed_school_staff", now, period=f"{covers:%Y%m}_楚雄市", covers=covers, snapshot=True, faults=False
     )
     world.truth.end("ed_school_staff", files.last_file, len(left))
+
+
+_RECORDS: dict[str, tuple[Class, str]] = {
+    "not_checked": ("hit", "有性侵害、虐待、拐卖或暴力伤害的判决而在岗，入职未作查询"),
+    "found_and_kept": ("hit", "查询有记录而继续聘用"),
+    "checked_before": ("hit", "入职查询在判决之前，此后未再查询"),
+    "left": ("near_miss", "查询有记录后已离职"),
+    "other_charge": ("near_miss", "所犯不属于应当查询的行为"),
+    "no_answer": ("undecided", "是否查询、查询日期、查询结果都未填写"),
+}
+
+
+def _with_a_record(world: World, dice: Random) -> list[Row]:
+    """People with a judgment in the register of sentences who work, or worked, in a school."""
+    rows = []
+    for number, (kind, person, judged) in enumerate(world.register.staff):
+        school = world.schools[number * 3 % len(world.schools)]
+        row = _employed(world, dice, person.name, person.citizen_id, school, 70_000 + number)
+        hired = (
+            judged - timedelta(days=300)
+            if kind == "checked_before"
+            else world.today - timedelta(days=100 + number)
+        )
+        checked = hired - timedelta(days=7)
+        row |= {
+            "hire_date": iso(hired),
+            "background_checked": "否",
+            "check_date": "",
+            "check_no": "",
+            "check_result": "",
+            "_planted": "1",
+        }
+        if kind in ("found_and_kept", "left", "checked_before"):
+            row |= {"background_checked": "是", "check_date": iso(checked), "check_no": f"CX7{number:06d}",
+                    "check_result": "无记录" if kind == "checked_before" else "有记录"}  # fmt: skip
+        if kind == "left":
+            row["leave_date"] = iso(world.today - timedelta(days=30))
+        if kind == "no_answer":
+            row["background_checked"] = ""
+        rows.append(row)
+        cls, why = _RECORDS[kind]
+        world.truth.expect(
+            "school_staff_with_record", kind, cls, "person", person.citizen_id, why, {"school": school.name}
+        )
+    return rows
 
 
 def _employed(world: World, dice: Random, name: str, number: str, school: Firm, n: int) -> Row:

@@ -37,7 +37,7 @@ def _register(world: World, files: Deliveries) -> None:
     rows = [_firm(world, dice, firm, world.owner(firm), n) for n, firm in enumerate(world.firms)]
     bodies = [*world.hospitals, *world.schools, *world.hotels]
     rows += [_firm(world, dice, b, world.anyone(dice), len(rows) + n) for n, b in enumerate(bodies)]
-    rows += _shells(world, dice, len(rows)) + _barred(world, dice)
+    rows += _shells(world, dice, len(rows)) + _barred(world, dice) + _garages(world, dice)
     day = today - timedelta(days=1)
     two = today - timedelta(days=2)
     files.table(
@@ -123,6 +123,23 @@ def _barred(world: World, dice: Random) -> list[Row]:
             listed=iso(listed),
         )
         world.barred.append((person, listed))
+    return rows
+
+
+def _garages(world: World, dice: Random) -> list[Row]:
+    """Motor repair shops; some have closed since."""
+    rows = []
+    for number, (firm, kind) in enumerate(world.garages):
+        founded, ended = world.days_ago(dice, 900, 4000), world.days_ago(dice, 20, 300)
+        closed = kind == "closed"
+        rows.append(
+            _firm(world, dice, firm, world.anyone(dice), 900_000 + number)
+            | {
+                "established_date": iso(founded), "approved_date": iso(ended if closed else founded), "legal_rep_since": iso(founded),
+                "status": "注销" if closed else "存续", "cancel_date": iso(ended) if closed else "", "industry_code": "O8111",
+                "business_scope": "机动车维修；汽车零配件零售；润滑油销售。", "_planted": "1",
+            }
+        )  # fmt: skip
     return rows
 
 

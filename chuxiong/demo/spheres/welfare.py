@@ -10,7 +10,8 @@ from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.people import Person
-from chuxiong.demo.world import World, after, iso, moment, single, sound
+from chuxiong.demo.truth import Class
+from chuxiong.demo.world import World, after, iso, moment, single
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
 _CAUSES = (
@@ -130,12 +131,12 @@ def _benefit(person: Person, head: Person, kind: str, relation: str, amount: int
 
 
 def _households(world: World) -> list[Row]:
-    """Households on the minimum living allowance; PI-10: a member who owns a firm, serves a sentence or has died."""
+    """Households on the minimum living allowance, and people who serve a sentence."""
     dice = world.dice("assistance")
     rows: list[Row] = []
-    pool = [i for i in world.workers[: len(world.workers) * 2 // 3]]
-    wanted = min(world.plan.size["assisted"], len(pool) // 2)
-    at = 0
+    # Behind those whose employers pay contributions: who is on assistance has no wages, unless it is planted.
+    pool = world.workers[world.plan.size["insured"] : len(world.workers) * 2 // 3]
+    wanted, at = min(world.plan.size["assisted"], len(pool) // 3), 0
     while len(rows) < wanted:
         head, size = world.person(pool[at]), dice.randint(1, 3)
         at += 3
@@ -147,82 +148,122 @@ def _households(world: World) -> list[Row]:
                 _benefit(member, head, kind, "配偶" if k == 1 else "子女", 240, size)
                 | {"county_name": rows[-1]["county_name"]}
             )
-    for number in range(6):
-        firm = world.firms[number * 3 + 1]
-        owner = world.owner(firm)
-        if any(r["citizen_id"] == owner.citizen_id for r in rows):
-            continue
-        rows.append(_benefit(owner, owner, "农村低保", "户主", 320, 1) | {"_planted": "1"})
-        world.truth.plan(
-            "PI-10",
-            "firm_owner",
-            "hit",
-            "person",
-            owner.citizen_id,
-            "低保对象是在册企业的法定代表人",
-            firm=firm.credit_code,
-        )
-    serving = [
-        r
-        for r in world.offenders
-        if r["人员类别"] == "监狱服刑" and r["现状态"] == "在押" and sound(r, world.today)
-    ]
-    for number, row in enumerate(serving[-6:]):
-        stopped = number % 2 == 1
-        county = row["执行地县市"] if row["执行地县市"] in places.COUNTIES else "532301"
-        someone = world.take("workers")
-        person = Person(
-            **{
-                **vars(someone),
-                "citizen_id": str(row["身份证号"]),
-                "name": str(row["姓名"]),
-                "county": county,
+    return rows + _sentenced(world) + _on_wages(world)
+
+
+_WAGES: dict[str, tuple[Class, str]] = {
+    "well_paid": ("hit", "领低保的当月由单位按较高基数正常缴费"),
+    "low_paid": ("near_miss", "缴费基数低于标准"),
+    "stopped": ("near_miss", "当月低保已停发"),
+    "paid_back": ("near_miss", "当月只有补缴，没有正常应缴"),
+    "no_base": ("undecided", "缴费基数未填写"),
+}
+
+
+def _on_wages(world: World) -> list[Row]:
+    """Allowance of people for whom an employer pays contributions (their side: labour)."""
+    rows: list[Row] = []
+    for kind, person in world.on_wages:
+        row = _benefit(person, person, "农村低保", "户主", 310, 1) | {"_planted": "1"}
+        if kind == "stopped":
+            row |= {
+                "amount_cny": "0",
+                "stop_date": iso(world.today - timedelta(days=100)),
+                "stop_reason": "就业",
             }
-        )
-        made = _benefit(person, person, "农村低保", "户主", 300, 1) | {"_planted": "1"}
-        if stopped:
-            made |= {
+        rows.append(row)
+        cls, why = _WAGES[kind]
+        world.truth.expect("assistance_with_wages", kind, cls, "person", person.citizen_id, why)
+    return rows
+
+
+_AFTER_SENTENCE: dict[str, tuple[Class, str]] = {
+    "serving": ("hit", "整月在刑期内仍领低保"),
+    "stopped": ("near_miss", "服刑后已停发"),
+    "community": ("near_miss", "社区矫正对象，未收监"),
+    "released": ("near_miss", "发放时已刑满释放"),
+    "just_admitted": ("near_miss", "只在收监当月及以前发放"),
+}
+
+
+def _sentenced(world: World) -> list[Row]:
+    """Allowance of people who serve a sentence, and of those for whom nothing is wrong with it."""
+    rows: list[Row] = []
+    for kind, person in world.register.assisted:
+        row = _benefit(person, person, "农村低保", "户主", 300, 1) | {"_planted": "1"}
+        if kind == "stopped":
+            row |= {
                 "amount_cny": "0",
                 "stop_date": iso(world.today - timedelta(days=200)),
                 "stop_reason": "服刑",
             }
-        rows.append(made)
-        cls = "near_miss" if stopped else "hit"
-        why = "服刑后已停发" if stopped else "在监狱服刑仍领低保"
-        world.truth.plan("PI-10", "serving", cls, "person", person.citizen_id, why)
+        rows.append(row)
+        cls, why = _AFTER_SENTENCE[kind]
+        world.truth.expect("assistance_while_serving", kind, cls, "person", person.citizen_id, why)
     return rows
 
 
 def _old_age(world: World) -> list[Row]:
-    """The allowance of people over eighty; PI-09: paid on after death, or stopped in time."""
+    """The allowance of people over eighty; with what is paid to the dead."""
     rows: list[Row] = []
     floor = world.today.year - 80
     old = [i for i in world.elders if world.person(i).birth.year < floor]
     for index in old[: world.plan.size["assisted"] // 3]:
         person = world.person(index)
         rows.append(_benefit(person, person, "高龄津贴", "户主", 80, 1))
-    dead = [p for p in world.register.parts.values() if p.death and p.police_death and p.cremated]
-    for number, part in enumerate(dead[:10]):
-        stopped = number % 2 == 1
-        died = part.death or world.today
-        row = _benefit(part.person, part.person, "高龄津贴", "户主", 80, 1) | {"_planted": "1"}
-        if stopped:
-            row |= {
-                "amount_cny": "0",
-                "stop_date": iso(month_last(died.replace(day=1))),
-                "stop_reason": "死亡",
-            }
-        rows.append(row)
-        cls, why = ("near_miss", "死亡当月停发") if stopped else ("hit", "死亡后仍发放高龄津贴")
-        world.truth.plan(
-            "PI-09",
-            "allowance_after_death",
-            cls,
-            "person",
-            part.person.citizen_id,
-            why,
-            death=iso(died),
-        )
+    return rows + _after_death(world)
+
+
+#: which benefit, its rule, what a month pays
+_OF_THE_DEAD = (
+    ("高龄津贴", "old_age_allowance_after_death", 80),
+    ("农村低保", "assistance_after_death", 320),
+)
+
+
+def _after_death(world: World) -> list[Row]:
+    """Benefits of people who have died: paid on, or stopped in time; of living people with a dead namesake; without a date."""
+    parts = world.register.parts.values()
+    dead = [p for p in parts if p.death and p.police_death and p.cremated]
+    undated = [p for p in parts if p.police_status == "死亡注销" and not p.police_death]
+    rows: list[Row] = []
+    for at, (benefit, rule, amount) in enumerate(_OF_THE_DEAD):
+        for number, part in enumerate(dead[at * 10 : at * 10 + 10]):
+            died = part.death or world.today
+            row = _benefit(part.person, part.person, benefit, "户主", amount, 1) | {"_planted": "1"}
+            if number % 2 == 1:
+                row |= {
+                    "amount_cny": "0",
+                    "stop_date": iso(month_last(died.replace(day=1))),
+                    "stop_reason": "死亡",
+                }
+            rows.append(row)
+            cls: Class = "near_miss" if number % 2 == 1 else "hit"
+            why = "死亡当月停发" if number % 2 == 1 else f"死亡后仍发放{benefit}"
+            kind = "stopped" if number % 2 == 1 else "paid_on"
+            world.truth.expect(
+                rule,
+                kind,
+                cls,
+                "person",
+                part.person.citizen_id,
+                why,
+                {"death_date": iso(died), "sources": 3},
+            )
+        for kind, person in world.register.alive[at::2]:
+            rows.append(_benefit(person, person, benefit, "户主", amount, 1) | {"_planted": "1"})
+            why = "同名同生日的另一人死亡" if kind == "namesake" else "误注销，更正文件已恢复在籍"
+            world.truth.expect(rule, kind, "innocent", "person", person.citizen_id, f"{why}，本人健在")
+        for part in undated[at * 3 : at * 3 + 3]:
+            rows.append(_benefit(part.person, part.person, benefit, "户主", amount, 1) | {"_planted": "1"})
+            world.truth.expect(
+                rule,
+                "no_death_date",
+                "undecided",
+                "person",
+                part.person.citizen_id,
+                "户口死亡注销而缺死亡日期",
+            )
     return rows
 
 
@@ -270,10 +311,19 @@ def _settlement(world: World, dice: Random, n: int) -> Row:
     }  # fmt: skip
 
 
+#: people whose compensation was mediated (``world.paid_twice``), by what the insurance did
+_PAID_TWICE: dict[str, tuple[Class, str]] = {
+    "paid_twice": ("hit", "调解获得赔偿，医保基金又支付了同次外伤费用"),
+    "refunded": ("near_miss", "医保结算已退费"),
+    "no_fund": ("near_miss", "医保基金没有支付"),
+    "no_amount": ("undecided", "调解达成协议，赔偿金额未填写"),
+}
+
+
 def _third_party(world: World, dice: Random, start: int) -> list[Row]:
     """CR-06: hurt on the road by another who is liable, and the fund paid; or by one's own fault."""
     rows = []
-    for number, ((citizen, name), day, own, other) in enumerate(world.injured[:60]):
+    for number, ((citizen, name), day, own, _) in enumerate(world.injured[:60]):
         hospital = dice.choice(world.hospitals)
         begun = moment(day, dice)
         total = dice.randint(4000, 30_000)
@@ -286,13 +336,35 @@ def _third_party(world: World, dice: Random, start: int) -> list[Row]:
                 "cash_cny": str(total - int(total * 0.6)), "settle_time": after(begun, dice, (12_001, 13_000)), "refund_flag": "0", "_planted": "1",
             }
         )  # fmt: skip
-        liable = other in ("全部", "主要", "同等")
-        cls, why = (
-            ("hit", "交通事故由他人负责，医保基金支付了外伤费用")
-            if liable
-            else ("near_miss", "本人负全部责任")
-        )
-        world.truth.plan(
-            "CR-06", "road_injury", cls, "person", citizen, why, own=own, settle=rows[-1]["settle_id"]
-        )
+        twice = world.paid_twice.get(citizen, "")
+        if twice == "refunded":
+            rows[-1]["refund_flag"] = "1"
+        if twice == "no_fund":
+            rows[-1] |= {"fund_cny": "0", "cash_cny": str(total)}
+        if twice:
+            told, reason = _PAID_TWICE[twice]
+            world.truth.expect(
+                "medical_paid_twice",
+                twice,
+                told,
+                "person",
+                citizen,
+                reason,
+                {"settle": rows[-1]["settle_id"]},
+            )
+        # Settlements of the current month come with the next file.
+        delivered = rows[-1]["settle_time"][:10] < iso(world.today.replace(day=1))
+        cls, why = _burden(own, delivered, twice)
+        world.truth.expect("injury_paid_for_third_party", "road_injury", cls, "person", citizen, why)
     return rows
+
+
+def _burden(own: str, delivered: bool, twice: str) -> tuple[Class, str]:
+    """Whether the fund bore what another was liable for."""
+    if own == "全部":
+        return "near_miss", "本人负全部责任"
+    if twice in ("refunded", "no_fund"):
+        return "near_miss", _PAID_TWICE[twice][1]
+    if not delivered:
+        return "near_miss", "结算尚未报送"
+    return "hit", "交通事故由他人负责，医保基金支付了外伤费用"

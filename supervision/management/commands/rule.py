@@ -92,14 +92,15 @@ class Command(BaseCommand):
         self._say(json, rows, lines)
 
     def _check(self, *, json: bool, tests: bool, **_: Any) -> None:
-        from supervision.matching.stored_tests import failures
+        from supervision.matching.stored_tests import failures, unproved_leaves
 
         book = self._rulebook()
         for rule in book.values():
             compile_rule(rule, catalog())
         lines = [f"{len(book)} 个监督模型无误 / rules are valid"]
         document: dict[str, Any] = {"rules": len(book), "ok": True}
-        failed = []
+        failed: list[dict[str, str]] = []
+        unproved: list[dict[str, str]] = []
         if tests:
             failed = [
                 {"rule": rule.id, "test": name, "expected": expected, "found": found}
@@ -107,20 +108,44 @@ class Command(BaseCommand):
                 for name, expected, found in failures(rule, catalog())
             ]
             count = sum(len(rule.tests) for rule in book.values())
-            document |= {"ok": not failed, "tests": count, "failed": failed}
+            unproved = [
+                {"rule": rule.id, "condition": leaf}
+                for rule in book.values()
+                for leaf in unproved_leaves(rule, catalog())
+            ]
+            document |= {
+                "ok": not failed and not unproved,
+                "tests": count,
+                "failed": failed,
+                "unproved": unproved,
+            }
             lines += [
                 f"{f['rule']} → tests“{f['test']}”：应为 {f['expected']}，得到 {f['found']}" for f in failed
             ]
+            lines += [
+                f"{u['rule']} → when.{u['condition']}：取反后样例仍全部成立，没有样例说明这个条件；补一个只差这一条的样例"
+                for u in unproved
+            ]
             lines.append(f"{count - len(failed)}/{count} 个样例成立 / stored tests hold")
         self._say(json, document, lines)
-        if failed:
+        if failed or unproved:
             raise CommandError(
-                "样例不成立，见上；改正条件或样例 / tests fail: mend the conditions or the tests"
+                "样例不成立或不足，见上；改正条件或样例 / tests fail or prove too little: mend the conditions or the tests"
             )
 
     def _operators(self, *, json: bool, **_: Any) -> None:
-        rows = [
-            {"op": o.name, "zh": o.zh, "en": o.en, "needs": sorted(o.needs), "types": sorted(o.types)}
+        rows: list[dict[str, Any]] = [
+            {
+                "op": o.name,
+                "zh": o.zh,
+                "en": o.en,
+                "needs": sorted(o.needs),
+                "takes": sorted(o.takes),
+                "types": sorted(o.types),
+                "inputs": list(o.inputs),
+                "empty_zh": o.empty_zh,
+                "empty_en": o.empty_en,
+            }
             for o in OPERATORS.values()
         ]
         lines = [f"{r['op']:<24}{r['zh']} / {r['en']}  {'、'.join(r['needs'])}" for r in rows]

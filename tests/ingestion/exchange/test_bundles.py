@@ -22,7 +22,7 @@ from ingestion.exchange.deliveries import Next, advance, missing, skip, store_pa
 from ingestion.exchange.manifest import ManifestFault, parse
 from ingestion.models import AgencyKey, Batch, Delivery, DeliveryFile
 from tests.ingestion.exchange.ways import bundle, new_key, payments, rewritten, work
-from tests.prefecture import NOW, TODAY, agreements
+from tests.prefecture import NOW, TODAY, agreements, person
 
 HR, CA = "hr_bureau", "ca_bureau"
 PAY, FUNERAL, ARREARS = "hr_pension_payment", "ca_funeral", "hr_wage_arrears"
@@ -74,9 +74,9 @@ def test_a_bundle_lands_and_its_receipt_adds_up(database, tmp_path, alg):
     taken = take(path)
     assert taken.first and taken.delivery.state == Delivery.State.WAITING
     work(HR)
-    delivery = Delivery.objects.get(pk=taken.delivery.pk)
+    delivery = Delivery.objects.using("intake").get(pk=taken.delivery.pk)
     assert (delivery.state, delivery.digest) == (Delivery.State.DONE, digest)
-    raw = receipts.signed(receipts.document(delivery, at=NOW))
+    raw = receipts.signed(receipts.document(delivery, at=NOW, using="intake"))
     trusted = signing.trusted(Path(_signing_key()))
     receipt = receipts.verified(raw, trusted)
     assert receipt["final"] and receipt["missing"] == []
@@ -88,7 +88,7 @@ def test_a_bundle_lands_and_its_receipt_adds_up(database, tmp_path, alg):
         == counts["loaded"] + counts["unchanged"] + counts["duplicate"] + counts["quarantined"]
     )
     assert counts["quarantined"] == 1 and file["quarantine"][0]["rows"] == 1 and file["outcome"] == "landed"
-    batch = Batch.objects.get()
+    batch = Batch.objects.using("intake").get()
     assert batch.received_by == f"数据包 {delivery.number}" and batch.covers_until == TODAY
     assert laid_down() == [], "sealed bytes go when intake has them"
     with pytest.raises(ValueError):
@@ -116,7 +116,7 @@ def test_what_waits_lies_sealed_and_opens_to_the_inner_side_alone(key, tmp_path)
     skip(HR, through=1, by="test", reason="示例", at=NOW)
     advance(HR, at=NOW)
     assert applied() == [] and laid_down() == []
-    (file,) = DeliveryFile.objects.all()
+    (file,) = DeliveryFile.objects.using("intake").all()
     assert "已被改动" in file.problem["what"]
 
 
@@ -131,8 +131,8 @@ def test_later_bundles_wait_for_the_lost_one_and_go_in_order(key, tmp_path):
     third, _ = bundle(tmp_path, key, agency=HR, sequence=3, previous=d2, files={"3.csv": (PAY, payments(3))})
     late = take(third).delivery
     assert advance(HR, at=NOW) == Next.BUNDLE and applied() == []
-    assert missing(HR) == [1, 2]
-    assert "缺号：1–2" in "\n".join(receipts.lines(receipts.document(late, at=NOW)))
+    assert missing(HR, using="intake") == [1, 2]
+    assert "缺号：1–2" in "\n".join(receipts.lines(receipts.document(late, at=NOW, using="intake")))
     take(first)
     assert advance(HR, at=NOW) == Next.BUNDLE and applied() == ["1.csv"]
     take(second)
@@ -144,14 +144,19 @@ def test_later_bundles_wait_for_the_lost_one_and_go_in_order(key, tmp_path):
     assert advance(HR, at=NOW) == Next.PERSON and applied() == ["1.csv", "2.csv"]
     Batch.objects.using("owner").update(state="landed")
     advance(HR, at=NOW)
-    assert applied() == ["1.csv", "2.csv", "3.csv"] and missing(HR) == []
+    assert applied() == ["1.csv", "2.csv", "3.csv"] and missing(HR, using="intake") == []
 
 
 def test_the_list_of_deliveries_asks_the_same_questions_however_many_there_are(key, tmp_path):
+    desk = person("desk", roles=("custodian",))
+    assert desk.office_codes, "read once a sign-in"
+
     def asked() -> tuple[int, list[int]]:
         with CaptureQueriesContext(connection) as queries:
-            rows = selectors.rows(at=NOW)
-        assert [r.receipt for r in rows] == [receipts.document(r.delivery, at=NOW) for r in rows]
+            rows = selectors.rows(desk, at=NOW)
+        assert [r.receipt for r in rows] == [
+            receipts.document(r.delivery, at=NOW, using="intake") for r in rows
+        ]
         return len(queries), [len(r.receipt["files"]) for r in rows]
 
     first, digest = bundle(tmp_path, key, agency=HR, sequence=1, files={"1.csv": (PAY, payments(1))})
@@ -173,7 +178,7 @@ def test_a_bundle_once_more_is_answered_with_the_first(key, tmp_path):
     work(HR)
     assert not take(path).first
     work(HR)
-    assert len(applied()) == 1 and Delivery.objects.count() == 1 and laid_down() == []
+    assert len(applied()) == 1 and Delivery.objects.using("intake").count() == 1 and laid_down() == []
     other, _ = bundle(tmp_path, key, agency=HR, sequence=1, files={"1.csv": (PAY, payments(9))})
     assert "第 1 号已接收过另一个包" in problem_of(other)
 
@@ -187,7 +192,7 @@ def test_the_same_file_in_another_bundle_is_not_applied_again(key, tmp_path):
         advance(HR, at=NOW)
         ended()
     assert applied() == ["1.csv"]
-    receipt = receipts.document(Delivery.objects.get(sequence=2), at=NOW)
+    receipt = receipts.document(Delivery.objects.using("intake").get(sequence=2), at=NOW, using="intake")
     assert receipt["files"][0]["outcome"] == "repeated" and receipt["totals"]["received"] == 0
 
 
@@ -217,7 +222,7 @@ def test_a_chain_that_does_not_fit_is_refused_and_its_number_stays_free(key, tmp
     advance(HR, at=NOW)
     ended()
     advance(HR, at=NOW)
-    refused = Delivery.objects.get(state="refused")
+    refused = Delivery.objects.using("intake").get(state="refused")
     assert "前一包摘要" in refused.problem["what"] and applied() == ["1.csv"] and laid_down() == []
     take(right)
     advance(HR, at=NOW)
@@ -297,7 +302,7 @@ def test_only_the_agency_itself_with_a_key_in_force(key, tmp_path):
     past = bundle(tmp_path, key, agency=HR, sequence=1, files=files, at=NOW - timedelta(days=60))[0]
     assert "才生效" in problem_of(past)
     ahead = bundle(tmp_path, key, agency=HR, sequence=1, files=files, at=NOW + timedelta(days=3))[0]
-    assert "校准时钟" in Delivery.objects.get(pk=take(ahead).delivery.pk).problem["cure"]
+    assert "校准时钟" in Delivery.objects.using("intake").get(pk=take(ahead).delivery.pk).problem["cure"]
     AgencyKey.objects.using("owner").filter(agency=HR).update(revoked_on=TODAY)
     assert "吊销" in problem_of(bundle(tmp_path, key, agency=HR, sequence=1, files=files)[0])
     assert applied() == []
@@ -405,10 +410,10 @@ def test_random_sequences_against_an_oracle(key, tmp_path, round_no):
         assert sorted(got) == sorted(f.removeprefix("data/") for f in expected)
         numbers = [int(name.split("-")[1]) for name in got]
         assert numbers == sorted(numbers), "in order"
-        assert missing(agency) == [
+        assert missing(agency, using="intake") == [
             n for n in range(1, max(arrived[agency], default=0)) if n not in arrived[agency]
         ]
-    left = DeliveryFile.objects.exclude(store="").count()
+    left = DeliveryFile.objects.using("intake").exclude(store="").count()
     assert left == len(laid_down())
 
 

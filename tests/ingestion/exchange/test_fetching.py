@@ -83,10 +83,10 @@ def test_only_what_changed_is_fetched_and_lands(bureau, monkeypatch):
     assert go(source) is None and bureau.asked[-1][1]["If-None-Match"] == '"1"'
     assert bureau.asked[0][1]["X-Word"] == "geheim"
     work(HR)
-    assert Batch.objects.get().loaded == 2 and Delivery.objects.count() == 1
+    assert Batch.objects.using("intake").get().loaded == 2 and Delivery.objects.using("intake").count() == 1
     # A server without marks that gives the same bytes makes no second delivery.
     bureau.answer = lambda path, headers: (200, {}, data)
-    assert go(source) is None and Delivery.objects.count() == 1
+    assert go(source) is None and Delivery.objects.using("intake").count() == 1
 
 
 def test_pages_follow_the_cursor_and_go_on_from_it(bureau):
@@ -108,7 +108,7 @@ def test_pages_follow_the_cursor_and_go_on_from_it(bureau):
         "/pensions?year=2026", "/pensions?year=2026&cursor=1", "/pensions?year=2026&cursor=2"
     ]  # fmt: skip
     work(HR)
-    assert Batch.objects.get().loaded == 3 and SourceMark.objects.get().mark["cursor"] == 2
+    assert Batch.objects.using("intake").get().loaded == 3 and SourceMark.objects.get().mark["cursor"] == 2
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_goes_wrong_is_told_and_tried_again_with_pauses(bureau, monkeypatch
         assert not fetching.due(source, at=at + pause - timedelta(seconds=1))
         at += pause
         assert fetching.due(source, at=at)
-    assert Delivery.objects.count() == 0
+    assert Delivery.objects.using("intake").count() == 0
 
 
 def test_a_redirect_on_the_same_host_is_followed(bureau):
@@ -202,13 +202,16 @@ def test_a_view_is_read_from_the_high_water_mark_on(view):
     add(1, 0)
     add(2, 1)
     assert look() is not None
-    assert (Batch.objects.get().loaded, Batch.objects.get().quarantined) == (2, 0)
+    assert (Batch.objects.using("intake").get().loaded, Batch.objects.using("intake").get().quarantined) == (
+        2,
+        0,
+    )
     assert look() is None, "nothing new"
     # A late commit within the overlap is found; what was there is unchanged.
     add(3, 0)
     add(4, 9)
     assert look() is not None
-    second = Batch.objects.order_by("-pk").first()
+    second = Batch.objects.using("intake").order_by("-pk").first()
     assert (second.received, second.loaded, second.unchanged) == (4, 2, 2)
     assert SourceMark.objects.get().mark["high"].startswith("2026-11-20 08:09")
     # As many rows under one mark as are read at a time: told, instead of standing still without a word.

@@ -52,7 +52,7 @@ def test_a_file_is_taken_when_it_is_finished_and_put_away_with_its_receipt(folde
         assert watcher.round(at=NOW) == 0
     work(HR)
     watcher.round(at=NOW)
-    delivery = Delivery.objects.get()
+    delivery = Delivery.objects.using("intake").get()
     archived = f"{delivery.pk:06d}__9月 养老金.csv"
     assert names(folder, "archive") == sorted([archived, archived + ".回执.json"])
     receipt = json.loads((folder.path / "archive/2026-11-20" / (archived + ".回执.json")).read_text())
@@ -63,7 +63,7 @@ def test_a_file_is_taken_when_it_is_finished_and_put_away_with_its_receipt(folde
         watcher.round(at=NOW)
     work(HR)
     watcher.round(at=NOW)
-    assert Batch.objects.count() == 1 and Delivery.objects.count() == 2
+    assert Batch.objects.using("intake").count() == 1 and Delivery.objects.using("intake").count() == 2
     assert names(folder, ".taken") == [] and len(names(folder, "archive")) == 4
 
 
@@ -139,7 +139,7 @@ def test_kill_9_anywhere_loses_nothing_and_takes_nothing_twice(folder):
         kills += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     assert os.waitstatus_to_exitcode(os.waitpid(_in_a_child(rounds), 0)[1]) == 0
     print("kills", kills)
-    delivered = list(Delivery.objects.values_list("files__name", flat=True))
+    delivered = list(Delivery.objects.using("intake").values_list("files__name", flat=True))
     assert sorted(delivered) == sorted(wanted), "each once, none lost"
     assert {p.name.partition("__")[2] for p in (folder.path / ".taken").iterdir()} == wanted
     assert not any((folder.path / name).exists() for name in wanted)

@@ -6,13 +6,17 @@ Rows are dicts; a missing key is an empty cell. Money in 分, dates as ``date``.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from itertools import compress, product
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
-from supervision.rulebook.spec import Leaf, Node, RuleSpec, Source
+from ingestion.selectors import catalog
+from supervision.rulebook.spec import FIELD_KEYS, SCORE, Leaf, Link, Node, RuleSpec, Source, furthered
+from supervision.rulebook.units import units
+from tests.prefecture import SHANGHAI
 
 Row = dict[str, Any]
 #: a kept combination: true or undecided, and the row of each source
@@ -43,27 +47,94 @@ def buckets(rule: RuleSpec, found: list[Item], as_of: date) -> dict[str, Row]:
 def kept(
     rule: RuleSpec, rows: Mapping[str, list[Row]], *, as_of: date, covers: Mapping[str, date | None]
 ) -> dict[str, list[Item]]:
-    """Subject → the combinations that are true or undecided."""
+    """Subject → the combinations that are true or undecided.
+
+    Beside the feeds ``rows`` may hold ``supervision_mention`` (each with ``row``, the row that mentions, ``role``,
+    ``subject``, ``tier``) and ``supervision_relation`` (``kind``, ``a_kind``, ``a_ref``, ``b_kind``, ``b_ref``).
+    """
     tables = {alias: _table(rule, alias, source, rows) for alias, source in rule.sources.items()}
-    combinations: list[dict[str, Row]] = [{rule.driver: row} for row in tables[rule.driver]]
+    combinations: list[dict[str, Any]] = [
+        {rule.driver: row, "covers ": dict(covers)} for row in tables[rule.driver]
+    ]
     for link in rule.link:
-        left_alias, left = link.left.split(".")
-        right_alias, right = link.right.split(".")
-        combinations = [
-            {**c, right_alias: row}
-            for c in combinations
-            for row in tables[right_alias]
-            if c[left_alias].get(left) is not None and c[left_alias].get(left) == row.get(right)
-        ]
+        alias = link.right.split(".")[0]
+        joined = []
+        for c in combinations:
+            found = [
+                {**c, alias: row} for row in tables[alias] for _ in range(_ways(rule, link, c, row, rows))
+            ]
+            joined += found or ([{**c, alias: {}}] if link.optional else [])
+        combinations = joined
     result: dict[str, list[Item]] = {}
     for c in combinations:
         truth = _tree(rule, rule.when, c, as_of)
         for leg in rule.without:
             truth = _and(truth, _absent(rule, leg, c, rows, covers))
+        if rule.score:
+            truth = _and(truth, _score(rule, c, as_of))
         subject = _get(c, rule.clue.subject)
         if truth is not False and subject is not None:
             result.setdefault(subject, []).append((truth, c))
     return result
+
+
+def _ways(rule: RuleSpec, link: Link, c: dict[str, Row], row: Row, rows: Mapping[str, list[Row]]) -> int:
+    """In how many ways the row is reached: once by equality, once per pair of mentions of the same subject."""
+    for theirs, own in link.also.items():
+        if _get(c, theirs) is None or _get(c, theirs) != row.get(own.split(".")[1]):
+            return 0
+    left_alias = link.left.split(".")[0]
+    left, right = _get(c, link.left), row.get(link.right.split(".")[1])
+    if link.by == "relation":
+        if left is None or right is None:
+            return 0
+        return 1 if right in _related(link, left, rows.get("supervision_relation", [])) else 0
+    one = _subjects(link.left_role, link.tier, c[left_alias], left, rows)
+    two = _subjects(link.right_role, link.tier, row, right, rows)
+    return sum(1 for a in one for b in two if a is not None and a == b)
+
+
+def _subjects(role: str | None, tier: str, row: Row, own: Any, rows: Mapping[str, list[Row]]) -> list[Any]:
+    """The number itself; without one whom the row's mentions resolve to, surely enough."""
+    if role is None:
+        return [own]
+    found = [
+        m["subject"]
+        for m in rows.get("supervision_mention", [])
+        if m["row"] is row and m["role"] == role and m["tier"] in ("J", *"ABCD"[: "ABCD".index(tier) + 1])
+    ]
+    # One row of the query per mention that resolves, also where the number itself stands.
+    return [own] * max(1, len(found)) if own is not None else found
+
+
+def _related(link: Link, subject: Any, relations: list[Row]) -> set[Any]:
+    """Subjects one step away, or two when allowed; persons and organisations bear different refs."""
+    pairs = {(r["a_ref"], r["b_ref"]) for r in relations if r["kind"] in link.kinds}
+    pairs |= {(b, a) for a, b in pairs}
+    near = {b for a, b in pairs if a == subject}
+    if link.hops == 1:
+        return near
+    return near | {c for b in near for a, c in pairs if a == b and c != subject}
+
+
+def _score(rule: RuleSpec, c: dict[str, Row], as_of: date) -> bool | None:
+    """Reached in every way the undecided conditions may turn out, in none, or in some."""
+    assert rule.score is not None
+    mark = int(rule.params[rule.score.at_least].value)  # type: ignore[arg-type]
+    sums = {0}
+    for item in rule.score.items:
+        truth = _leaf(rule, item.when, c, as_of)
+        points = int(rule.params[item.points].value)  # type: ignore[arg-type]
+        may = {True: {points}, False: {0}, None: {0, points}}[truth]
+        sums = {total + more for total in sums for more in may}
+    answers = {total >= mark for total in sums}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _points(rule: RuleSpec, c: dict[str, Row], as_of: date) -> int:
+    assert rule.score is not None
+    true = [i for i in rule.score.items if _leaf(rule, i.when, c, as_of) is True]
+    return sum(int(rule.params[i.points].value) for i in true)  # type: ignore[arg-type]
 
 
 def worlds(rule: RuleSpec, found: list[Item], as_of: date) -> Iterator[list[Item]]:
@@ -175,6 +246,15 @@ def _day(moment: date) -> date:
     return moment.date() if isinstance(moment, datetime) else moment
 
 
+def _as_days(source: Source) -> set[str]:
+    """Common columns that some feeds of the source give as a day and others as a moment."""
+    kinds: dict[str, set[str]] = {}
+    for member in source.any_of or ():
+        for name, own in member.columns.items():
+            kinds.setdefault(name, set()).add(catalog()[member.feed].column(own).type)
+    return {name for name, held in kinds.items() if held == {"date", "datetime"}}
+
+
 def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[Row]]) -> list[Row]:
     if source.feed is not None:
         return [r for r in rows.get(source.feed, []) if source.where is None or _plain(rule, source.where, r)]
@@ -184,6 +264,7 @@ def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[R
         for row in rows.get(member.feed, []):
             if member.where is None or _plain(rule, member.where, row):
                 common = {name: row.get(own) for name, own in member.columns.items()}
+                common |= {n: _day(common[n]) for n in _as_days(source) if common.get(n) is not None}
                 if common[key] is not None:
                     united.setdefault(common[key], []).append((member.feed, common))
     table = []
@@ -224,7 +305,7 @@ def _tree(rule: RuleSpec, node: Node, c: dict[str, Row], as_of: date) -> bool | 
 
 
 def _month(day: date) -> date:
-    return day.replace(day=1)
+    return _day(day).replace(day=1)
 
 
 def _plus_months(day: date, months: int) -> date:
@@ -233,7 +314,22 @@ def _plus_months(day: date, months: int) -> date:
 
 
 def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | None:
+    if leaf.op == "no_row":
+        return _no_row(rule, leaf, c)
     return _judge(rule, leaf, _get(c, leaf.field), c, as_of)
+
+
+def _no_row(rule: RuleSpec, leaf: Leaf, c: dict[str, Any]) -> bool | None:
+    """``kept`` lays the coverage beside the rows, under an alias that no source has."""
+    if _get(c, leaf.field) is not None:
+        return False
+    source, since = rule.sources[leaf.field.split(".")[0]], _get(c, leaf.other or "")
+    if since is None:
+        return None
+    until = _day(since) + timedelta(days=int(rule.params[leaf.days or ""].value))  # type: ignore[arg-type]
+    feeds = [source.feed] if source.feed else [m.feed for m in source.any_of or ()]
+    reached = [c["covers "].get(feed) for feed in feeds]
+    return True if all(day is not None and day >= until for day in reached) else None
 
 
 def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: date) -> bool | None:
@@ -252,27 +348,125 @@ def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: dat
         return value is not None
     if leaf.op == "is_known":
         return True if value is not None else None
-    if value is None or (against is None and leaf.op != "days_ago_at_least"):
+    more = {key: _get(c, name) if (name := getattr(leaf, key)) else None for key in FIELD_KEYS}
+    if leaf.op in _INTERVALS:
+        return _INTERVALS[leaf.op](value, against, more["end"], more["other_end"], days or 1)
+    if leaf.op in ("share_at_least", "deviation_above") and against is not None and against <= 0:
+        return False
+    if value is None or (leaf.other is not None and against is None):
         return None
     percent = int(rule.params[leaf.percent].value) if leaf.percent else 0  # type: ignore[arg-type]
-    answers = {
+    bound = {k: rule.params[n].value for k in ("low", "high", "years", "metres") if (n := getattr(leaf, k))}
+    if leaf.op == "distance_within":
+        ends = [value, more["lat"], against, more["other_lat"]]
+        return None if None in ends else bool(_metres(*ends) <= bound["metres"])  # type: ignore[operator]
+    value, against = _scaled(rule, leaf, value, against)
+    if isinstance(value, datetime) != isinstance(against, datetime):
+        # A day stands for its midnight.
+        value, against = _moment(value), _moment(against)
+    answers: dict[str, Any] = {
         "share_below": lambda: value * 100 < against * percent,
+        "share_at_least": lambda: against > 0 and value * 100 >= against * percent,
+        "deviation_above": lambda: against > 0 and abs(value - against) * 100 > against * percent,
         "=": lambda: value == against,
         "!=": lambda: value != against,
         ">": lambda: value > against,
         ">=": lambda: value >= against,
         "<": lambda: value < against,
         "<=": lambda: value <= against,
+        "between": lambda: bound["low"] <= value <= bound["high"],
         "in_list": lambda: value in against,
         "not_in_list": lambda: value not in against,
         "contains_any": lambda: any(word in value for word in against),
+        "contains_all": lambda: all(word in value for word in against),
+        "contains_none": lambda: not any(word in value for word in against),
+        "starts_with": lambda: any(value.startswith(word) for word in against),
+        "in_division": lambda: any(value.startswith(_lies_under(code)) for code in against),
+        "same_county": lambda: value[:6] == against[:6],
+        "same_name": lambda: _spelled(value) == _spelled(against),
+        "same_address": lambda: _spelled(value) == _spelled(against),
         "after_month_of": lambda: _month(value) > _plus_months(_month(against), months),
         "before_month_of": lambda: _plus_months(_month(value), months) < _month(against),
+        "in_same_month": lambda: (value.year, value.month) == (against.year, against.month),
         "after_date": lambda: _day(value) > _day(against) + timedelta(days=days),
         "before_date": lambda: _day(value) + timedelta(days=days) < _day(against),
+        "within_days_of": lambda: abs((_day(value) - _day(against)).days) <= days,
+        "gap_days_at_least": lambda: (_day(value) - _day(against)).days >= days,
+        "gap_days_at_most": lambda: 0 <= (_day(value) - _day(against)).days <= days,
+        "age_at_least": lambda: _age(_day(value), _day(against)) >= bound["years"],
+        "age_below": lambda: _age(_day(value), _day(against)) < bound["years"],
         "days_ago_at_least": lambda: _day(value) + timedelta(days=days) <= as_of,
     }
     return bool(answers[leaf.op]())
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime) or not isinstance(value, date):
+        return value
+    return datetime(value.year, value.month, value.day, tzinfo=SHANGHAI)
+
+
+def _overlaps(start: Any, other: Any, end: Any, other_end: Any, least: int) -> bool | None:
+    """Days in both, counted; what is open is followed a good way beyond all dates of these worlds."""
+    if start is None or other is None:
+        return _cannot(start, end, other, other_end, least)
+    last = min(_day(e) if e else date(2200, 1, 1) for e in (end, other_end))
+    return (last - max(_day(start), _day(other))).days + 1 >= least
+
+
+def _cannot(start: Any, end: Any, other: Any, other_end: Any, least: int) -> bool | None:
+    """Already the interval whose start is known, or both ends, leave too few days."""
+    ends = [_day(e) for e in (end, other_end) if e]
+    starts = [_day(s) for s in (start, other) if s]
+    return False if any((e - s).days + 1 < least for e in ends for s in starts) else None
+
+
+def _covers_day(start: Any, day: Any, end: Any, _: Any, __: int) -> bool | None:
+    begun = None if start is None or day is None else _day(start) <= _day(day)
+    lasting = None if day is None else end is None or _day(day) <= _day(end)
+    return _and(begun, lasting)
+
+
+def _month_within(month: Any, start: Any, _: Any, end: Any, __: int) -> bool | None:
+    if month is None:
+        return None
+    first = _month(_day(month))
+    days = [first + timedelta(days=n) for n in range(31) if (first + timedelta(days=n)).month == first.month]
+    return _and(
+        None if start is None else all(d >= _day(start) for d in days),
+        end is None or all(d <= _day(end) for d in days),
+    )
+
+
+_INTERVALS = {"overlaps": _overlaps, "covers_day": _covers_day, "month_within": _month_within}
+
+
+def _age(born: date, day: date) -> int:
+    """Full years, reached on the day after the birthday (法释〔2006〕1号第二条); 29 February falls on the 28th."""
+    years = day.year - born.year
+    short = (born.month, born.day) == (2, 29) and not (day.year % 4 == 0 and day.year % 100)
+    birthday = (2, 28) if short else (born.month, born.day)
+    return years if (day.month, day.day) > birthday else years - 1
+
+
+def _lies_under(code: str) -> str:
+    return code[:2] if code.endswith("0000") else code[:4] if code.endswith("00") else code
+
+
+def _spelled(text: str) -> str:
+    """Letters and figures alone, full width as plain, capitals."""
+    plain = unicodedata.normalize("NFKC", text).upper()
+    return "".join(ch for ch in plain if ch.isalnum())
+
+
+def _scaled(rule: RuleSpec, leaf: Leaf, value: Any, against: Any) -> tuple[Any, Any]:
+    if leaf.unit:
+        value = value * units()[leaf.unit].base
+    if leaf.times:
+        against = against * rule.params[leaf.times].value
+    if leaf.other_unit:
+        against = against * units()[leaf.other_unit].base
+    return value, against
 
 
 def _absent(
@@ -285,13 +479,21 @@ def _absent(
     since = _get(c, leg.since)
     if since is None:
         return None
-    until = since + timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
-    for row in rows.get(leg.feed, []):
-        same = all(_matches(row.get(own), _get(c, theirs)) for theirs, own in leg.match.items())
-        if same and row.get(leg.date) is not None and since <= row[leg.date] <= until:
-            return False
-    covered = covers.get(leg.feed)
-    return True if covered is not None and covered >= until else None
+    since = _day(since)
+    if leg.until is None:
+        until: date | None = since + timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
+    else:
+        until = _day(end) if (end := _get(c, leg.until)) else None
+    found = 0
+    for absence in leg.feeds:
+        for row in rows.get(absence.feed, []):
+            day = row.get(absence.date)
+            same = all(_matches(row.get(own), _get(c, theirs)) for theirs, own in absence.match.items())
+            found += same and day is not None and since <= _day(day) and (until is None or _day(day) <= until)
+    if found >= (int(rule.params[leg.fewer_than].value) if leg.fewer_than else 1):  # type: ignore[arg-type]
+        return False
+    reached = [covers.get(absence.feed) for absence in leg.feeds]
+    return True if until is not None and all(day is not None and day >= until for day in reached) else None
 
 
 def _matches(own: Any, theirs: Any) -> bool:
@@ -304,11 +506,12 @@ def _matches(own: Any, theirs: Any) -> bool:
 def _result(rule: RuleSpec, found: list[Item], as_of: date, *, possible: bool) -> Row:
     """A hit by the true rows alone; else undecided while a hit is possible."""
     true = [c for truth, c in found if truth is True]
-    sure = [item for item in found if item[0]]
+    # Of an occurrence the true rows alone; of a subject all, since more rows may take some conditions back.
+    sure = [item for item in found if item[0] or rule.cluster is None]
     if not true or (rule.having and not _whole(rule, rule.having, sure, as_of)):
         verdict = "undecided" if possible else "miss"
         return {"verdict": verdict, "level": None, "measures": {}, "rows": found}
-    measures = {name: _figure(rule, name, true) for name in rule.measures}
+    measures = {name: _figure(rule, name, true, as_of) for name in rule.measures}
     measures = {name: value for name, value in measures.items() if value is not None}
     level = next(
         b.level
@@ -329,23 +532,43 @@ def _lost(rule: RuleSpec, c: dict[str, Row]) -> bool:
     return any(_get(c, n) is None for n in names)
 
 
-def _value(rule: RuleSpec, name: str, c: dict[str, Row]) -> Any:
+def _value(rule: RuleSpec, name: str, c: dict[str, Row], as_of: date = date.min) -> Any:
     measure = rule.measures[name]
-    value = _get(c, measure.field)
+    if measure.share is not None:
+        return _leaf(rule, measure.share, c, as_of)
+    value = _points(rule, c, as_of) if measure.field == SCORE else _get(c, measure.field)
     if measure.per is None or value is None:
         return value
     per = _get(c, measure.per)
     return value / per if per else None
 
 
-def _figure(rule: RuleSpec, name: str, rows: list[dict[str, Row]]) -> Any:
+def _figure(rule: RuleSpec, name: str, rows: list[dict[str, Row]], as_of: date = date.min) -> Any:
     measure = rule.measures[name]
     if measure.kind == "count":
         return len(rows)
-    values = [v for v in (_value(rule, name, c) for c in rows) if v is not None]
+    values = [v for v in (_value(rule, name, c, as_of) for c in rows) if v is not None]
+    if measure.kind == "share":
+        return sum(values) * 100.0 / len(rows) if rows else None
+    if measure.kind == "distinct":
+        return len(set(values))
+    if measure.kind == "longest_run":
+        days = {_day(v) for v in values}
+        return max((_run_from(day, days) for day in days), default=0)
+    if measure.kind == "most_within":
+        reach = timedelta(days=int(rule.params[measure.days].value) - 1)  # type: ignore[index,arg-type]
+        days_of = [_day(v) for v in values]
+        return max((sum(1 for d in days_of if day <= d <= day + reach) for day in days_of), default=0)
     if not values:
         return None
     return {"sum": sum, "min": min, "max": max, "first": lambda v: v[0]}[measure.kind](values)
+
+
+def _run_from(day: date, days: set[date]) -> int:
+    length = 0
+    while day + timedelta(days=length) in days:
+        length += 1
+    return length
 
 
 def _whole(rule: RuleSpec, node: Node, found: list[Item], as_of: date) -> bool | None:
@@ -360,11 +583,22 @@ def _whole(rule: RuleSpec, node: Node, found: list[Item], as_of: date) -> bool |
         return True if True in truths else (None if None in truths else False)
     sure = [c for truth, c in found if truth is True]
     doubtful = [c for truth, c in found if truth is None]
-    if _judge(rule, node, _figure(rule, node.field, sure), {}, as_of) is True:
-        return True
     counts = rule.measures[node.field].kind == "count"
-    if node.missing_as is None and not counts and any(_value(rule, node.field, c) is None for _, c in found):
+    if not furthered(rule.measures[node.field], node.op):
+        open_values = not counts and any(_value(rule, node.field, c, as_of) is None for _, c in found)
+        if doubtful or open_values:
+            return None
+        return _judge(rule, node, _figure(rule, node.field, sure, as_of), {}, as_of)
+    if _judge(rule, node, _figure(rule, node.field, sure, as_of), {}, as_of) is True:
+        return True
+    if (
+        node.missing_as is None
+        and not counts
+        and any(_value(rule, node.field, c, as_of) is None for _, c in found)
+    ):
         return None
     return (
-        None if _judge(rule, node, _figure(rule, node.field, sure + doubtful), {}, as_of) is True else False
+        None
+        if _judge(rule, node, _figure(rule, node.field, sure + doubtful, as_of), {}, as_of) is True
+        else False
     )

@@ -11,8 +11,10 @@ from typing import Any
 from django.db import connections, transaction
 
 from chuxiong.accounts.scope import scope
+from ingestion.agreements import PURPOSE
 from ingestion.pool import pool_columns
 from ingestion.selectors import catalog
+from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.spec import RuleSpec
 from tests.conftest import acting_as
@@ -68,7 +70,12 @@ def run_compiled(
     with (
         acting_as("worker"),
         transaction.atomic(using="worker"),
-        scope(offices=["532301"], feeds=plan.fields_read),
+        scope(
+            offices=["532301"],
+            feeds=plan.fields_read,
+            purpose=REFERENCE.purpose(rule.domain) or PURPOSE,
+            department=REFERENCE.closed_to(rule.domain),
+        ),
         connections["worker"].cursor() as cursor,
     ):
         cursor.execute(query.sql, params)
