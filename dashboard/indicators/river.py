@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -40,6 +41,7 @@ def river(*, using: str = "wall") -> dict[str, Any]:
         if row is None:
             return {"river": None, "stopped": off}
         code, zh, en, names, line, from_km, to_km, stretches, schematic = row
+        line, stretches = json.loads(line), json.loads(stretches)
         cursor.execute(
             "select id, kind, section, name_zh, name_en, km, side, county, target_class from wall_river_place"
             " where river = %s order by km, id",
@@ -73,7 +75,7 @@ def river(*, using: str = "wall") -> dict[str, Any]:
         },
         "places": found,
         "problems": problems,
-        "days": parameters().look_back_days.value,
+        "days": int(parameters().look_back_days.value),
         "stopped": off,
     }  # fmt: skip
 
@@ -100,7 +102,8 @@ def judged(target: str, factor: str, figure: Carried) -> tuple[float | None, boo
     limit = limits.of_section(target, factor, on=timezone.localdate(figure.reading.at))
     if limit is None:
         return None, None
-    return limit.at_most, exceeds(figure, limit)
+    # A range (pH) has no one limit that a figure could be drawn against.
+    return (limit.at_most if limit.at_least is None else None), exceeds(figure, limit)
 
 
 def latest_of(target: str, series: list[tuple[str, list[Carried]]]) -> dict[str, Any]:
@@ -167,7 +170,7 @@ def _course(target: str, factor: str, members: list[Carried]) -> dict[str, Any]:
 def exceedance(*, using: str = "wall") -> dict[str, Any]:
     """Hour and day means of outfalls above their limits, by day and by factor; counts, no outfall is named."""
     at = timezone.now()
-    today, days = timezone.localdate(at), parameters().look_back_days.value
+    today, days = timezone.localdate(at), int(parameters().look_back_days.value)
     if stopped("ee_auto_monitor", today):
         return {"days": [], "factors": [], "stopped": ["ee_auto_monitor"]}
     with connections[using].cursor() as cursor:

@@ -34,6 +34,7 @@ def console(request: HttpRequest) -> HttpResponse:
         "found": found,
         "groups": [(g, rows) for g, rows in groups if rows],
         "scenes": list(scenes().values()),
+        "lists": [(p, [_turn(item) for item in p.items]) for p in found.playlists],
         "now": selectors.plain(found, at=at, english=english()),
         "labels": {
             "live": _("正常"),
@@ -72,6 +73,11 @@ def console(request: HttpRequest) -> HttpResponse:
         },
     }
     return page(request, "walls/console.html", "walls", context)
+
+
+def _turn(item: Mapping[str, Any]) -> dict[str, Any]:
+    scene = scenes().get(item["scene"])
+    return {"title": pick(scene.zh, scene.en) if scene else item["scene"], "seconds": item["seconds"]}
 
 
 @allowed(registry.PERMISSION)

@@ -65,6 +65,7 @@ def words() -> dict[str, Any]:
             "paths": _("路"),
             "open": _("未整改"),
             "above": _("超限 # 次"),
+            "outfallsAbove": _("有超限的排污口"),
             "clean": _("未见超限"),
             "silent": _("没有读数"),
             "target": _("目标 # 类"),
@@ -105,7 +106,12 @@ def words() -> dict[str, Any]:
             "each": _("# 件"),
             "none": _("期间没有线索"),
         },
-        "landings": {"landings": _("入库批次"), "feeds": _("数据源"), "none": _("期间没有入库")},
+        "landings": {
+            "last": _("最近入库"),
+            "landings": _("入库批次"),
+            "feeds": _("数据源"),
+            "none": _("期间没有入库"),
+        },
         "models": {
             "trial": _("试运行"),
             "live": _("启用"),

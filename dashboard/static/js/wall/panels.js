@@ -176,7 +176,7 @@ const byState = (rows) => [...rows].sort((a, b) => WORST.indexOf(a.state) - WORS
 function feedList(box, { words, pick, note, english }) {
   return ({ feeds: rows }) => {
     const sorted = byState(rows);
-    const shown = pageOf(sorted, fits(box, english ? 3.4 : 2.5));
+    const shown = pageOf(sorted, fits(box, english ? 3.4 : 3.1));
     const tally = [...WORST].reverse().map((state) => [state, rows.filter((row) => row.state === state).length]).filter(([, count]) => count)
       .map(([state, count]) => el("span", `t-${HEALTH[state][0]}`, `${HEALTH[state][1]} ${count}`));
     note(...tally, shown.pages > 1 ? el("span", "", `${shown.page} / ${shown.pages}`) : "");
@@ -204,7 +204,7 @@ function feedSum(box, { words, pick, english }) {
     const count = (state) => rows.filter((row) => row.state === state).length;
     const figures = ["ok", "late", "silent", "never"].map((state) => el("div", "w-figure", el("span", `t-${HEALTH[state][0]}`, `${HEALTH[state][1]} ${words.feed[state]}`), el("b", "", number(count(state)))));
     const newest = rows.filter((row) => row.landed_at).sort((a, b) => (a.landed_at < b.landed_at ? 1 : -1))[0];
-    const last = newest ? [el("span", "", plainTitle(pick(newest, "title"))), el("b", "w-small", moment(newest.landed_at))] : [el("span", "", "—")];
+    const last = newest ? [el("span", "", `${words.landings.last} · ${plainTitle(pick(newest, "title"))}`), el("b", "w-small", moment(newest.landed_at))] : [el("span", "", "—")];
     box.replaceChildren(el("div", "w-figure", el("span", "", words.landings.feeds), el("b", "", number(rows.length))), ...figures, el("div", `w-figure w-wide${english ? " w-en" : ""}`, ...last));
   };
 }

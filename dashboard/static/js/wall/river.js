@@ -113,7 +113,7 @@ export function river(box, context) {
     });
 
     // The cursor.
-    const cursor = svg("g", { class: "w-cursor" }, svg("line", { x1: 0, x2: 0, y1: 0.2 * unit, y2: foot }));
+    const cursor = svg("g", { class: "w-cursor" }, svg("line", { x1: 0, x2: 0, y1: 2.3 * unit, y2: foot }));
     const flag = write(cursor, 0, foot - 0.5 * unit, "", type, "w-strong");
     paper.append(cursor);
     const move = () => {
@@ -153,7 +153,7 @@ export function riverCounts(box, { words, pick }) {
       figure(`${words.kinds.section}、${words.kinds.station}`, measured.length, words.river.count),
       figure(words.river.over, of("section").filter((place) => place.state === "urgent").length, words.river.count, "soon"),
       figure(words.kinds.outfall, of("outfall").length, words.river.count),
-      figure(`${words.kinds.outfall} · ${fill(words.river.days, found.days)}`, of("outfall").filter((place) => place.above).length, words.river.count, "soon"),
+      figure(`${words.river.outfallsAbove} · ${fill(words.river.days, found.days)}`, of("outfall").filter((place) => place.above).length, words.river.count, "soon"),
       figure(`${words.kinds.problem} · ${words.river.open}`, found.problems.filter((problem) => problem.open).length, words.river.count));
   };
 }
@@ -225,16 +225,20 @@ const DASH = ["", "7 4", "2 4", "10 3 2 3"];
 
 /** One small chart a section: figures as multiples of the limit of its target class, so that one axis holds them all. */
 export function series(box, context) {
-  const { words, pick, note } = context;
+  const { words, pick, note, stamp } = context;
   return ({ water: found }) => {
     box.classList.add("w-charts");
     const rows = found.sections.filter((section) => section.courses.length);
     if (!rows.length) { box.classList.remove("w-charts"); box.replaceChildren(el("p", "w-empty", found.stopped.length ? words.river.stopped : words.water.none)); return; }
     const unit = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const columns = Math.max(1, Math.floor(box.clientWidth / (30 * unit)));
+    const most = Math.max(1, Math.floor(box.clientWidth / (26 * unit)));
     const lines = Math.max(1, Math.floor(box.clientHeight / (14 * unit)));
+    // As few columns as the lines allow, so that no corner stays empty.
+    const columns = Math.min(most, Math.max(1, Math.ceil(rows.length / lines)));
     const shown = pageOf(rows, columns * lines, 20);
     note(shown.pages > 1 ? `${shown.page} / ${shown.pages}` : "");
+    const newest = Math.max(...rows.flatMap((section) => section.courses.flatMap((c) => c.points.slice(-1).map((p) => p[0]))));
+    stamp(dayAndTime(new Date(newest * 1000).toISOString()));
     const used = Math.min(lines, Math.ceil(shown.rows.length / columns));
     box.style.gridTemplateColumns = `repeat(${Math.min(columns, shown.rows.length)}, minmax(0, 1fr))`;
     box.style.gridTemplateRows = `repeat(${used}, minmax(0, 1fr))`;
@@ -253,7 +257,8 @@ function course(box, section, found, words, pick) {
   if (!page) return;
   const { paper, width, height, unit } = page;
   const type = 1.25 * unit;
-  const [from, to] = [Date.parse(found.since) / 1000, Date.parse(found.until) / 1000];
+  const first = Math.min(...section.courses.flatMap((c) => c.points.map((p) => p[0])));
+  const [from, to] = [Math.max(Date.parse(found.since) / 1000, first - 3600), Date.parse(found.until) / 1000];
   const courses = [...section.courses].sort((a, b) => Math.max(...b.points.map((p) => p[1])) / b.limit - Math.max(...a.points.map((p) => p[1])) / a.limit).slice(0, 3);
   const most = Math.max(1.3, ...courses.flatMap((c) => c.points.map((p) => p[1] / c.limit))) * 1.08;
   const legendHeight = courses.length * 1.65 * unit + 0.3 * unit;

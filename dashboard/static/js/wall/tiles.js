@@ -17,7 +17,7 @@ export class Tile {
     this.tries = 0;
     this.shown = null;
     this.still = 0;
-    this.time = -1;
+    this.time = 0;
     this.hls = null;
     this.say("asking");
   }
@@ -46,7 +46,7 @@ export class Tile {
     this.hls.attachMedia(this.video);
     this.video.play().catch(() => {});
     this.still = 0;
-    this.time = -1;
+    this.time = 0;
     this.timer = setInterval(() => this.watch(), CHECK);
   }
 
