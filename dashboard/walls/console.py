@@ -33,7 +33,10 @@ def console(request: HttpRequest) -> HttpResponse:
     context = _frame() | {
         "found": found,
         "groups": [(g, rows) for g, rows in groups if rows],
-        "scenes": list(scenes().values()),
+        "scenes": [
+            {"code": s.code, "title": pick(s.zh, s.en), "about": pick(s.about_zh, s.about_en)}
+            for s in scenes().values()
+        ],
         "lists": [(p, [_turn(item) for item in p.items]) for p in found.playlists],
         "now": selectors.plain(found, at=at, english=english()),
         "labels": {

@@ -62,7 +62,6 @@ def words() -> dict[str, Any]:
             "length": _("河长"),
             "km": _("公里"),
             "count": _("处"),
-            "paths": _("路"),
             "open": _("未整改"),
             "above": _("超限 # 次"),
             "outfallsAbove": _("有超限的排污口"),
@@ -75,15 +74,13 @@ def words() -> dict[str, Any]:
             "nearest": _("最近的摄像机"),
             "away": _("相距 # 公里"),
             "noCamera": _("附近没有摄像机"),
-            "down": _("下游方向"),
             "empty": _("还没有登记河流"),
             "stopped": _("数据协议不在有效期内，不显示读数"),
             "days": _("近 # 日"),
         },
-        "water": {"limit": _("限值"), "now": _("当前"), "none": _("还没有断面读数")},
+        "water": {"limit": _("限值"), "none": _("还没有断面读数")},
         "exceed": {
             "none": _("期间没有超限均值"),
-            "of": _("# 个均值超限"),
             "worst": _("最高达限值 # 倍"),
             "total": _("合计"),
         },
@@ -103,7 +100,6 @@ def words() -> dict[str, Any]:
             "confirmed": _("查实"),
             "unchecked": _("未核查"),
             "unfounded": _("核查未查实"),
-            "each": _("# 件"),
             "none": _("期间没有线索"),
         },
         "landings": {
@@ -126,7 +122,6 @@ def words() -> dict[str, Any]:
             "administrative": _("行政检察"),
             "public_interest": _("公益诉讼检察"),
         },
-        "page": _("第 # 页"),
         "masked": _("参观模式，不显示明细"),
         "visitor": _("参观模式"),
         "held": _("画面已保持"),
@@ -136,7 +131,6 @@ def words() -> dict[str, Any]:
         "unreachable": _("服务中断，正在重连，画面停在 #"),
         "polling": _("实时通道中断，每隔几秒询问一次"),
         "failed": _("本栏暂时无法显示"),
-        "unpaired": _("本屏已解除配对"),
         "loading": _("正在载入"),
     }
 

@@ -94,7 +94,8 @@ function card(row) {
   const trouble = [...row.problems, ...(row.legible ? [] : [labels.small])];
   box.querySelector(".trouble").textContent = trouble.length ? `◆ ${trouble.join("、")}` : "";
   const over = box.querySelector(".thumb-over");
-  over.hidden = row.state !== "gone";
+  over.hidden = row.state === "live" || row.state === "drifting";
+  over.toggleAttribute("data-plain", row.state !== "gone");
   over.textContent = row.state === "gone" && row.seen ? fill(labels.frozen, clock(row.seen)) : labels[row.state];
   // A screen that is gone keeps what it last showed.
   draw(box.querySelector(".thumb"), row.state === "gone" && row.shown ? row.shown : row.scene, row.width, row.height);
