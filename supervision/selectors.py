@@ -39,6 +39,7 @@ from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
+from supervision.rulebook.reading import follows_subjects
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
 from supervision.spine.selectors import Namesakes, namesakes
@@ -70,14 +71,22 @@ def live_rules() -> list[str]:
 
 
 def rules_reading(landing: int) -> list[str]:
-    """Live rules that read the feed which landed as ``landing``."""
+    """Live rules that read the feed which landed as ``landing``; of a landing of no feed, which tells that identities
+    or relations have changed, those that rest on these."""
     feeds = ingestion.landed_feeds(since=landing - 1, until=landing)
+    if "" in feeds:
+        return rules_following_subjects()
     catalog = ingestion.catalog()
     return [
         rule_id
         for rule_id in live_rules()
         if feeds & (set(compile_rule(rulebook()[rule_id], catalog).fields_read))
     ]
+
+
+def rules_following_subjects() -> list[str]:
+    """Live rules that rest on relations or on resolved mentions."""
+    return [rule_id for rule_id in live_rules() if follows_subjects(rulebook()[rule_id])]
 
 
 @lru_cache(maxsize=1)
