@@ -64,6 +64,8 @@ class ScreenConsumer(AsyncWebsocketConsumer):
             await sync_to_async(device.ready)(screen, said["switch"], at=timezone.now())
         elif kind == "health":
             await sync_to_async(device.heard)(screen, said, at=timezone.now())
+            # The timeline goes on, and whatever poke was lost meanwhile is made good.
+            await self._tell()
         elif kind == "want" and said.get("scene") in scenes():
             scene = said["scene"]
             # The scene on the wall and the one that is being prepared.
@@ -106,16 +108,16 @@ class ScreenConsumer(AsyncWebsocketConsumer):
         if message["kind"] == "SessionEnded" or self._screen is None:
             return
         if message["kind"] in _URGENT:
-            await self._look()
+            await self._look(self._screen)
         self._poked_at = time.monotonic()
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._answer())
 
-    async def _look(self) -> None:
+    async def _look(self, screen: Screen) -> None:
         global _looked
         if time.monotonic() - _looked >= _LOOK_EVERY:
             _looked = time.monotonic()
-            await sync_to_async(interrupts.consider)(self._screen, at=timezone.now())
+            await sync_to_async(interrupts.consider)(screen, at=timezone.now())
 
     async def _answer(self) -> None:
         answered = 0.0
