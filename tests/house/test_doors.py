@@ -174,6 +174,8 @@ class World:
             "river": "SL",
             "section": "D1",
             "token": "1.nobody~s",
+            "scene": "overview",
+            "camera": 1,
             "name": "1.m4s",
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
