@@ -179,7 +179,7 @@ def _raise(cursor: Any, first: int, last: int) -> None:
         ), facts as (
             select *, m < 0.03 as manual, now() - make_interval(mins => (d * 170000)::int) as raised,
                 state in ('confirmed', 'acted', 'settled') as confirmed,
-                state in ('confirmed', 'acted', 'settled', 'unfounded', 'needs_data') as checked,
+                state in ('confirmed', 'acted', 'settled', 'unfounded') as checked,
                 state in ('settled', 'dismissed', 'unfounded', 'merged', 'withdrawn') as closed
             from placed
         )

@@ -65,10 +65,14 @@ TABLES = {
     "ingestion_telemetryframes": {"intake": "SELECT, INSERT, DELETE"},
     "ingestion_river": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_riverplace": {"intake": "SELECT, INSERT, UPDATE, DELETE", "worker": "SELECT", "web": "SELECT"},
-    "ingestion_camera": {"intake": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "ingestion_camera": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     # Who looked, and since when, is written once; a viewing goes on and ends.
     "ingestion_cameraviewing": {"web": 'SELECT, INSERT, UPDATE (opened_at, last_at, ended_at, "end")'},
-    "ingestion_cameraframe": {"web": "SELECT, INSERT"},
+    "ingestion_cameraframe": {
+        "intake": "SELECT (id, camera_id, cleared_at), UPDATE (key, sealed, segment_sealed, cleared_at)",
+        "worker": "SELECT (id, camera_id, number)",
+        "web": "SELECT, INSERT",
+    },
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
     "ingestion_agencykey": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
     # A disc is registered and confirmed at the desk; everything else of a delivery is intake's.
@@ -149,6 +153,7 @@ POLICIES = {
     ],
     "ingestion_camera": [
         ("register", ["intake"], "all", "true", "true"),
+        ("machine", ["worker"], "select", "true", ""),
         ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
     ],
     # Seen within the office, written and ended by whoever looks.
@@ -160,6 +165,17 @@ POLICIES = {
     "ingestion_cameraframe": [
         ("office", ["web"], "select", _COUNTY_IN_SCOPE, ""),
         ("keep", ["web"], "insert", "", f"{_OWN} and {_COUNTY_IN_SCOPE}"),
+        ("machine", ["worker"], "select", "true", ""),
+        # Pictures go only with the agreement of their camera.
+        (
+            "clear",
+            ["intake"],
+            "all",
+            "true",
+            "exists (select 1 from ingestion_camera m join ingestion_agreement a on a.number = m.agreement"
+            " join ingestion_agreementclearing g on g.agreement_id = a.id"
+            " where m.id = camera_id and g.state = 'clearing')",
+        ),
     ],
 }
 STATEMENTS = [

@@ -16,6 +16,7 @@ from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.audit.record import record
 from chuxiong.work.jobs import enqueue
 from ingestion import selectors as ingestion
+from ingestion.cameras.clearing import FRAMES
 from ingestion.models import AgreementClearing
 from ingestion.registers import clearing as pool
 from supervision.selectors import live_rules, rules_by_feed
@@ -77,6 +78,14 @@ def _hold(clearing: AgreementClearing) -> None:
             " union all select concat_ws(' ', subject_ref, material) from supervision_hit where verdict = 'hit') w,"
             f" regexp_matches(w.words, '({_UUID})', 'g') m(part)",
             [clearing.pk],
+        )
+        # Kept frames that a clue names by their number.
+        cursor.execute(
+            "insert into ingestion_clearinghold (clearing_id, feed, record_id)"
+            " select %s::bigint, %s, f.id from ingestion_cameraframe f join ingestion_camera c on c.id = f.camera_id"
+            " where c.agreement = %s and exists (select 1 from supervision_clue u"
+            " where strpos(u.material::text, f.number) > 0)",
+            [clearing.pk, FRAMES, clearing.agreement.number],
         )
 
 

@@ -32,6 +32,7 @@ _ROOMS = ", ".join(f"('{code}', '{kind.department}')" for code, kind in KINDS.it
 _OPEN_ROOMS = ", ".join(
     f"('{code}', '{kind.department}')" for code, kind in KINDS.items() if kind.purpose != CASE_QUERY
 )
+_LED = OFFICE_IN_SCOPE.format(column="lead_office")
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
 _FEED = FEED_IN_SCOPE.format(feed="feed")
@@ -69,6 +70,9 @@ TABLES = {
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_order": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_ordercall": {"web": "SELECT, INSERT"},
+    "supervision_matter": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_agencyclient": {"web": "SELECT"},
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
@@ -157,6 +161,19 @@ POLICIES = {
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackclock": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_order": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_ordercall": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
+    # Led by an office within reach, or some part of it is in sight.
+    "supervision_matter": [
+        ("lead", ["web"], "all", _LED, _LED),
+        (
+            "part",
+            ["web"],
+            "select",
+            "exists (select 1 from supervision_clue c where c.matter_id = supervision_matter.id)",
+            "",
+        ),
+    ],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.
@@ -274,10 +291,10 @@ STATEMENTS = [
     create or replace function supervision_step_guard() returns trigger language plpgsql
     set search_path = pg_catalog, public, pg_temp as $$
     begin
-        if (new.track_id, new.clue_id, new.step, new.happened_on, new.official_number, new.approver, new.note,
+        if (new.track_id, new.clue_id, new.step, new.happened_on, new.official_number, new.approver, new.reason, new.note,
                 new.entered_by, new.entered_at)
                 is distinct from
-              (old.track_id, old.clue_id, old.step, old.happened_on, old.official_number, old.approver, old.note,
+              (old.track_id, old.clue_id, old.step, old.happened_on, old.official_number, old.approver, old.reason, old.note,
                 old.entered_by, old.entered_at)
                 or old.struck_at is not null then
             raise exception 'a step is struck, never changed' using errcode = 'insufficient_privilege';
@@ -285,6 +302,24 @@ STATEMENTS = [
         return new;
     end $$
     """,
+    # What was ordered stands; receipt, urging and end are added.
+    """
+    create or replace function supervision_order_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if (new.number, new.clue_id, new.office, new.department, new.issued_by, new.issued_by_name, new.issued_at,
+                new.direct, new.competent, new.designated, new.demand, new.due_on, new.receipt_due)
+                is distinct from
+              (old.number, old.clue_id, old.office, old.department, old.issued_by, old.issued_by_name, old.issued_at,
+                old.direct, old.competent, old.designated, old.demand, old.due_on, old.receipt_due)
+                or old.ended_at is not null then
+            raise exception 'what was ordered stands' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_order_guard before update on supervision_order"
+    " for each row execute function supervision_order_guard()",
     "create or replace trigger supervision_step_guard before update on supervision_trackstep"
     " for each row execute function supervision_step_guard()",
     "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"

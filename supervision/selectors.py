@@ -33,12 +33,13 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, Letter, RuleState
+from supervision.models import Alarm, Clue, Letter, Matter, Order, RuleState
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
+from supervision.rulebook.reading import follows_subjects
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
 from supervision.spine.selectors import Namesakes, namesakes
@@ -59,6 +60,11 @@ def _reach(
     )
 
 
+def reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+    """What the person may see of clues and all that hangs on them, for readers of this room."""
+    return _reach(person, feeds=feeds)
+
+
 @lru_cache(maxsize=1)
 def rulebook() -> Rulebook:
     """The shipped rules; read once per process."""
@@ -70,14 +76,22 @@ def live_rules() -> list[str]:
 
 
 def rules_reading(landing: int) -> list[str]:
-    """Live rules that read the feed which landed as ``landing``."""
+    """Live rules that read the feed which landed as ``landing``; of a landing of no feed, which tells that identities
+    or relations have changed, those that rest on these."""
     feeds = ingestion.landed_feeds(since=landing - 1, until=landing)
+    if "" in feeds:
+        return rules_following_subjects()
     catalog = ingestion.catalog()
     return [
         rule_id
         for rule_id in live_rules()
         if feeds & (set(compile_rule(rulebook()[rule_id], catalog).fields_read))
     ]
+
+
+def rules_following_subjects() -> list[str]:
+    """Live rules that rest on relations or on resolved mentions."""
+    return [rule_id for rule_id in live_rules() if follows_subjects(rulebook()[rule_id])]
 
 
 @lru_cache(maxsize=1)
@@ -361,14 +375,16 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
-def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
+def clue_rows(
+    person: Person, numbers: Iterable[str], *, at: datetime | None = None, action: str = "queue.chosen"
+) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
     with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
         rows = [_row(found[n], person, offices, {}) for n in wanted if n in found]
-        _looked(person, at, "queue.chosen", rows)
+        _looked(person, at, action, rows)
     return rows
 
 
@@ -653,6 +669,17 @@ class ClueDetail:
     responsible: str
     responsible_zh: str
     responsible_en: str
+    #: the office of the organ's level ("" = open)
+    competent: str
+    #: its orders, newest first, each with its calls
+    orders: list[Order]
+    matter: Matter | None
+    #: the clue it was merged into, and those merged into it
+    into: str
+    parts: list[str]
+    #: the clue that came before under the same fingerprint, and those that came after
+    previous: str
+    later: list[str]
     checked_at: datetime | None
     confirmed_at: datetime | None
     settled_at: datetime | None
@@ -672,6 +699,8 @@ _EVENT_WORDS = {
     "took_in": ("另一线索的记录并入同一情形", "Another clue's records are now part of this occurrence"),
     "parted": ("部分记录分出，成为另一情形", "Some records are now an occurrence of their own"),
     "parted_from": ("由另一线索的情形分出", "Parted from another clue's occurrence"),
+    "order_overdue": ("超过签收时限未签收", "Not signed for in time"),
+    "order_escalated": ("长时间未签收，已提请督办", "Long without receipt: brought before the prefecture"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
@@ -721,6 +750,9 @@ def clue_detail(
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
         )
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
+        orders = list(clue.orders.prefetch_related("calls"))
+        matter = clue.matter
+        kin = _kin(clue)
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
     facts, sources, stopped, hidden = _evidence(
@@ -767,10 +799,29 @@ def clue_detail(
         responsible=clue.responsible,
         responsible_zh=clue.responsible_zh,
         responsible_en=clue.responsible_en,
+        competent=clue.competent,
+        orders=orders,
+        matter=matter,
+        **kin,
         checked_at=clue.checked_at,
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _kin(clue: Clue) -> dict[str, Any]:
+    """Clues that hang together with this one, by number, as far as they are in sight; one query."""
+    ties = Q(merged_into=clue) | Q(previous=clue)
+    for pk in (clue.merged_into_id, clue.previous_id):
+        if pk:
+            ties |= Q(pk=pk)
+    found = list(Clue.objects.filter(ties).order_by("pk").only("number", "merged_into", "previous"))
+    return {
+        "into": next((c.number for c in found if c.pk == clue.merged_into_id), ""),
+        "parts": [c.number for c in found if c.merged_into_id == clue.pk],
+        "previous": next((c.number for c in found if c.pk == clue.previous_id), ""),
+        "later": [c.number for c in found if c.previous_id == clue.pk],
+    }
 
 
 def _conditions(clue: Clue, rule: LoadedRule | None, hidden: Mapping[str, int]) -> list[Condition]:
@@ -800,6 +851,10 @@ def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possibl
         and (m.name not in ("admit", "unseal") or clue.sealed)
         and (m.name != "seal" or not clue.sealed)
         and (m.name != "readmit" or clue.recused)
+        and (m.name not in ("urge", "call") or person.office.is_prefecture or person.may("clue.hand_over"))
+        and (m.name != "escalate" or (clue.office == person.office_id and not person.office.is_prefecture))
+        and (m.name != "leave_matter" or clue.matter_id is not None)
+        and (m.name != "join_matter" or not (clue.matter_id or clue.sealed or clue.closed_to))
     ]
 
 

@@ -13,8 +13,9 @@ from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
 from supervision.matching.run import run_rule
 from supervision.naming import filling
+from supervision.orders import overdue
 from supervision.relations import deriving
-from supervision.selectors import alarms, alarms_reading, live_rules, rules_reading
+from supervision.selectors import alarms, alarms_reading, live_rules, rules_following_subjects, rules_reading
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
@@ -55,7 +56,7 @@ def relations(claim: Claim) -> None:
     """Bring the relations up to date; what changed rings the rules through a landing of its own."""
     made = deriving.bring_up_to_date(at=timezone.now()).landing
     if made is not None:
-        for rule_id in live_rules():
+        for rule_id in rules_following_subjects():
             enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
 
 
@@ -113,3 +114,9 @@ def clear(claim: Claim) -> None:
 def sum_up() -> None:
     """Every minute; counts are right without it, only longer to add up."""
     tally.compact()
+
+
+@shared_task(name="supervision.orders", ignore_result=True)
+def watch_orders() -> None:
+    """Every minute: orders that wait too long for their receipt."""
+    overdue.look(at=timezone.now())

@@ -22,5 +22,6 @@ CELERY_BEAT_SCHEDULE = {
     "day": {"task": "chuxiong.work.new_day", "schedule": 60.0, "options": {"expires": 60}},
     "audit": {"task": "chuxiong.audit.seal", "schedule": 60.0, "options": {"expires": 60}},
     "tally": {"task": "supervision.tally", "schedule": 60.0, "options": {"expires": 60}},
+    "orders": {"task": "supervision.orders", "schedule": 60.0, "options": {"expires": 60}},
     "watch": {"task": "chuxiong.audit.watch", "schedule": 60.0, "options": {"expires": 60}},
 }

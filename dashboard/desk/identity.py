@@ -39,6 +39,7 @@ def _page(request: HttpRequest, refused: str = "", typed: str = "") -> HttpRespo
     words = _attributes()
     context = {
         "rows": rows,
+        "waiting": [(row, _plain("town", list(row.towns))) for row in rows],
         "total": total,
         "pair": found,
         "gone": gone,

@@ -1,7 +1,18 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
+from dashboard.desk import (
+    alarms,
+    checklists,
+    disclosures,
+    held,
+    identity,
+    matters,
+    names,
+    orders,
+    registers,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -29,6 +40,15 @@ urlpatterns = [
     path("checklists/<int:checklist>/file", checklists.checklist_file, name="checklist_file"),
     path("checklists/<int:checklist>/return", checklists.checklist_return, name="checklist_return"),
     path("checklists/<int:checklist>/apply", checklists.checklist_apply, name="checklist_apply"),
+    path("orders", orders.orders, name="orders"),
+    path("orders/<int:order>", orders.order, name="order"),
+    path("duties", orders.duty_list, name="duties"),
+    path("matters", matters.matters, name="matters"),
+    path("matters/new", matters.matter_new, name="matter_new"),
+    path("matters/<int:matter>", matters.matter, name="matter"),
+    path("matters/<int:matter>/end", matters.matter_end, name="matter_end"),
+    path("registers", registers.first_register, name="registers"),
+    path("registers/<slug:track>", registers.register, name="register"),
     path("identity", identity.identity, name="identity"),
     path("identity/<int:pair>", identity.judge, name="identity_judge"),
     path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),

@@ -19,12 +19,14 @@ from chuxiong.accounts.models import Person
 from dashboard.accounts.page import allowed, missing
 from dashboard.cameras.entry import entry_of_frame
 from dashboard.desk.forms import EntryForm
+from dashboard.desk.orders import call_results, ended_words
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
 from ingestion.intake import holding
 from supervision import case_query as case_queries
+from supervision import matters
 from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import (
@@ -214,6 +216,9 @@ def _clue_page(
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
+        "competent": accounts.office(found.competent) if found.competent else None,
+        "ended_words": ended_words(),
+        "call_words": dict(call_results()),
     }
     return page_of(request, "desk/clue.html", "queue", context, status)
 
@@ -352,6 +357,8 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         "results": [(code, pick(k.zh, k.en), k.unit) for code, k in results.kinds().items()],
         "registers": [(f.code, pick(f.title.zh, f.title.en)) for f in ingestion.case_query_feeds()],
         "ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.interference_ways.items()],
+        "calls": call_results(),
+        "matters": [(m.pk, m.title) for m in matters.open_matters(person_of(request))],
         "people": [
             (p.username, f"{p.name}・{pick(p.office.short_zh, p.office.short_en)}")
             for p in accounts.colleagues([found.row.office_code, person_of(request).office_id])
@@ -440,6 +447,7 @@ def _step(post: Any, **act: Any) -> Any:
         official_number=post.get("official_number", "")[:60],
         approver=post.get("approver", "")[:60],
         variant=post.get("variant", ""),
+        reason=post.get("step_reason", ""),
         note=post.get("note", ""),
         **act,
     )
@@ -486,8 +494,22 @@ _ACTS: dict[str, Any] = {
     "merge": lambda p, **a: actions.merge(into=p.get("into", "").strip(), note=p.get("note", ""), **a),
     "defer": lambda p, **a: actions.defer(until=_date(p.get("until", "")), note=p.get("note", ""), **a),
     "dispatch": lambda p, **a: actions.dispatch(
-        office=p.get("office", ""), department=p.get("department", ""), note=p.get("note", ""), **a
+        office=p.get("office", ""),
+        department=p.get("department", ""),
+        designated=p.get("designated", ""),
+        note=p.get("note", ""),
+        **a,
     ),
+    "urge": lambda p, **a: actions.urge(note=p.get("note", ""), **a),
+    "escalate": lambda p, **a: actions.escalate(note=p.get("note", ""), **a),
+    "call": lambda p, **a: actions.call(
+        spoke_with=p.get("spoke_with", ""), result=p.get("result", ""), note=p.get("note", ""), **a
+    ),
+    "detach": lambda p, **a: actions.detach(note=p.get("note", ""), **a),
+    "join_matter": lambda p, **a: actions.join_matter(
+        matter=_number(p.get("matter", "")), note=p.get("note", ""), **a
+    ),
+    "leave_matter": lambda p, **a: actions.leave_matter(note=p.get("note", ""), **a),
     "receive": lambda p, **a: actions.receive(**a),
     "send_back": lambda p, **a: actions.send_back(reason=p.get("reason", ""), note=p.get("note", ""), **a),
     "conclude": _conclude,

@@ -19,8 +19,10 @@ from dashboard.accounts.page import allowed
 from dashboard.desk.page import page, person, pick
 from ingestion import selectors as ingestion
 from ingestion.agreements import PURPOSE
+from ingestion.cameras.clearing import FRAMES
 from ingestion.catalog.health import limits
 from ingestion.catalog.purposes import purposes
+from ingestion.catalog.spec import Words
 from ingestion.models import Agreement
 from ingestion.registers import agreement_actions as actions
 from ingestion.registers import reading
@@ -78,7 +80,7 @@ def _one(
         "stopping": supervision.rules_that_stop([number], on=today)[number],
         "open_clearing": next((c for c in found.clearings if c.state in actions.OPEN_CLEARINGS), None),
         "totals": {c.pk: _totals(c.result or c.preview) for c in found.clearings},
-        "titles": {code: feed.title for code, feed in ingestion.catalog().items()},
+        "titles": _titles(),
         "own_request": any(c.requested_by == who.username for c in found.clearings if c.state == "counted"),
         "refused": refused,
         "said": said,
@@ -86,6 +88,12 @@ def _one(
         "yesterday": today - timedelta(days=1),
     }
     return page(request, "sources/agreement.html", "agreements", context, status)
+
+
+def _titles() -> dict[str, Any]:
+    """What a clearing speaks of: feeds by their code, and kept frames of cameras."""
+    frames = Words(zh="摄像机已存画面", en="Kept camera frames")
+    return {code: feed.title for code, feed in ingestion.catalog().items()} | {FRAMES: frames}
 
 
 def _totals(told: dict[str, Any]) -> dict[str, int]:
@@ -301,7 +309,7 @@ def receipt(request: HttpRequest, agreement: int, clearing: int) -> HttpResponse
     context = {
         "a": found.agreement,
         "c": done,
-        "feeds": [(ingestion.catalog().get(code), code, told) for code, told in sorted(done.result.items())],
+        "titles": _titles(),
         "totals": _totals(done.result),
     }
     return page(request, "sources/receipt.html", "agreements", context)

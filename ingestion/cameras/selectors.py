@@ -84,7 +84,7 @@ def frame(person: Person, number: str) -> CameraFrame | None:
 def frame_image(person: Person, number: str, *, at: datetime) -> tuple[str, bytes] | None:
     """(media type, picture) of a kept frame; the look is on record."""
     with person_scope(person):
-        found = CameraFrame.objects.filter(number=number).first()
+        found = CameraFrame.objects.filter(number=number, cleared_at=None).first()
         if found is None:
             return None
         record(

@@ -117,6 +117,8 @@ class CameraFrame(models.Model):
     key_id = models.CharField(max_length=40)
     sealed = models.BinaryField()
     segment_sealed = models.BinaryField()
+    #: when the agreement's data were cleared: since then the three above are empty
+    cleared_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["camera", "-taken_at"], name="frame_of_camera")]

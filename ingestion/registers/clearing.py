@@ -2,8 +2,11 @@
 
 What goes: every version of a record that came with the agreement's batches, unless it is evidence (the holds that
 supervision has written) or another agreement in force covers its feed; identifiers that nothing names any more; the
-stored files, their keys and the quarantine of batches of which nothing is left; attachments of tickets; measures.
-Columns that the other agreement does not cover are emptied. What stays is counted with its reason.
+stored files, their keys and the quarantine of batches of which nothing is left; attachments of tickets; measures;
+kept frames of the agreement's cameras. Columns that the other agreement does not cover are emptied, except in what is
+evidence, and with them go the files and quarantined rows that still hold them. What stays is counted with its reason.
+
+One clearing at a time counts or removes: two that look at the same identifiers would each spare them for the other.
 
 The database lets the intake role delete only what belongs to a clearing in state ``clearing``, and lets nothing become
 that without two people (``ingestion/rights.py``, ``ingestion/pool.py``).
@@ -21,6 +24,7 @@ from typing import Any
 from django.db import connections, transaction
 
 from chuxiong.work.jobs import enqueue
+from ingestion.cameras import clearing as frames
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.merge import drop_staging, next_number
@@ -32,6 +36,7 @@ from ingestion.registers.agreement_actions import in_force
 State = AgreementClearing.State
 #: who a landing without a delivery comes from
 RECEIVED_BY = "协议清除"
+_CLEARING_LOCK = 0x43584352
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -51,6 +56,10 @@ def count(clearing_id: int, feeds: Catalog, *, at: datetime, today: date) -> dic
             for code in sorted(clearing.agreement.fields)
             if code in feeds
         }
+        with connections[ALIAS].cursor() as cursor:
+            kept = frames.count(cursor, clearing=clearing.pk, agreement=clearing.agreement.number)
+        if kept["records"]:
+            preview[frames.FRAMES] = kept
         clearing.preview, clearing.state, clearing.counted_at = preview, State.COUNTED, at
         clearing.save(using=ALIAS, update_fields=["preview", "state", "counted_at"])
     return preview
@@ -93,6 +102,10 @@ def finish(clearing_id: int, *, at: datetime) -> AgreementClearing:
             return clearing
         if clearing.state != State.CLEARING:
             raise NotApproved(clearing_id)
+        with connections[ALIAS].cursor() as cursor:
+            kept = frames.clear(cursor, clearing=clearing.pk, agreement=clearing.agreement.number, at=at)
+        if kept["records"]:
+            clearing.result = {**clearing.result, frames.FRAMES: kept}
         document = {
             "agreement": clearing.agreement.number,
             "clearing": clearing.pk,
@@ -104,7 +117,7 @@ def finish(clearing_id: int, *, at: datetime) -> AgreementClearing:
         text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         clearing.receipt = hashlib.sha256(text.encode()).hexdigest()
         clearing.state, clearing.finished_at = State.DONE, at
-        clearing.save(using=ALIAS, update_fields=["receipt", "state", "finished_at"])
+        clearing.save(using=ALIAS, update_fields=["receipt", "result", "state", "finished_at"])
         AgreementEvent.objects.using(ALIAS).create(
             agreement=clearing.agreement,
             at=at,
@@ -129,6 +142,7 @@ def _locked(clearing_id: int) -> AgreementClearing:
 def _begin_counting() -> None:
     """``counted``: records of feeds already counted away, so that a preview sees what the clearing will see."""
     with connections[ALIAS].cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [_CLEARING_LOCK])
         cursor.execute("create temp table counted (feed text, record_id bigint) on commit drop")
 
 
@@ -142,9 +156,10 @@ def _feed(
     clearing: AgreementClearing, code: str, feeds: Catalog, today: date, *, dry: bool, at: datetime
 ) -> dict[str, Any]:
     feed, others = feeds[code], _others(clearing.agreement, code, today)
+    uncovered = _uncovered(feed, others)
     table = f'pool."{code}"'
     with connections[ALIAS].cursor() as cursor:
-        if not dry and not others:
+        if not dry and uncovered:
             _stop(cursor, clearing, code)
         cursor.execute("select coalesce(max(number), 0) from ingestion_landing")
         seen = int(cursor.fetchone()[0])
@@ -156,16 +171,18 @@ def _feed(
         )
         cursor.execute("select count(*) from doomed")
         told: dict[str, Any] = {"records": cursor.fetchone()[0], "cleared": 0, "held": 0}
-        if others:
-            told |= _narrowed(cursor, feed, table, others, dry)
-            cursor.execute("drop table doomed")
-            return told
         cursor.execute(
             "delete from doomed d using ingestion_clearinghold h where h.clearing_id = %s and h.feed = %s"
             " and h.record_id = d.record_id",
             [clearing.pk, code],
         )
         told["held"] = cursor.rowcount
+        if others:
+            told |= {"kept_by": [a.number for a in others], "emptied_columns": uncovered}
+            if uncovered:
+                told |= _narrowed(cursor, clearing, feed, feeds, uncovered, dry)
+            cursor.execute("drop table doomed")
+            return told
         cursor.execute("create index on doomed (record_id); analyze doomed; select count(*) from doomed")
         told["cleared"] = cursor.fetchone()[0]
         told |= _identifiers(cursor, clearing, feed, feeds)
@@ -176,6 +193,15 @@ def _feed(
             told["landing"] = _remove(cursor, clearing, feed, feeds, seen, at)
         cursor.execute("drop table doomed; drop table doomed_ref; drop table emptied")
     return told
+
+
+def _uncovered(feed: FeedSpec, others: list[Agreement]) -> list[str]:
+    """Columns that no other agreement in force covers; of what another keeps, never the keys."""
+    granted = {name for a in others for name in a.fields[feed.code]}
+    if "*" in granted:
+        return []
+    keys = {*feed.natural_key, feed.valid_time, feed.county_column} if others else set()
+    return [c.name for c in feed.columns if c.name not in granted and c.name not in keys]
 
 
 def _stop(cursor: Any, clearing: AgreementClearing, code: str) -> None:
@@ -197,17 +223,16 @@ def _stop(cursor: Any, clearing: AgreementClearing, code: str) -> None:
     )
 
 
-def _narrowed(cursor: Any, feed: FeedSpec, table: str, others: list[Agreement], dry: bool) -> dict[str, Any]:
-    """Another agreement keeps the records; columns that it does not cover are emptied, keys aside."""
-    granted = {name for a in others for name in a.fields[feed.code]}
-    keys = {*feed.natural_key, feed.valid_time, feed.county_column}
-    uncovered = (
-        []
-        if "*" in granted
-        else [c.name for c in feed.columns if c.name not in granted and c.name not in keys]
-    )
-    told = {"kept_by": [a.number for a in others], "emptied_columns": uncovered}
-    if uncovered and not dry:
+def _narrowed(
+    cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds: Catalog, uncovered: list[str], dry: bool
+) -> dict[str, Any]:
+    """Another agreement keeps the records; columns that it does not cover are emptied.
+
+    The files as they came, and the rows that stood aside, still hold those columns: they go with them.
+    """
+    told = _batches(cursor, clearing, feed.code)
+    told |= _identifiers(cursor, clearing, feed, feeds, only=uncovered)
+    if not dry:
         names = list(uncovered)
         names += [
             f"{c.name}_masked"
@@ -215,9 +240,14 @@ def _narrowed(cursor: Any, feed: FeedSpec, table: str, others: list[Agreement], 
             if c.name in uncovered and c.type == "citizen_id" and not c.required
         ]
         emptied = ", ".join(f'"{n}" = null' for n in names)
+        # The hash becomes that of no delivered row: whatever comes next under the same key is a new version.
         cursor.execute(
-            f"update {table} t set {emptied} from doomed d where t.record_id = d.record_id{_same_part(feed)}"
+            f"update pool.\"{feed.code}\" t set {emptied}, row_hash = decode(md5(row_hash), 'hex') from doomed d"
+            f" where t.record_id = d.record_id{_same_part(feed)}"
         )
+        cursor.execute("delete from vault_identifier v using doomed_ref r where v.ref = r.ref")
+        _empty_batches(cursor)
+    cursor.execute("drop table doomed_ref; drop table emptied")
     return told
 
 
@@ -232,10 +262,19 @@ def _named_by(feed: FeedSpec) -> tuple[list[str], list[str]]:
     return refs, texts
 
 
-def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds: Catalog) -> dict[str, int]:
-    """``doomed_ref``: what only the doomed records name."""
+def _identifiers(
+    cursor: Any,
+    clearing: AgreementClearing,
+    feed: FeedSpec,
+    feeds: Catalog,
+    *,
+    only: list[str] | None = None,
+) -> dict[str, int]:
+    """``doomed_ref``: what only the doomed records name. ``only``: in these columns, which alone are emptied."""
     cursor.execute("create temp table doomed_ref (ref uuid primary key) on commit drop")
     refs, texts = _named_by(feed)
+    if only is not None:
+        refs, texts = [n for n in refs if n in only], [n for n in texts if n in only]
     table = f'pool."{feed.code}"'
     same = _same_part(feed)
     for name in refs:
@@ -254,7 +293,7 @@ def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds
     named = int(cursor.fetchone()[0])
     if named:
         for other in feeds.values():
-            _spare(cursor, other, other.code == feed.code)
+            _spare(cursor, other, other.code == feed.code, emptied=only)
         cursor.execute(
             "delete from doomed_ref r using ingestion_clearinghold h where h.clearing_id = %s and h.ref = r.ref",
             [clearing.pk],
@@ -267,8 +306,13 @@ def _identifiers(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, feeds
     return {"identifiers": named, "identifiers_cleared": gone}
 
 
-def _spare(cursor: Any, feed: FeedSpec, itself: bool, *, since: int | None = None) -> None:
-    """What a record that stays names, in this or another feed, stays. ``since``: records of later landings alone."""
+def _spare(
+    cursor: Any, feed: FeedSpec, itself: bool, *, since: int | None = None, emptied: list[str] | None = None
+) -> None:
+    """What a record that stays names, in this or another feed, stays. ``since``: records of later landings alone.
+
+    ``emptied``: of the feed itself the records stay and these columns go.
+    """
     table = f'pool."{feed.code}"'
     cursor.execute("select to_regclass(%s)", [table])
     if cursor.fetchone()[0] is None:
@@ -281,11 +325,14 @@ def _spare(cursor: Any, feed: FeedSpec, itself: bool, *, since: int | None = Non
     if since is not None:
         stays += f" and t.from_landing > {since}"
     refs, texts = _named_by(feed)
+    going, all_stay = stays, itself and emptied is not None
     for name in refs:
+        stays = "" if all_stay and name not in (emptied or ()) else going
         cursor.execute(
             f'delete from doomed_ref r where exists (select 1 from {table} t where t."{name}" = r.ref{stays})'
         )
     for name in texts:
+        stays = "" if all_stay and name not in (emptied or ()) else going
         cursor.execute(
             f"delete from doomed_ref r using (select distinct (m.part)[1]::uuid as ref from {table} t,"
             f" regexp_matches(t.\"{name}\", '〔\\w+:({_UUID})〕', 'g') m(part)"
@@ -343,19 +390,24 @@ def _remove(
         [clearing.agreement_id, feed.code],
     )
     cursor.execute("delete from vault_identifier v using doomed_ref r where v.ref = r.ref")
+    _empty_batches(cursor)
+    cursor.execute("delete from ingestion_batchmeasure m using emptied e where m.batch_id = e.id")
+    # Places on rivers that were read from the feed's records; those of what is left come back with the next delivery.
+    cursor.execute("delete from ingestion_riverplace where origin = %s", [feed.code])
+    return number
+
+
+def _empty_batches(cursor: Any) -> None:
+    """The files of ``emptied`` become unreadable; what stood aside of them goes."""
     for statement in (
         "delete from vault_batchkey k using emptied e where k.batch = e.id",
         "delete from ingestion_quarantine q using emptied e where q.batch_id = e.id",
         "delete from ingestion_telemetryframes f using emptied e where f.batch_id = e.id",
-        "delete from ingestion_batchmeasure m using emptied e where m.batch_id = e.id",
         "update ingestion_batch b set layout = b.layout || '{\"cleared\": true}' from emptied e where b.id = e.id",
         "update ingestion_dataticket t set sealed = null, key_id = '' from emptied e"
         " where t.batch_id = e.id and t.sealed is not null",
     ):
         cursor.execute(statement)
-    # Places on rivers that were read from the feed's records; those of what is left come back with the next delivery.
-    cursor.execute("delete from ingestion_riverplace where origin = %s", [feed.code])
-    return number
 
 
 def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datetime) -> int:

@@ -13,6 +13,7 @@ from .identity import (
     SubjectEvent,
 )
 from .naming import Derivation, Naming
+from .order import Matter, Order, OrderCall
 from .relation import Relation
 from .rule import Hit, RuleState
 from .tally import Tally
@@ -38,8 +39,11 @@ __all__ = [
     "IdentityState",
     "Interference",
     "Letter",
+    "Matter",
     "Mention",
     "Naming",
+    "Order",
+    "OrderCall",
     "Relation",
     "RuleState",
     "Subject",

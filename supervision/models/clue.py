@@ -11,6 +11,8 @@ from django.db.models.functions import Concat, Lower
 from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
 
 _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
+#: where a clue stands once it was confirmed; nothing leads back
+_CONFIRMED = [State.CONFIRMED.value, State.ACTED.value, State.SETTLED.value]
 #: Between the texts that are searched: no search crosses it.
 BREAK = "\n"
 #: What the policy asks of a clue that nobody is named on, and what the queue asks beside its order: with these in
@@ -92,6 +94,11 @@ class Clue(models.Model):
     responsible = models.CharField(max_length=30, blank=True)
     responsible_zh = models.CharField(max_length=80, blank=True)
     responsible_en = models.CharField(max_length=120, blank=True)
+    #: the office of the responsible organ's level; "" when the duty list does not say
+    competent = models.CharField(max_length=6, blank=True)
+    matter = models.ForeignKey(
+        "supervision.Matter", null=True, on_delete=models.PROTECT, related_name="clues"
+    )
     exercise = models.BooleanField(default=False)
     version = models.IntegerField(default=1)
     # Kept by the database for the queue, each a fact that an index can hold.
@@ -132,6 +139,23 @@ class Clue(models.Model):
             models.CheckConstraint(
                 condition=Q(confirmed_at__isnull=True) | Q(checked_at__isnull=False),
                 name="clue_confirmed_was_checked",
+            ),
+            # With these, confirmed = corrected + improved + in progress and checked = confirmed + unfounded hold for
+            # every set of clues, whoever writes them.
+            models.CheckConstraint(
+                condition=Q(confirmed_at__isnull=False, state__in=_CONFIRMED)
+                | (Q(confirmed_at__isnull=True) & ~Q(state__in=_CONFIRMED)),
+                name="clue_confirmed_by_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__isnull=False, state=State.SETTLED.value)
+                | (Q(outcome__isnull=True) & ~Q(state=State.SETTLED.value)),
+                name="clue_outcome_by_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(checked_at__isnull=False, state__in=[*_CONFIRMED, State.UNFOUNDED.value])
+                | (Q(checked_at__isnull=True) & ~Q(state__in=[*_CONFIRMED, State.UNFOUNDED.value])),
+                name="clue_checked_by_state",
             ),
         ]
         indexes = [

@@ -35,6 +35,11 @@ def links_to(rule: RuleSpec) -> dict[str, Link]:
     return {link.right.split(".")[0]: link for link in rule.link}
 
 
+def follows_subjects(rule: RuleSpec) -> bool:
+    """Whether the rule reads what is derived of records: relations, or whom a mention without a number stands for."""
+    return any(link.by == "relation" or link.left_role or link.right_role for link in rule.link)
+
+
 def named_fields(rule: RuleSpec) -> set[str]:
     """Every ``alias.column`` that the rule names."""
     names = {rule.clue.subject, rule.clue.label}

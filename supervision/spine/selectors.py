@@ -104,13 +104,14 @@ class Compared:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A pair in the list."""
+    """A pair in the list: what it is about, the feeds that tell of it, the counties they name."""
 
     pk: int
     kind: Kind
     name: str
+    sources: tuple[Words, ...]
+    towns: tuple[str, ...]
     clues: int
-    score: float
 
 
 @dataclass(frozen=True)
@@ -153,17 +154,30 @@ def waiting(person: Person, *, at: datetime) -> tuple[list[Waiting], int]:
         cursor.execute("select count(*)" + _WAITING)
         total = int(cursor.fetchone()[0])
         cursor.execute(
-            "select p.id, p.kind, p.sound, (select count(*) from supervision_clue c where c.subject_ref in"
-            " (p.left_subject::text, p.right_subject::text)) as clues, p.score"
+            "select p.id, p.kind, (select count(*) from supervision_clue c where c.subject_ref in"
+            " (p.left_subject::text, p.right_subject::text)) as clues"
             + _WAITING
             + " order by clues desc, p.score desc, p.id limit %s",
             [PAGE],
         )
         rows = cursor.fetchall()
-        names = {pk: _sides(cursor, pk) for pk, *_ in rows}
+        sides = {pk: _sides(cursor, pk) for pk, *_ in rows}
+    catalog = ingestion.catalog()
     return [
-        Waiting(pk, kind, _first(names[pk], "name"), clues, score) for pk, kind, _sound, clues, score in rows
+        Waiting(
+            pk,
+            kind,
+            _first(sides[pk], "name"),
+            tuple(catalog[code].title for code in _each(sides[pk], "source") if code in catalog),
+            tuple(_each(sides[pk], "town")),
+            clues,
+        )
+        for pk, kind, clues in rows
     ], total
+
+
+def _each(sides: Sequence[Mapping[str, Any]], column: str) -> list[str]:
+    return list(dict.fromkeys(str(s[column]) for s in sides if s[column]))
 
 
 def _first(sides: Sequence[Mapping[str, Any]], column: str) -> str:

@@ -63,6 +63,8 @@ from supervision.models import (
     Disclosure,
     DisclosureClue,
     Letter,
+    Matter,
+    Order,
     TrackClock,
     TrackStep,
 )
@@ -160,6 +162,9 @@ class World:
             "batch": self.batch,
             "alias": self.alias,
             "feed": "hr_pension_payment" if door.startswith("api:") else "ca_funeral",
+            "order": self.sources["order"],
+            "matter": self.sources["matter"],
+            "track": "support_suit",
             "river": "SL",
             "section": "D1",
             "token": "1.nobody~s",
@@ -184,8 +189,10 @@ def _clue(number: str, **more: Any) -> Clue:
         "label": FIRM, "township": "示例镇", "material": {"text": FIRM}, "office": "532301", "raised_at": now,
         "responsible": "example_agency", "responsible_zh": "示例单位",
     }  # fmt: skip
-    if state in ("confirmed", "acted"):
-        usual |= {"checked_at": now, "confirmed_at": now}
+    if state in ("confirmed", "acted", "settled", "unfounded"):
+        usual |= {"checked_at": now, "confirmed_at": now if state != "unfounded" else None}
+    if state == "settled":
+        usual |= {"settled_at": now, "outcome": "improved"}
     return Clue(number=number, **(usual | more))
 
 
@@ -250,6 +257,7 @@ def _built() -> World:
         "closed": {"closed_to": "minors"},
         "sealed": {"sealed": True, "admitted": ["own_prosecutor"]},
         "recused": {"recused": ["own_prosecutor"]},
+        "merged": {"state": "merged"},
         "on_track": {"state": "acted", "handler": "own_handler"},
     }
     world.clues = {name: f"XS-2026-90{n:04d}" for n, name in enumerate(named, 1)}
@@ -291,6 +299,18 @@ def _built() -> World:
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
         )
         world.sources["checklist"] = listed.pk
+        ordered = Order.objects.create(
+            number="示例交办 1 号", clue=Clue.objects.get(number=world.clues["checking"]), office="532301", issued_by_name="示例",
+            issued_at=now, due_on=now.date(), receipt_due=now, received_at=now, received_by="示例",
+        )  # fmt: skip
+        matter = Matter.objects.create(
+            title="示例类案",
+            lead_office="532300",
+            lead="prefecture_prosecutor",
+            opened_by="示例",
+            opened_at=now,
+        )
+        world.sources |= {"order": ordered.pk, "matter": matter.pk}
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip

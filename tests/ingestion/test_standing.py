@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ingestion.models import FeedStanding
 from ingestion.selectors import feed_states
-from tests.prefecture import TODAY, agreements, bring, citizen, land_rows, payment, sheet
+from tests.prefecture import TODAY, agreements, bring, citizen, cremation, payment, sheet
 
 FEED = "hr_pension_payment"
 
@@ -38,7 +38,9 @@ def test_standing_is_what_all_landings_add_up_to(database: None) -> None:
             rows.append(payment("1", "2026-09", "1.00"))
         batch = bring(FEED, sheet(FEED, rows), name=f"{turn}.csv", covers=date(2026, 10, 31 - turn))
         assert batch.state == "landed", batch.problem
-    land_rows("ca_funeral", [], covers=date(2026, 10, 1))
+    bring(
+        "ca_funeral", sheet("ca_funeral", [cremation(citizen(1), "2026-09-01", 1)]), covers=date(2026, 10, 1)
+    )
     agree()
     standing = FeedStanding.objects.get(feed=FEED)
     assert (standing.covers_until, standing.landings, len(standing.recent)) == (date(2026, 10, 31), 14, 12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,9 @@ from chuxiong.accounts.scope import scope
 from chuxiong.vault import refs
 from chuxiong.work.jobs import work_off
 from ingestion import agreements as permits
+from ingestion.cameras import demo_stream, viewing
+from ingestion.cameras import selectors as camera_frames
+from ingestion.cameras.registering import register
 from ingestion.health.measuring import measure
 from ingestion.intake import take_in as taking
 from ingestion.intake.receive import ImportRefused, receive, store_path
@@ -23,8 +27,10 @@ from ingestion.registers import clearing as pool
 from ingestion.selectors import catalog, covered_until, feed_states, last_landing
 from supervision import selectors
 from supervision.clearing import work
+from supervision.clues import actions as clues
 from supervision.matching.run import run_rule
 from tests.conftest import acting_as
+from tests.ingestion.test_cameras import GOOD, ONE, png
 from tests.prefecture import (
     NOW,
     TODAY,
@@ -59,8 +65,17 @@ def _in_vault(ref: uuid.UUID | None) -> bool:
     return bool(_pool("select 1 from vault_identifier where ref = %s::uuid", str(ref)))
 
 
+def _account(number: str) -> str:
+    return f"6222{number[-14:]}"
+
+
+def _payment(number: str, month: int) -> dict[str, str]:
+    row = payment(number, f"2026{month:02d}", "2500")
+    return row | ({} if number == citizen(9) else {"bank_account": _account(number)})
+
+
 def _payments(numbers: list[str], months: range, name: str):
-    rows = [payment(n, f"2026{m:02d}", "2500") for n in numbers for m in months]
+    rows = [_payment(n, m) for n in numbers for m in months]
     return bring(PAYMENTS, sheet(PAYMENTS, rows), name=name)
 
 
@@ -140,7 +155,7 @@ def test_what_only_the_agreement_brought_goes_and_the_rest_stays(story):
     assert evidence >= 3 and preview["held"] == evidence
     assert preview["held"] + preview["cleared"] == records
     assert (preview["batches"], preview["batches_cleared"]) == (2, 1)
-    assert preview["identifiers_cleared"] == 1, "the payee's alone"
+    assert preview["identifiers_cleared"] == 2, "the payee's number and account alone"
     assert _pool(f"select count(*) from pool.{PAYMENTS}")[0][0] == records, "counting removes nothing"
 
     with pytest.raises(Refused):
@@ -200,6 +215,12 @@ def _owner(sql: str, *params: object) -> list[tuple]:
 
 def test_another_agreement_keeps_the_records_and_covers_its_own_columns_only(story):
     custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    row = _payment(story["payee"], 8)
+    accounts = {
+        name: refs.find(connections["intake"], "bank_account", _account(story[name]))
+        for name in ("dead", "payee")
+    }
+    assert all(accounts.values())
     agreement = _end(custodian)
     columns = [c.name for c in catalog()[PAYMENTS].columns if c.name not in ("bank_account", "pay_status")]
     renewal = actions.Terms(
@@ -217,14 +238,109 @@ def test_another_agreement_keeps_the_records_and_covers_its_own_columns_only(sto
     filled = _pool(
         f"select count(*), count(pay_status), count(amount_cny), count(citizen_id) from pool.{PAYMENTS}"
     )
-    assert filled == [(14, 0, 14, 14)]
+    # What is evidence stays as it is, with the file that it came in.
+    held = clearing.result[PAYMENTS]["held"]
+    assert filled == [(14, held, 14, 14)] and 0 < held < 14
     assert _ref(story["payee"]) is not None
+    assert not _in_vault(accounts["payee"]), "an account that no record names any more is forgotten"
+    assert _in_vault(accounts["dead"]), "the evidence names this one"
+    mixed, ordinary = (Batch.objects.using("intake").get(pk=story[n].pk) for n in ("mixed", "ordinary"))
+    keyed = {b for (b,) in _pool("select batch from vault_batchkey")}
+    assert mixed.pk in keyed and store_path(mixed.layout["store"]).exists()
+    assert ordinary.pk not in keyed and not store_path(ordinary.layout["store"]).exists()
+    assert _pool("select count(*) from ingestion_quarantine where batch_id = %s", ordinary.pk) == [(0,)]
+    # The same row in full is no row that is held already.
+    wider = actions.Terms(
+        number="T-全", agency=agreement.agency, title="扩围", signed_on=TODAY - timedelta(days=1), valid_from=TODAY,
+        valid_to=TODAY + timedelta(days=365), fields={PAYMENTS: ["*"]}, custodian="甲", agency_custodian="乙",
+    )  # fmt: skip
+    actions.register(by=custodian, at=NOW, feeds=catalog(), terms=wider, renews=None)
+    again = bring(PAYMENTS, sheet(PAYMENTS, [row]), name="wider.csv")
+    assert again.state == "landed"
+    current = _pool(
+        f"select count(*), count(bank_account) from pool.{PAYMENTS} where to_landing is null and batch_id = %s",
+        again.pk,
+    )
+    assert current == [(1, 1)]
+
+
+def test_kept_frames_go_with_the_agreement_of_their_camera_unless_a_clue_names_them(story):
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    register(GOOD, name="cameras.yaml")
+    frames = []
+    for moment in (NOW, NOW + timedelta(seconds=3)):
+        ticket = viewing.ask(code=ONE, purpose="patrol", by=head, stay="stay", at=moment)
+        viewing.open_(ticket.token, by=head, stay="stay", at=moment)
+        segment = f"{demo_stream.newest(moment.timestamp()) - 2}.m4s"
+        frames.append(
+            viewing.keep_frame(
+                ticket.token, image=png(), segment=segment, stream_at=moment, note="", by=head, stay="stay", at=moment
+            )
+        )  # fmt: skip
+    clues.enter(
+        by=head, at=NOW, title="河道堆放垃圾", office="532301", township="东瓜镇", occurred_on=TODAY, level="ordinary",
+        text=f"定格画面 {frames[0].number}",
+    )  # fmt: skip
+    agreement = _end(custodian, "T-vd_enforcement_video")
+    clearing = actions.request_clearing(by=custodian, pk=agreement.pk, at=NOW, reason="协议第八条")
+    _work()
+    clearing.refresh_from_db()
+    told = {"records": 2, "held": 1, "cleared": 1}
+    assert clearing.preview["camera_frame"] == told
+    with pytest.raises(DatabaseError), transaction.atomic(using="intake"):
+        _pool("update ingestion_cameraframe set sealed = '' where cleared_at is null returning 1")
+    actions.decide_clearing(by=head, pk=clearing.pk, at=NOW, approve=True, note="同意")
+    _work()
+    clearing.refresh_from_db()
+    assert clearing.result["camera_frame"] == told
+    assert camera_frames.frame_image(head, frames[0].number, at=NOW) == ("image/png", png())
+    assert camera_frames.frame_image(head, frames[1].number, at=NOW) is None
+    left = _owner(
+        "select length(sealed), length(segment_sealed), length(key) from ingestion_cameraframe order by id"
+    )
+    assert all(left[0]) and left[1] == (0, 0, 0)
+    assert camera_frames.frame(head, frames[1].number).digest == frames[1].digest, (
+        "that it was kept stays on record"
+    )
+
+
+def test_two_clearings_at_once_do_not_spare_for_each_other_what_neither_keeps(story):
+    """The payee is named by payments and by a household record; both agreements end and are cleared side by side."""
+    custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
+    other = "ps_population_death"
+    bring(other, sheet(other, [death(story["payee"], "", status="正常")]))
+    began = []
+    for number in (f"T-{PAYMENTS}", f"T-{other}"):
+        agreement = _end(custodian, number)
+        clearing = actions.request_clearing(by=custodian, pk=agreement.pk, at=NOW, reason="协议第八条")
+        _work()
+        actions.decide_clearing(by=head, pk=clearing.pk, at=NOW, approve=True, note="同意")
+        _owner("update work_job set state = 'done' where kind = 'clearing' returning 1")
+        began.append(pool.begin(clearing.pk, today=TODAY).pk)
+    ref = _ref(story["payee"])
+    with ThreadPoolExecutor(1) as beside:
+        with transaction.atomic(using="intake"):
+            pool.clear_feed(began[0], PAYMENTS, catalog(), at=NOW, today=TODAY)
+            second = beside.submit(_beside, began[1], other)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1)
+        second.result(timeout=30)
+    print(
+        _owner("select agreement_id, state, result::text from ingestion_agreementclearing"),
+        _owner("select id, feed, agreement_id from ingestion_batch"),
+    )
+    assert not _in_vault(ref), "nobody names it any more"
+
+
+def _beside(clearing: int, code: str) -> None:
+    try:
+        pool.clear_feed(clearing, code, catalog(), at=NOW, today=TODAY)
+    finally:
+        connections.close_all()
 
 
 def test_coverage_that_went_makes_the_rule_undecided_and_marks_the_clue(database):
     """After a renewal the absent feed of “without” says nothing: hits become undecided, clues beyond triage are marked."""
-    from supervision.clues import actions as clues
-
     agreements(valid_to=TODAY + timedelta(days=500))
     Agreement.objects.using("owner").update(valid_from=TODAY - timedelta(days=100))
     worker = citizen(31)
@@ -347,11 +463,7 @@ def test_what_was_on_its_way_in_is_stopped_by_the_clearing(story):
 
 def test_what_was_cleared_may_be_delivered_anew_under_the_next_agreement(story):
     custodian, head = person("custodian", roles=("custodian",)), person("head", roles=("head",))
-    rows = [
-        payment(n, f"2026{m:02d}", "2500")
-        for n in (story["payee"], story["registered"])
-        for m in range(8, 10)
-    ]
+    rows = [_payment(n, m) for n in (story["payee"], story["registered"]) for m in range(8, 10)]
     agreement = _end(custodian)
     _cleared(custodian, head, agreement)
     _renewed(custodian, agreement)

@@ -19,7 +19,7 @@ from supervision.clues.lifecycle import CLOSED, State
 from supervision.models import Clue
 from supervision.selectors import ClueFilters, clue_page, clue_rows, clue_standing
 from tests.conftest import acting_as
-from tests.prefecture import NOW, person
+from tests.prefecture import NOW, decided, person
 
 OFFICES = ["532300", "532301", "532302"]
 DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
@@ -43,7 +43,6 @@ def _text(draw: random.Random) -> str:
 
 def _clue(draw: random.Random, n: int) -> Clue:
     state = draw.choice([s.value for s in State])
-    settled = state == State.SETTLED
     day = NOW.date()
     return Clue(
         number=f"XS-2026-{n:06d}", origin="manual", subject_kind="place", subject_ref=str(n), state=state,
@@ -52,8 +51,7 @@ def _clue(draw: random.Random, n: int) -> Clue:
         recused=draw.sample(NAMES, draw.choice([0, 0, 0, 1, 2])), label=_text(draw), title=_text(draw),
         township=_text(draw), raised_at=NOW - timedelta(hours=draw.randint(0, 60)),
         due_on=draw.choice([None, *(day + timedelta(days=n) for n in range(-3, 6))]),
-        outcome="improved" if settled else None, checked_at=NOW if settled else None,
-        confirmed_at=NOW if settled else None, settled_at=NOW if settled else None,
+        **decided(state),
         source_changes=draw.choice([[], [], [{"landing": 1}]]),
         results=draw.choice([{}, {"previous_state": "settled"}, {"previous_state": "dismissed"}]),
     )  # fmt: skip

@@ -56,6 +56,7 @@ def step(
     official_number: str = "",
     approver: str = "",
     variant: str = "",
+    reason: str = "",
     note: str = "",
     expected_version: int | None = None,
 ) -> TrackStep:
@@ -69,9 +70,12 @@ def step(
                 "这一步现在不能登记，请先完成前面的步骤", "this step cannot come now: enter those before it"
             )
         _fitting(wanted, happened_on, official_number, approver, taken, spec, timezone.localdate(at))
+        _required(wanted, spec, track, {t.step for t in taken})
+        if wanted.reasons and reason not in wanted.reasons:
+            raise Refused(f"“{wanted.zh}”请选择原因", f"“{wanted.en}”: choose the reason")
         made = TrackStep.objects.create(
             track=track, clue=move.clue, step=step, happened_on=happened_on, official_number=official_number.strip(),
-            approver=approver.strip(), note=note.strip(), entered_by=by.name, entered_at=at,
+            approver=approver.strip(), reason=reason if wanted.reasons else "", note=note.strip(), entered_by=by.name, entered_at=at,
         )  # fmt: skip
         for clock in track.clocks.filter(stopped_on=None):
             if step in (_clock(spec, clock.step)).stops:
@@ -89,7 +93,7 @@ def step(
             "track": track.code,
             "happened_on": happened_on.isoformat(),
             "official_number": made.official_number,
-        }
+        } | ({"step_reason": made.reason} if made.reason else {})
     return made
 
 
@@ -202,7 +206,7 @@ def _fitting(
     if happened_on > today:
         raise Refused(f"{wanted.date_zh}不能晚于今天", f"“{wanted.date_en}” cannot lie in the future")
     before = [t.happened_on for t in taken if t.step in wanted.after]
-    if before and happened_on < min(before):
+    if before and happened_on < min(before) and not wanted.earlier:
         earlier = min((t for t in taken if t.step in wanted.after), key=lambda t: t.happened_on)
         raise Refused(
             f"{wanted.date_zh}早于“{spec.step(earlier.step).zh}”（{earlier.happened_on}），请核对",
@@ -213,6 +217,15 @@ def _fitting(
             "请照全国检察业务应用系统填写文书号（案号）和审批人",
             "enter the official number and who approved it, as in the national business system",
         )
+
+
+def _required(wanted: Step, spec: TrackSpec, track: ClueTrack, done: set[str]) -> None:
+    """Refuses a step that what was chosen before makes wait for another."""
+    if not wanted.requires:
+        return
+    chosen = dict(track.clocks.filter(started_by__struck_at=None).values_list("step", "variant"))
+    if needed := spec.missing(wanted, done, chosen):
+        raise Refused(f"“{wanted.zh}”：{needed.zh}", f"“{wanted.en}”: {needed.en}")
 
 
 def _clock(spec: TrackSpec, step: str) -> Clock:

@@ -161,6 +161,7 @@ def test_the_list_of_deliveries_asks_the_same_questions_however_many_there_are(k
 
     first, digest = bundle(tmp_path, key, agency=HR, sequence=1, files={"1.csv": (PAY, payments(1))})
     take(first)
+    asked()  # what is read once a process
     few, _ = asked()
     for n in (2, 3):
         files = {f"{n}.csv": (PAY, payments(n)), f"{n}b.csv": (PAY, payments(n + 10))}
