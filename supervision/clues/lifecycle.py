@@ -264,7 +264,7 @@ MOVES: dict[str, Move] = {
             "result",
             may="clue.dispatch",
         ),
-        _move("detach", "移出并案", "Detach", {S.MERGED}, None, "note", may="clue.triage"),
+        _move("detach", "移出并案", "Detach", {S.MERGED}, None, "note", aside=True, may="clue.triage"),
         _move(
             "join_matter",
             "归入类案",
