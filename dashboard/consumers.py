@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from chuxiong.accounts import sessions
 from chuxiong.accounts.models import Person
 from chuxiong.work.bell import EVENTS
+from dashboard.walls import hub
 from dashboard.walls.snapshot import snapshot
 
 
@@ -38,14 +40,15 @@ class WallConsumer(AsyncJsonWebsocketConsumer):
             self._sender = asyncio.create_task(self._answer())
 
     async def _answer(self) -> None:
+        # The first poke is answered at once; those that follow closely are answered together.
         answered = 0.0
         while answered < self._poked_at:
-            await asyncio.sleep(self.gather)
             answered = self._poked_at
             await self._send(answered)
+            await asyncio.sleep(self.gather)
 
     async def _send(self, since: float) -> None:
-        await self.send_json(await sync_to_async(snapshot, thread_sensitive=False)(since=since))
+        await self.send(await hub.shared("snapshot", since, lambda: json.dumps(snapshot(since=since))))
 
     async def disconnect(self, code: int) -> None:
         if self._sender:

@@ -81,6 +81,19 @@ class OrderBounds(_Strict):
         return issued_at + timedelta(hours=self.receipt_hours[level].value)
 
 
+class LedgerBounds(_Strict):
+    """How many clues one ledger holds."""
+
+    clues_most: Bound
+
+
+class InquiryRules(_Strict):
+    """How facts are inquired into, and how many do it together."""
+
+    people_least: Bound
+    ways: dict[str, Words]
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -93,6 +106,8 @@ class Reference(_Strict):
     case_query: CaseQueryBounds
     checklist: ChecklistBounds
     orders: OrderBounds
+    ledger: LedgerBounds
+    inquiry: InquiryRules
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

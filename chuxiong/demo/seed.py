@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from chuxiong.accounts.models import ConfidentialityAgreement, Department, DutyPost, Office, Person
 from chuxiong.accounts.people import new_pairing_code
+from dashboard.models import Playlist, Screen, ScreenState, WallGroup
+from dashboard.walls.programme import RESTING
+from dashboard.walls.spec import scenes
 from ingestion.agreements import PURPOSE
 from ingestion.models import Agreement
 from ingestion.selectors import catalog
@@ -29,6 +32,7 @@ PEOPLE = (
     ("fang", "方演示", "532300", "case_management", ["custodian"]),
     ("chen", "陈演示", "532300", "digital", ["custodian"]),
     ("shebao", "社保演示", "532300", "case_management", ["provider"]),
+    ("lianluo", "联络演示", "532300", "case_management", ["liaison"]),
     # The three separated administrators: none of them sees business data.
     ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
     ("secadmin", "安全演示", "532300", "digital", ["security_admin"]),
@@ -37,7 +41,7 @@ PEOPLE = (
 
 
 #: who works for a data provider, and which: they see that provider's deliveries and nothing else
-PROVIDERS = {"shebao": "hr_bureau"}
+PROVIDERS = {"shebao": "hr_bureau", "lianluo": "hr_bureau"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def seed(*, today: date) -> list[Login]:
         _agreements(today)
         made = _people()
         _confidentiality(today)
+        _walls()
         return made + _duty_post() + _clients()
 
 
@@ -137,6 +142,40 @@ def _agreements(today: date) -> None:
                 "may_be_fed_back": True,
             },
         )
+
+
+#: group → its names, and its screens: code, pixels, pitch in mm, farthest reader in m
+_HALLS = {
+    "hall": ("指挥大厅（演示）", "Command hall (demo)", (
+        ("A1", 7680, 2160, 1.25, 5), ("A2", 1920, 1080, 2.5, 5), ("A3", 1920, 1080, 2.5, 5), ("A4", 1920, 1080, 2.5, 5),
+    )),
+    "show": ("展示厅（演示）", "Exhibition hall (demo)", (("B1", 3840, 1080, 2.5, 5), ("B2", 1920, 1080, 2.5, 6))),
+}  # fmt: skip
+_PLAYLIST = ("overview", "river", "exceedance", "water", "flow", "sources", "models")
+
+
+def _walls() -> None:
+    """Screens that no player is paired with yet: a browser at /wall/screen shows the code to type in at the console."""
+    prefecture = Office.objects.get(pk="532300")
+    for code, (zh, en, members) in _HALLS.items():
+        group, made = WallGroup.objects.get_or_create(
+            code=code, defaults={"name_zh": zh, "name_en": en, "office": prefecture}
+        )
+        for name, width, height, pitch, distance in members if made else ():
+            screen = Screen.objects.create(
+                group=group, office=prefecture.code, code=name, name_zh=name, name_en=name, width_px=width,
+                height_px=height, pitch_mm=pitch, distance_m=distance,
+            )  # fmt: skip
+            ScreenState.objects.create(screen=screen, before=dict(RESTING), after=dict(RESTING))
+    Playlist.objects.get_or_create(
+        code="workday",
+        defaults={
+            "name_zh": "工作日",
+            "name_en": "Workdays",
+            "office": prefecture,
+            "items": [{"scene": code, "seconds": scenes()[code].seconds, "params": {}} for code in _PLAYLIST],
+        },
+    )
 
 
 def _clients() -> list[Login]:

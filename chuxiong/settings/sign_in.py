@@ -33,6 +33,8 @@ CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = False
 DUTY_POST_COOKIE = "__Host-post" if SECURE else "post"
+SCREEN_COOKIE = "__Host-screen" if SECURE else "screen"
+PAIRING_COOKIE = "__Host-pairing" if SECURE else "pairing"
 
 # The gateway that checks client certificates: off | signed | local (see chuxiong/accounts/gateway.py).
 GATEWAY_MODE = env.optional("CHUXIONG_GATEWAY", "off")

@@ -29,3 +29,12 @@ def publish(kind: str, **numbers: Any) -> None:
         async_to_sync(layer.group_send)(EVENTS, {"type": "event", "kind": kind, **numbers})
     except Exception as error:
         logger.warning("screens not poked (%s); they poll", type(error).__name__)
+
+
+def publish_to(group: str, kind: str, **numbers: Any) -> None:
+    """Tell the listeners of one group; ``kind`` names the method that hears it. Losing it loses time only."""
+    try:
+        layer = get_channel_layer()
+        async_to_sync(layer.group_send)(group, {"type": kind, **numbers})
+    except Exception as error:
+        logger.warning("group %s not poked (%s); its members poll", group, type(error).__name__)

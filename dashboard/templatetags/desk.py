@@ -84,6 +84,23 @@ def outcome_words(outcome: str, kind: str = "") -> str:
     return f"{words_}（{found.zh}）" if not _english() else f"{words_} ({found.en})"
 
 
+@register.filter
+def inquiry_way(code: str) -> str:
+    found = REFERENCE.inquiry.ways.get(code)
+    return code if found is None else (found.en if _english() else found.zh)
+
+
+@register.filter
+def of_ten(chance: float) -> str:
+    """A chance as so many of ten, to the half."""
+    return f"{round(chance * 20) / 2:g}"
+
+
+@register.filter
+def factor(value: float) -> str:
+    return f"{value:g}"
+
+
 @register.simple_tag
 def state_ring(state: str) -> SafeString:
     """A ring that fills; green from confirmed, own signs where the way ends."""
@@ -391,7 +408,15 @@ def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key, [])
 
 
-_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D"}
+_KEYS = {
+    "accept": "A",
+    "dismiss": "E",
+    "merge": "M",
+    "defer": "S",
+    "conclude": "C",
+    "dispatch": "D",
+    "inquire": "T",
+}
 
 
 @register.filter

@@ -157,7 +157,7 @@ class Rows(Beyond):
         combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
         evidence = (
             "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
-            " order by u.record_id) as evidence"
+            " order by u.record_id, u.feed) as evidence"
         )
         return (
             f"select u.{_q(key)}, {combined + ', ' if combined else ''}count(distinct u.feed) as {_q(SUPPORT)}, {evidence}"

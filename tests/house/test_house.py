@@ -46,9 +46,15 @@ def test_the_wall_reaches_counts_and_nothing_behind_them():
         "django_migrations",
         "supervision_rulestate",
         "wall_alarm",
+        "wall_camera",
         "wall_clue",
+        "wall_clue_day",
         "wall_event",
         "wall_feed",
+        "wall_landing_day",
+        "wall_river",
+        "wall_river_place",
+        "wall_urgent_clue",
     }
 
 

@@ -16,7 +16,8 @@ from supervision.clues.actions.checking import (
 )
 from supervision.clues.actions.entry import enter
 from supervision.clues.actions.handling import act, clock, step, strike
-from supervision.clues.actions.letters import take_answer
+from supervision.clues.actions.inquiring import inquire
+from supervision.clues.actions.letters import answer_kinds, attach, take_answer
 from supervision.clues.actions.matters import detach, end_matter, join_matter, leave_matter, open_matter
 from supervision.clues.actions.moving import Refused
 from supervision.clues.actions.orders import call, escalate, urge
@@ -29,6 +30,8 @@ __all__ = [
     "accept",
     "act",
     "admit",
+    "answer_kinds",
+    "attach",
     "call",
     "clock",
     "conclude",
@@ -41,6 +44,7 @@ __all__ = [
     "escalate",
     "feed_back",
     "hand_over",
+    "inquire",
     "join_matter",
     "leave_matter",
     "merge",

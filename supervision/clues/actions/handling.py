@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+from django.db.models import Q
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from supervision.clues.actions.moving import Act, Refused, moving
-from supervision.models import Clue, ClueTrack, TrackClock, TrackStep
+from supervision.models import Clue, ClueTrack, Letter, TrackClock, TrackStep
 from supervision.reference import REFERENCE
 from supervision.tracks.spec import Clock, Step, TrackSpec, tracks
 from supervision.tracks.terms import Due, Pause, due
@@ -269,6 +270,7 @@ def reckon(row: TrackClock, clock: Clock) -> Due:
 def clues_due(clue: Clue, today: date) -> date | None:
     """The next day on which something runs out: the track's clocks, letters that wait for an answer, or the house's own limit."""
     clocks = TrackClock.objects.filter(clue=clue, stopped_on=None, due_on__isnull=False)
-    letters = clue.letters.filter(answered_at=None)
+    # Who asked for time has not answered yet.
+    letters = clue.letters.filter(Q(answered_at=None) | Q(answer=Letter.Answer.EXTENSION))
     days: list[Any] = [*clocks.values_list("due_on", flat=True), *letters.values_list("due_on", flat=True)]
     return min(days, default=today + timedelta(days=REFERENCE.limit("acting").days))

@@ -1,0 +1,236 @@
+"""Players in a real browser: two screens switch together, a server that goes and comes back, every scene at every size."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from chuxiong.accounts.models import Person
+from dashboard.models import Screen
+from dashboard.walls import interrupts, registry, selectors, switching
+from dashboard.walls.spec import scenes
+from ingestion.cameras.registering import register as register_cameras
+from ingestion.water.registering import register as register_rivers
+from ingestion.water.spec import read
+from tests.browser.test_whole_way import _FLAGS, CHROMIUM
+from tests.ingestion.test_cameras import GOOD as CAMERAS
+from tests.ingestion.test_water import GOOD as RIVERS
+from tests.prefecture import agreements
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium fonts-noto-cjk)"
+    ),
+]
+WAIT = 60_000
+SIZE = {"width_px": "1920", "height_px": "1080", "pitch_mm": "2.5", "distance_m": "5"}
+SIZES = [(1366, 768), (1920, 1080), (3840, 1080), (7680, 2160)]
+#: What runs out of its box, is cut without an ellipsis, or lies over its neighbour.
+_FAULTS = """() => {
+  const found = [];
+  const canvas = document.querySelector('.canvas.w-on');
+  if (document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight) found.push('the page scrolls');
+  for (const e of canvas.querySelectorAll('*')) {
+    if (e.closest('[hidden]') || e.closest('svg')) continue;
+    const style = getComputedStyle(e);
+    if (['auto', 'scroll'].includes(style.overflowX) || ['auto', 'scroll'].includes(style.overflowY)) found.push('scrollbar ' + e.className);
+    if (style.overflow !== 'visible' && e.clientWidth && style.textOverflow !== 'ellipsis' && e.scrollWidth > e.clientWidth + 1) found.push('too wide ' + e.className + ': ' + e.textContent.slice(0, 40));
+    if (style.overflow !== 'visible' && e.clientHeight && style.webkitLineClamp === 'none' && e.scrollHeight > e.clientHeight + 2) found.push('too high ' + e.className + ': ' + e.textContent.slice(0, 40));
+    if (!e.children.length && e.textContent.trim() && parseFloat(style.fontSize) * 1080 / innerHeight < 19.5) found.push('too small ' + e.className + ' ' + style.fontSize);
+  }
+  const boxes = [...canvas.querySelectorAll('.w-panel:not([hidden])')].map((e) => [e.className, e.getBoundingClientRect()]);
+  for (const [name, a] of boxes) for (const [other, b] of boxes) if (a !== b && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) found.push(name + ' lies over ' + other);
+  return found;
+}"""
+
+
+class Served:
+    """The product's own ASGI application on a port that stays the same over restarts."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    def start(self) -> None:
+        from chuxiong.asgi import application
+
+        self.server = uvicorn.Server(
+            uvicorn.Config(
+                application, host="127.0.0.1", port=self.port, log_level="error", timeout_graceful_shutdown=1
+            )
+        )
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        _until(lambda: self.server.started)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def _until(true: Callable[[], Any], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "nothing came of it in time"
+        time.sleep(0.05)
+
+
+def _elsewhere(act: Callable[[], Any]) -> Any:
+    """In a thread of its own: the driver keeps an event loop in this one, where nothing can be published."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(act())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.fixture
+def served(database, monkeypatch) -> Iterator[Served]:
+    # The driver keeps an event loop in this thread; the rows are still read one after the other.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    agreements()
+    register_rivers(read(RIVERS, name="rivers.yaml"), name="rivers.yaml")
+    register_cameras(CAMERAS, name="cameras.yaml")
+    made = Served()
+    yield made
+    made.stop()
+    connections.close_all()
+
+
+def _zhou() -> Person:
+    Person.objects.using("owner").create(
+        username="zhou", name="示例", password="!nobody", office_id="532300", roles=["dispatcher"]
+    )
+    return Person.objects.get(username="zhou")
+
+
+def _paired(by: Person, code: str) -> tuple[Screen, str]:
+    now = timezone.now()
+    registry.save_group(by=by, code="hall", zh="示例厅", en="Hall", at=now)
+    registry.save_screen(by=by, code=code, group="hall", fields=SIZE, at=now)
+    offered, secret = registry.offer(at=now)
+    registry.pair(by=by, screen=code, code=offered, at=now)
+    token, _code = registry.collect(secret, at=now) or ("", "")
+    screen = registry.screen_of(token)
+    assert screen is not None
+    return screen, token
+
+
+class Wall:
+    """One player, its complaints and the addresses it asked for."""
+
+    def __init__(self, browser: Any, served: Served, token: str, size: tuple[int, int] = (1366, 768)) -> None:
+        self.context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        self.context.add_cookies([{"name": settings.SCREEN_COOKIE, "value": token, "url": served.address}])
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(WAIT)
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console",
+            lambda m: (
+                self.complaints.append(m.text)
+                if m.type == "error" and "Failed to load resource" not in m.text and "WebSocket" not in m.text
+                else None
+            ),
+        )
+        self.page.on(
+            "request",
+            lambda r: (
+                self.foreign.append(r.url)
+                if not r.url.startswith((served.address, "blob:", "data:"))
+                else None
+            ),
+        )
+        self.page.goto(f"{served.address}/wall/screen")
+
+    def shows(self, scene: str) -> None:
+        self.page.wait_for_selector(f".canvas.w-on:not(.w-going)[data-scene={scene}]")
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield made
+        made.close()
+
+
+def test_two_screens_switch_at_one_moment_and_come_back_after_a_restart(served, browser):
+    zhou = _zhou()
+    walls = [Wall(browser, served, _paired(zhou, code)[1]) for code in ("A1", "A2")]
+    for wall in walls:
+        wall.shows("overview")
+    _until(lambda: all(r.state == "live" for r in selectors.console(zhou, at=timezone.now()).rows))
+    made = _elsewhere(lambda: switching.show(by=zhou, screens=["A1", "A2"], scene="flow", at=timezone.now()))
+    assert len(made.expected) == 2
+    for wall in walls:
+        wall.shows("flow")
+    _until(lambda: all(r.health.switch == made.pk for r in selectors.console(zhou, at=timezone.now()).rows))
+    found = selectors.console(zhou, at=timezone.now())
+    assert found.last.apply_at is not None and set(found.last.ready) == set(found.last.expected)
+
+    # A visit: the screens say themselves that their masks are on.
+    _elsewhere(lambda: interrupts.begin_visit(by=zhou, at=timezone.now()))
+    _until(lambda: selectors.console(zhou, at=timezone.now()).visit.safe)
+    walls[0].page.wait_for_selector(".w-flags em")
+    _elsewhere(lambda: interrupts.end_visit(by=zhou, at=timezone.now()))
+
+    served.stop()
+    walls[0].page.wait_for_selector(".canvas.w-on .w-frozen:not([hidden])")
+    switching.show(by=zhou, screens=["A1", "A2"], scene="models", at=timezone.now())
+    served.start()
+    for wall in walls:
+        wall.shows("models")
+        wall.page.wait_for_selector(".canvas.w-on .w-frozen[hidden]", state="attached")
+        assert wall.complaints == [] and wall.foreign == []
+
+
+def _look(served: Served, browser: Any, sizes: list[tuple[int, int]], wanted: list[str]) -> None:
+    zhou = _zhou()
+    _screen, token = _paired(zhou, "A1")
+    for size in sizes:
+        wall = Wall(browser, served, token, size)
+        for scene in wanted:
+            _elsewhere(
+                lambda scene=scene: switching.show(by=zhou, screens=["A1"], scene=scene, at=timezone.now())
+            )
+            wall.shows(scene)
+            wall.page.wait_for_timeout(700)
+            assert wall.page.evaluate(_FAULTS) == [], f"{scene} at {size}"
+        assert wall.complaints == [] and wall.foreign == [], size
+        wall.context.close()
+
+
+def test_scenes_fit_narrow_and_wide_walls(served, browser):
+    _look(served, browser, [(1366, 768), (3840, 1080)], ["overview", "sources"])
+
+
+@pytest.mark.drill
+def test_every_scene_fits_every_wall(served, browser):
+    _look(served, browser, SIZES, list(scenes()))
