@@ -433,7 +433,7 @@ def test_a_bad_condition_on_a_source_is_refused_with_its_cure(leaf, word):
                 "named_in": {"dead.person_name": "respondent_name"},
             },
             "match",
-            "另一个来源",
+            "同时用了",
         ),
     ],
     ids=lambda part: "" if isinstance(part, dict) else part,
