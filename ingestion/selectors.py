@@ -322,10 +322,12 @@ def display(column: Any, value: Any) -> str:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     if column.type == "enum" and column.codes:
         return str(column.codes.get(value, value))
-    return str(value)
+    return _MENTION.sub(MASK, value) if column.type == "text" else str(value)
 
 
 _REF = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+#: a number that a text mentions, as the pool holds it
+_MENTION = re.compile(rf"〔(?:[a-z_]+:)?{_REF.pattern}〕")
 
 
 def refs_in(column: Any, value: Any) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -1121,7 +1122,7 @@ def _evidence(
                 covers_until=found["covers_until"],
                 replaced=found["to_landing"] is not None,
                 cells=cells,
-                masked=any(cell.text == ingestion.MASK for cell in cells.values()),
+                masked=any(ingestion.MASK in cell.text for cell in cells.values()),
             )
         )
     driver = rule.sources[rule.driver].feed
@@ -1135,6 +1136,8 @@ def _evidence(
 def _shown(column: Any, value: Any, named: bool, opened: dict[str, str]) -> str:
     if column.type == "person_name" and not named:
         return mask.person_name(str(value))
+    if column.type == "text":
+        return mentions_opened(value, opened)
     return opened.get(str(value)) or ingestion.display(column, value)
 
 
@@ -1215,6 +1218,8 @@ def _comparable(value: Any) -> Any:
         value = value.isoformat()
     if isinstance(value, str):
         return value[:16].removesuffix("T00:00") if value[4:5] == "-" else value
+    if isinstance(value, UUID):
+        return str(value)
     return value if value is None or isinstance(value, bool) else float(value)
 
 

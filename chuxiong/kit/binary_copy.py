@@ -152,7 +152,8 @@ class _Row:
 
     def _flush(self) -> None:
         if self._block:
-            block = np.concatenate(self._block, axis=1)
+            # Row by row in memory: where every part could be read either way, numpy may lay the whole out by columns.
+            block = np.ascontiguousarray(np.concatenate(self._block, axis=1))
             width = block.shape[1]
             ends = np.arange(0, (self._height + 1) * width, width, dtype=np.int64)
             self._parts.append(_binary(ends, block))

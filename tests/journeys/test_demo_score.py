@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections import Counter
 from pathlib import Path
 
 from django.utils import timezone
 
+from chuxiong.accounts.models import Person
 from chuxiong.accounts.scope import all_offices, scope
 from chuxiong.demo.deliver import deliver
 from chuxiong.demo.score import score
@@ -18,9 +20,11 @@ from chuxiong.demo.write import write
 from chuxiong.work.jobs import work_off
 from ingestion.models import Batch
 from ingestion.selectors import catalog
-from supervision.models import Alarm
-from supervision.selectors import live_rules
+from supervision.models import Alarm, Clue
+from supervision.selectors import clue_detail, live_rules, rulebook
 from tests.conftest import acting_as
+
+_REFERENCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
 
 
 def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, capsys):
@@ -59,6 +63,29 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
         assert result.innocent_hits == 0
         assert result.undecided_right == result.undecided_expected, (drawn, result.missed)
     _alarms_are_what_was_planted(tmp_path / "truth.jsonl")
+    _every_models_clue_can_be_read()
+
+
+def _every_models_clue_can_be_read() -> None:
+    """The page of one clue of every model opens, and shows no reference in place of a number."""
+    with (
+        acting_as("owner"),
+        scope(offices=all_offices(), using="owner", purpose="minors", department="minors"),
+    ):
+        numbers = dict(Clue.objects.using("owner").exclude(rule="").values_list("rule", "number"))
+    assert numbers.keys() >= set(live_rules())
+    opened = set()
+    readers = [Person.objects.get(username=name) for name in ("zhou", "wu")]
+    for rule, number in numbers.items():
+        for reader in readers:
+            found = clue_detail(reader, number, at=timezone.now())
+            if found is None:
+                continue  # clues of minors are open to their department alone
+            opened.add(rule)
+            words = [cell.text for source in found.sources for cell in source.cells.values()]
+            words += [line.value + line.threshold for line in found.conditions]
+            assert not [w for w in words if _REFERENCE.search(w)], (rule, number)
+    assert opened >= set(live_rules()) - {r for r in live_rules() if rulebook()[r].domain == "minors"}
 
 
 def _alarms_are_what_was_planted(truth: Path) -> None:

@@ -16,7 +16,7 @@ from chuxiong.kit.binary_copy import binary_copy
 TYPES = {
     "line": "integer", "digest": "bytea", "name": "text", "ref": "uuid", "other": "uuid", "cents": "bigint",
     "share": "double precision", "minor": "boolean", "day": "date", "moment": "timestamp with time zone", "found": "jsonb",
-    "remark": "text",
+    "remark": "text", "alone": "boolean",
 }  # fmt: skip
 
 
@@ -43,11 +43,13 @@ def _frame(draw: random.Random, height: int) -> pl.DataFrame:
             ],
             "found": [some('{"n": [1, 2], "kind": "甲"}') for _ in range(height)],
             "remark": [draw.choice(texts) for _ in range(height)],
+            # One byte wide, never empty, and nothing of fixed width beside it.
+            "alone": [draw.random() < 0.5 for _ in range(height)],
         },
         schema={
             "line": pl.Int64, "digest": pl.Binary, "name": pl.String, "ref": pl.String, "other": pl.String, "cents": pl.Int64,
             "share": pl.Float64, "minor": pl.Boolean, "day": pl.Date, "moment": pl.Datetime("us", "Asia/Shanghai"),
-            "found": pl.String, "remark": pl.String,
+            "found": pl.String, "remark": pl.String, "alone": pl.Boolean,
         },
     )  # fmt: skip
 

@@ -395,3 +395,53 @@ def test_a_bad_condition_is_refused_with_its_cure(name, leaf, word):
         {**rule.model_dump(by_alias=True, exclude_none=True), "when": {"all": [{"id": "bad", **leaf()}]}}).when})  # fmt: skip
     found = [p for p in problems_of(when, catalog(), "drawn") if word in p.what]
     assert found and found[0].cure and "bad" in found[0].place
+
+
+@pytest.mark.parametrize(
+    ("leaf", "word"),
+    [
+        (_leaf("days_ago_at_least", "determination_date", days="few"), "不能用在 where 中"),
+        (_leaf("months_ago_at_least", "determination_date", months="month"), "不能用在 where 中"),
+        (_leaf("shared_by", "accident_place", other="citizen_id", low="few"), "不能用在 where 中"),
+        (_leaf("=", "person_name", value=["甲"]), "不能是列表"),
+        (_leaf("=", "person_name", param="words"), "不能是列表"),
+        (_leaf(">", "determination_date", value="2026-01-01"), "类型不同"),
+    ],
+    ids=lambda part: part["op"] if isinstance(part, dict) else part,
+)
+def test_a_bad_condition_on_a_source_is_refused_with_its_cure(leaf, word):
+    rule = make_rule(random.Random(1), [LEAVES["is_present"][0]])
+    document = rule.model_dump(by_alias=True, exclude_none=True)
+    document["sources"]["acc"]["where"] = {"all": [{"id": "bad", **leaf}]}
+    found = problems_of(RuleSpec.model_validate(document), catalog(), "drawn")
+    assert [p for p in found if word in p.what and p.cure and "sources.acc.where.bad" in p.place], found
+
+
+@pytest.mark.parametrize(
+    ("leg", "place", "word"),
+    [
+        ({"match": {"acc.citizen_id": "close_type"}}, "match", "不是同类标识"),
+        ({"date": "close_type"}, "date", "不是日期列"),
+        ({"end": "close_type"}, "end", "不是日期列"),
+        ({"back": "words"}, "back", "不是可用的数"),
+        ({"alike": {"acc.person_name": "apply_date"}, "percent": "half"}, "alike", "不都是名称或地址"),
+        ({"alike": {"acc.person_name": "applicant_name"}, "percent": "high"}, "percent", "不是百分数"),
+        ({"named_in": {"acc.compensation_cny": "respondent_name"}}, "named_in", "不都是文字"),
+        (
+            {
+                "match": {"twin.citizen_id": "applicant_id"},
+                "named_in": {"dead.person_name": "respondent_name"},
+            },
+            "match",
+            "同时用了",
+        ),
+    ],
+    ids=lambda part: "" if isinstance(part, dict) else part,
+)
+def test_a_bad_absence_is_refused_at_its_key(leg, place, word):
+    rule = make_rule(random.Random(1), [LEAVES["is_present"][0]])
+    whole = {"id": "gone", "zh": "没有", "en": "none", "feed": "hr_labour_arbitration", "match": {"acc.citizen_id": "applicant_id"},
+             "date": "apply_date", "since": "acc.determination_date", "days": "few"}  # fmt: skip
+    document = rule.model_dump(by_alias=True, exclude_none=True) | {"without": [whole | leg]}
+    found = problems_of(RuleSpec.model_validate(document), catalog(), "drawn")
+    assert [p for p in found if word in p.what and p.cure and f"without.gone.{place}" in p.place], found
