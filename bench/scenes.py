@@ -92,7 +92,7 @@ def _prepare(count: int) -> tuple[list[str], str]:
     Person.objects.using("owner").create(
         username="bench",
         name="示例",
-        password="!nobody",
+        password="!nobody",  # noqa: S106
         office_id="532300",
         roles=["dispatcher"],
     )
