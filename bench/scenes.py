@@ -92,9 +92,9 @@ def _prepare(count: int) -> tuple[list[str], str]:
     Person.objects.using("owner").create(
         username="bench",
         name="示例",
-        password="!nobody",
+        password="!nobody",  # noqa: S106
         office_id="532300",
-        roles=["dispatcher"],  # noqa: S106
+        roles=["dispatcher"],
     )
     who, now, tokens = Person.objects.get(username="bench"), timezone.now(), []
     registry.save_group(by=who, code="bench", zh="示例", en="Bench", at=now)
