@@ -33,7 +33,9 @@ ROWS = 1_000_000
 MONTHS = 4
 #: rows given to peers that take minutes for a million
 SLOW_ROWS = {"dlt merge": 100_000, "Django bulk_create": 50_000, "pandas to_sql": 20_000}
-AIM_NEW, AIM_KNOWN, AIM_AGAIN, AIM_DLT, AIM_BULK = 0.4, 0.55, 2.0, 3.0, 10.0
+FLOOR_NEW, AIM_NEW = 0.4, 0.6
+FLOOR_KNOWN, AIM_KNOWN = 0.55, 0.6
+AIM_AGAIN, AIM_DLT, AIM_BULK = 2.0, 3.0, 10.0
 MOST_MEMORY = 800.0
 FEED = "bn_intake"
 
@@ -116,8 +118,12 @@ class _Memory(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
+        turn, shared = 0, 0.0
         while not self.ended.wait(0.1):
-            self.peak = max(self.peak, _resident() + _shared())
+            # Opening every descriptor takes far longer than asking for the resident pages.
+            shared = _shared() if turn % 10 == 0 else shared
+            turn += 1
+            self.peak = max(self.peak, _resident() + shared)
 
     def finish(self) -> float:
         self.ended.set()
@@ -144,8 +150,8 @@ def _resident() -> float:
     total = 0
     for place in (Path("/proc/self"), *_readers()):
         with contextlib.suppress(OSError, IndexError):
-            total += int((place / "status").read_text().split("VmRSS:")[1].split()[0])
-    return total / 1024
+            total += int((place / "statm").read_text().split()[1])
+    return total * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def _shared() -> float:
@@ -191,9 +197,11 @@ class _Bench:
         self._say("intake, same rows in another file", repeated, "rows/s")
         self._say("raw COPY is faster, times", raw / new, "")
         self.figures += [
-            at_least("new identifiers ÷ typed COPY", round(new / typed, 3), "", AIM_NEW),
-            at_least("known identifiers ÷ typed COPY", round(known / typed, 3), "", AIM_KNOWN),
-            at_least("same rows again ÷ new", round(repeated / new, 2), "", AIM_AGAIN),
+            at_least("new identifiers ÷ typed COPY, floor", round(new / typed, 3), "", FLOOR_NEW),
+            at_least("new identifiers ÷ typed COPY, aim", round(new / typed, 3), "", AIM_NEW),
+            at_least("known identifiers ÷ typed COPY, floor", round(known / typed, 3), "", FLOOR_KNOWN),
+            at_least("known identifiers ÷ typed COPY, aim", round(known / typed, 3), "", AIM_KNOWN),
+            at_least("same rows again ÷ new, aim", round(repeated / new, 2), "", AIM_AGAIN),
         ]
         for name, load, aim in (
             ("dlt merge", self._dlt, AIM_DLT),
@@ -208,8 +216,10 @@ class _Bench:
             self._say(f"typed COPY ÷ {name}, the bound", typed / rate, "")
             ratio = round(new / rate, 2)
             label = f"new identifiers ÷ {name}"
-            self.figures.append(at_least(label, ratio, "", aim) if aim else Figure(label, ratio, ""))
-        self.figures.append(at_most("peak memory", round(memory), "MiB", MOST_MEMORY))
+            self.figures.append(
+                at_least(f"{label}, aim", ratio, "", aim) if aim else Figure(label, ratio, "")
+            )
+        self.figures.append(at_most("peak memory, aim", round(memory), "MiB", MOST_MEMORY))
         if ten_fold:
             large = self.folder / "large.csv"
             _written(
@@ -285,10 +295,7 @@ class _Bench:
         return self.rows / seconds()
 
     def _ready(self) -> str:
-        from ingestion.pool import pool_columns
-
-        listed = ", ".join(f'"{name}"' for name in pool_columns(self.feed))
-        return f"natural_hash, row_hash, batch_id, row_no, from_landing, county, {listed}"
+        return ", ".join(f'"{name}"' for name in self._columns())
 
     def _typed(self) -> float:
         """The very rows of the first landing, ready, into a table made like the pool's."""
@@ -299,50 +306,66 @@ class _Bench:
                     f"copy (select {ready} from pool.{FEED} where from_landing = 1 order by record_id) to stdout",
                     out,
                 )
-            cursor.execute(f"create table bench_typed (like pool.{FEED} including all)")
-            spent = self._processor()
-            with self._clock() as seconds, open(dump, "rb") as source:
-                cursor.copy_expert(f"copy bench_typed ({ready}) from stdin", source)
-            cursor.execute("select count(*) from bench_typed")
-            count = cursor.fetchone()[0]
-            self._cost("peer: typed COPY", spent, count)
-            cursor.execute("drop table bench_typed")
+            with self._table("bench_typed"):
+                spent = self._processor()
+                with self._clock() as seconds, open(dump, "rb") as source:
+                    cursor.copy_expert(f"copy bench_typed ({ready}) from stdin", source)
+                cursor.execute("select count(*) from bench_typed")
+                count = cursor.fetchone()[0]
+                self._cost("peer: typed COPY", spent, count)
         dump.unlink()
         return float(count) / seconds()
 
+    def _columns(self) -> dict[str, str]:
+        """Column → Postgres type of what a ready row brings: the feed's columns and the pool's own."""
+        from ingestion.pool import pool_columns
+
+        own = {"natural_hash": "bytea", "row_hash": "bytea", "batch_id": "bigint", "row_no": "integer"}
+        return own | {"from_landing": "bigint", "county": "text"} | pool_columns(self.feed)
+
     def _values(self, rows: int) -> list[dict[str, Any]]:
-        """Typed values of the first rows, as a program would have them in hand."""
-        names = [c.name for c in self.feed.columns if c.name != "county"]
+        """The first rows ready to load, as a program would have them in hand: the very rows of the typed COPY."""
+        names = list(self._columns())
         listed = ", ".join(f'"{n}"' for n in names)
         with self._cursor() as cursor:
             cursor.execute(
-                f"select row_no, {listed} from pool.{FEED} where from_landing = 1 order by record_id limit %s",
-                [rows],
+                f"select {listed} from pool.{FEED} where from_landing = 1 order by record_id limit %s", [rows]
             )
-            return [dict(zip(["row_no", *names], row, strict=True)) for row in cursor.fetchall()]
+            return [
+                {n: bytes(v) if isinstance(v, memoryview) else v for n, v in zip(names, row, strict=True)}
+                for row in cursor.fetchall()
+            ]
+
+    @contextmanager
+    def _table(self, name: str) -> Iterator[None]:
+        """An empty table with the pool's columns and indexes."""
+        with self._cursor() as cursor:
+            cursor.execute(f"create table {name} (like pool.{FEED} including all)")
+            try:
+                yield
+            finally:
+                cursor.execute(f"drop table {name}")
 
     def _bulk_create(self, rows: int) -> float | None:
-        from django.db import connections, models
-
-        from ingestion.pool import pool_columns
+        from django.db import models
 
         kinds: dict[str, Callable[[], Any]] = {
             "text": lambda: models.TextField(null=True), "uuid": lambda: models.UUIDField(null=True),
-            "bigint": lambda: models.BigIntegerField(null=True), "date": lambda: models.DateField(null=True),
+            "bigint": lambda: models.BigIntegerField(null=True), "integer": lambda: models.IntegerField(null=True),
+            "date": lambda: models.DateField(null=True), "bytea": lambda: models.BinaryField(null=True),
             "timestamp with time zone": lambda: models.DateTimeField(null=True),
         }  # fmt: skip
-        fields = {name: kinds[kind]() for name, kind in pool_columns(self.feed).items()}
-        fields["citizen_id"] = models.UUIDField(null=True, db_index=True)
-        meta = type("Meta", (), {"app_label": "bench", "db_table": "bench_django"})
+        fields = {name: kinds[kind]() for name, kind in self._columns().items()}
+        fields["record_id"] = models.BigAutoField(primary_key=True)
+        meta = type("Meta", (), {"app_label": "bench", "db_table": "bench_django", "managed": False})
         row_type = type("Payment", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
-        values = [{k: v for k, v in row.items() if k != "row_no"} for row in self._values(rows)]
-        with connections["owner"].schema_editor() as editor:
-            editor.create_model(row_type)
-        with self._clock() as seconds:
-            objects = [row_type(**row) for row in values]
-            row_type._default_manager.using("owner").bulk_create(objects, batch_size=5_000)
-        with self._cursor() as cursor:
-            cursor.execute("drop table bench_django")
+        values = self._values(rows)
+        with self._table("bench_django"):
+            spent = self._processor()
+            with self._clock() as seconds:
+                objects = [row_type(**row) for row in values]
+                row_type._default_manager.using("owner").bulk_create(objects, batch_size=5_000)
+            self._cost("peer: Django bulk_create", spent, len(values))
         return len(values) / seconds()
 
     def _to_sql(self, rows: int) -> float | None:
@@ -357,13 +380,11 @@ class _Bench:
             "postgresql+psycopg2://", creator=lambda: __import__("psycopg2").connect(self._address())
         )
         frame = pandas.DataFrame(self._values(rows))
-        for name in ("citizen_id", "phone", "bank_account"):
-            frame[name] = frame[name].astype(str)
-        with self._clock() as seconds:
-            frame.to_sql("bench_pandas", engine, index=False, method="multi", chunksize=1_000)
+        with self._table("bench_pandas"), self._clock() as seconds:
+            frame.to_sql(
+                "bench_pandas", engine, index=False, if_exists="append", method="multi", chunksize=1_000
+            )
         engine.dispose()
-        with self._cursor() as cursor:
-            cursor.execute("drop table bench_pandas")
         return len(frame) / seconds()
 
     def _dlt(self, rows: int) -> float | None:
@@ -373,10 +394,13 @@ class _Bench:
             return None
         import polars
 
-        values = polars.DataFrame(self._values(rows), infer_schema_length=None)
+        numbered = [{"record_id": n, **row} for n, row in enumerate(self._values(rows), start=1)]
+        values = polars.DataFrame(numbered, infer_schema_length=None)
         source = self.folder / "dlt.parquet"
         values.with_columns(
-            polars.col(polars.Object).map_elements(str, return_dtype=polars.String)
+            polars.col(polars.Object).map_elements(str, return_dtype=polars.String),
+            # dlt writes no bytes into CSV.
+            polars.col(polars.Binary).bin.encode("hex"),
         ).write_parquet(source)
         done = subprocess.run(
             [sys.executable, "-m", "bench.intake_dlt", str(source), self._address("localhost:5432"), str(self.folder / "dlt")],

@@ -4,3 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [path("api/v1/", include("supervision.api.urls"))]
 handler404 = "ingestion.api.problems.not_found"
+handler400 = "ingestion.api.problems.bad_request"
+handler500 = "ingestion.api.problems.fault"

@@ -6,4 +6,6 @@ class IngestionConfig(AppConfig):
     verbose_name = "数据汇聚"
 
     def ready(self) -> None:
-        from ingestion import tasks  # noqa: F401  registers the job handlers
+        # They register job handlers, and what goes to and comes from the front.
+        from ingestion import tasks  # noqa: F401
+        from ingestion.tickets import carrying  # noqa: F401

@@ -57,6 +57,7 @@ TABLES = {
     "ingestion_confirmed": {"intake": "SELECT, INSERT, DELETE"},
     "ingestion_feedstanding": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_touch": {"intake": "SELECT, INSERT", "worker": "SELECT, INSERT"},
+    "ingestion_mirrormark": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT"},
     "ingestion_quarantine": {"intake": "SELECT, INSERT, DELETE", "web": "SELECT"},
     "ingestion_telemetrydevice": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
     "ingestion_telemetrylimit": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT"},
@@ -75,6 +76,7 @@ TABLES = {
     },
     "ingestion_feedissue": {"intake": "SELECT, INSERT, UPDATE", "worker": "SELECT", "web": "SELECT, UPDATE"},
     "ingestion_agencykey": {"intake": "SELECT", "worker": "SELECT", "web": "SELECT"},
+    "ingestion_carried": {"web": "SELECT, INSERT"},
     # A disc is registered and confirmed at the desk; everything else of a delivery is intake's.
     "ingestion_delivery": {
         "intake": "SELECT, INSERT, UPDATE",
@@ -187,7 +189,7 @@ STATEMENTS = [
         if current_user <> 'cx_web' then
             return new;
         end if;
-        if new.kind not in ('clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
+        if new.kind not in ('backtest', 'clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
                 'import_expire', 'import_hand_over', 'take_in') then
             raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
         end if;

@@ -115,6 +115,27 @@ def records_about(feed: FeedSpec, kind: str, ref: str) -> list[dict[str, Any]]:
         return [dict(zip(["record_id", *names], row, strict=True)) for row in cursor.fetchall()]
 
 
+def share_at(feed: str, key: str, whole: str, part: str, *, before: datetime) -> tuple[int, int, int, int]:
+    """(cases with a whole, of them with a part, sum of wholes, sum of parts) as the pool stood ``before`` a moment.
+
+    One case is one ``key``, however many rows it has; names are the catalogue's. Under the caller's scope.
+    """
+    spec = catalog()[feed]
+    cells = [f't."{spec.column(name).name}"' for name in (key, whole, part)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with seen as (select max(number) as number from ingestion_landing where landed_at < %s),"
+            f' cases as (select max({cells[1]}) as whole, max(coalesce({cells[2]}, 0)) as part from pool."{spec.code}" t, seen'
+            " where t.from_landing <= seen.number and (t.to_landing is null or t.to_landing > seen.number)"
+            f" group by {cells[0]} having max({cells[1]}) > 0)"
+            " select count(*), count(*) filter (where part > 0), coalesce(sum(whole), 0), coalesce(sum(least(part, whole)), 0)"
+            " from cases",
+            [before],
+        )
+        cases, with_part, of, got = cursor.fetchone()
+        return int(cases), int(with_part), int(of), int(got)
+
+
 def may_be_sealed(feed: str) -> bool:
     """Whether rows of the feed can stand under a seal."""
     return feed in catalog() and bool(catalog()[feed].seals)

@@ -12,6 +12,7 @@ from ingestion.health.measuring import measure
 from ingestion.imports import carrying, checking
 from ingestion.intake import holding
 from ingestion.intake.take_in import take_in, waits_its_turn
+from ingestion.mirror import writing as mirror
 from ingestion.models import Landing
 from ingestion.registers import agreement_actions
 from ingestion.selectors import batch_feed, catalog
@@ -42,6 +43,12 @@ def run_measure(claim: Claim) -> None:
     feed = catalog().get(Landing.objects.values_list("feed", flat=True).get(number=landing))
     if feed is not None:
         measure(landing, feed, at=timezone.now())
+
+
+@handler("mirror", leased=True)
+def run_mirror(claim: Claim) -> None:
+    """Rung after every landing of a feed; one that waits covers all that land until it is claimed."""
+    mirror.bring_up(claim.payload["name"], catalog(), at=timezone.now())
 
 
 @handler("registers_day")

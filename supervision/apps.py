@@ -6,5 +6,5 @@ class SupervisionConfig(AppConfig):
     verbose_name = "法律监督"
 
     def ready(self) -> None:
-        # They register job handlers, and what goes to and comes from the front.
-        from supervision import carrying, tasks  # noqa: F401
+        # They register job handlers, what goes to and comes from the front, and what is mirrored.
+        from supervision import carrying, mirrored, tasks  # noqa: F401

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from datetime import datetime, timedelta
+import uuid
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from rest_framework.renderers import JSONRenderer
+from django.utils import timezone
 
+from chuxiong.audit.record import record
+from chuxiong.vault.keys import keys
 from chuxiong.vault.secrets import open_secret
 from ingestion.exchange import sealing
-from ingestion.exchange.front import store
-from ingestion.exchange.front.carrying import inward, outward
+from ingestion.exchange.front import received, store
+from ingestion.exchange.front.carrying import Inward, Since, inward, outward
 from supervision import selectors
-from supervision.api.views import LetterOut
 from supervision.clients import set_agency_scope
 from supervision.clues import actions
 from supervision.models import AgencyClient, Letter
 
-#: a letter changed within the last round may have been committed after it: looked at again
-_OVERLAP = timedelta(minutes=10)
-_WHOLE = timedelta(minutes=10)
 _PAGE = 500
 
 
@@ -32,73 +30,156 @@ def clients(cursor: store.Cursor, at: datetime) -> None:
     public = store.key(cursor, "front")
     if public is None:
         return
-    cursor.execute("select key, mark, active from front_client")
-    held = {key: (mark, active) for key, mark, active in cursor.fetchall()}
+    cursor.execute("select key, mark, active, scopes from front_client")
+    held = {key: (mark, active, scopes) for key, mark, active, scopes in cursor.fetchall()}
     for client in AgencyClient.objects.all():
         mark = hashlib.sha256(bytes(client.sealed_secret) + public + client.agency.encode()).hexdigest()
-        if held.pop(client.key, None) == (mark, client.active):
+        scopes = " ".join(client.scopes)
+        if held.pop(client.key, None) == (mark, client.active, scopes):
             continue
         place = f"client:{client.key}"
         box = sealing.seal_key(public, open_secret(bytes(client.sealed_secret), place), place)
         cursor.execute(
-            "insert into front_client (key, agency, agency_zh, sealed_secret, mark, active) values (%s, %s, %s, %s, %s, %s)"
+            "insert into front_client (key, agency, agency_zh, sealed_secret, mark, active, scopes)"
+            " values (%s, %s, %s, %s, %s, %s, %s)"
             " on conflict (key) do update set agency = excluded.agency, agency_zh = excluded.agency_zh,"
-            " sealed_secret = excluded.sealed_secret, mark = excluded.mark, active = excluded.active",
-            [client.key, client.agency, client.agency_zh, box, mark, client.active],
+            " sealed_secret = excluded.sealed_secret, mark = excluded.mark, active = excluded.active,"
+            " scopes = excluded.scopes",
+            [client.key, client.agency, client.agency_zh, box, mark, client.active, scopes],
         )
     for key in held:
         cursor.execute("delete from front_client where key = %s", [key])
+    received.withdraw(
+        cursor, agencies=sorted({*store.agencies(cursor, "letters"), *store.agencies(cursor, "data")})
+    )
 
 
 class _Letters:
     """Letters of agencies that have a client: what changed since the last round, now and then all of them."""
 
     def __init__(self) -> None:
-        self.since: datetime | None = None
-        self.whole: datetime | None = None
+        self._since = Since()
 
     def __call__(self, cursor: store.Cursor, at: datetime) -> None:
-        if self.whole is None or at - self.whole > _WHOLE or at < self.whole:
-            self.since, self.whole = None, at
-        agencies = set(AgencyClient.objects.filter(active=True).values_list("agency", flat=True))
-        for agency in sorted(agencies):
+        agencies = store.agencies(cursor, "letters")
+        for agency, since in self._since(agencies, at).items():
             with transaction.atomic():
                 set_agency_scope(agency)
                 after = 0
-                while found := selectors.letters_of(
-                    agency, updated_since=self.since, after=after, limit=_PAGE
-                ):
-                    for letter in found:
-                        store.put_letter(cursor, _copy(letter), updated_at=letter.updated_at)
+                while found := selectors.letters_of(agency, updated_since=since, after=after, limit=_PAGE):
+                    bring(cursor, found, at)
                     after = found[-1].pk
-        self.since = at - _OVERLAP
+        self._since.done(agencies, at)
 
 
 letters = outward(_Letters())
 
 
-def _copy(letter: Letter) -> store.LetterCopy:
-    document = json.loads(JSONRenderer().render(LetterOut(letter).data))
-    return store.LetterCopy(letter.pk, letter.number, letter.agency, letter.version, document)
+def bring(cursor: store.Cursor, found: list[Letter], at: datetime, *, ours_stands: bool = False) -> None:
+    """Copies of letters to the front; records go along once, sealed to the front's key."""
+    public = store.key(cursor, "front") or b""
+    held = received.marks(cursor, [letter.number for letter in found])
+    for letter in found:
+        mark = f"{public.hex()[:16]}:{letter.records}" if letter.records else ""
+        box = None
+        if mark and held.get(letter.number) != mark:
+            record(
+                at=at, actor="前置机", action="letter.records", object_kind="letter", object_ref=letter.number,
+                detail={"agency": letter.agency, "rows": letter.records},
+            )  # fmt: skip
+            content = keys().unwrap(bytes(letter.sealed or b""), letter.key_id, f"letter:{letter.number}")
+            box = sealing.seal_key(public, content, received.place(letter.number))
+        copy = received.Copy(
+            letter.number, "letter", letter.agency, letter.version, document_of(letter), mark, box
+        )
+        received.put(cursor, copy, updated_at=letter.updated_at, ours_stands=ours_stands)
 
 
-@inward("answer")
-def answer(
-    cursor: store.Cursor, item: store.Item, document: dict[str, Any], at: datetime
-) -> dict[str, Any] | None:
+def document_of(letter: Letter) -> dict[str, Any]:
+    """The letter as its agency reads it."""
+    last = list(letter.answers.all())[-1:]
+    files = {file.code: file for file in letter.files.all()}
+    state = "answered" if letter.answer else "acknowledged" if letter.acknowledged_at else "waiting"
+    return {
+        "number": letter.number,
+        "kind": "letter",
+        "state": state,
+        "subject": letter.subject,
+        "text": letter.text,
+        "feed": None,
+        "records": received.records_of(letter.number, letter.records, "application/json"),
+        "sent_at": _moment(letter.sent_at),
+        "due_on": letter.due_on.isoformat(),
+        "acknowledged_at": _moment(letter.acknowledged_at),
+        "answers": actions.answer_kinds(),
+        "answer": letter.answer,
+        "answer_text": letter.answer_text,
+        "answer_until": letter.answer_until.isoformat() if letter.answer_until else None,
+        "answer_files": [
+            {
+                "id": str(code),
+                "name": files[code].name,
+                "size": files[code].size,
+                "sha256": files[code].digest,
+            }
+            for one in last
+            for code in one.files
+        ],
+        "answered_at": _moment(letter.answered_at),
+        "version": letter.version,
+        "updated_at": _moment(letter.updated_at),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return timezone.localtime(at).isoformat() if at else None
+
+
+def answer(item: store.Item, document: dict[str, Any], at: datetime) -> dict[str, Any]:
     """An agency signed for a letter or answered it; where the letter has changed here meanwhile, ours stands."""
-    with transaction.atomic():
-        set_agency_scope(item.agency)
-        letter = Letter.objects.filter(number=document["letter"]).first()
-        if letter is None:
-            return {"state": "refused"}
-        try:
-            with transaction.atomic():
-                actions.take_answer(
-                    letter=letter, client=item.client, at=item.at, answer=document["answer"], text=document["text"],
-                    expected_version=document["version"],
-                )  # fmt: skip
-        except actions.Refused as refused:
-            store.restore_letter(cursor, _copy(letter), updated_at=letter.updated_at)
-            return {"state": "refused", "what": refused.zh}
+    set_agency_scope(item.agency)
+    letter = Letter.objects.filter(number=document["number"]).defer("sealed").first()
+    if letter is None:
+        return {"state": "refused"}
+    until = document.get("until")
+    try:
+        with transaction.atomic():
+            actions.take_answer(
+                letter=letter, client=item.client, at=item.at, answer=document["answer"],
+                text=document.get("text", ""), until=date.fromisoformat(until) if until else None,
+                files=[uuid.UUID(file["id"]) for file in document.get("files", [])],
+                expected_version=document["version"],
+            )  # fmt: skip
+    except actions.Refused as refused:
+        return {"state": "refused", "what": refused.zh}
     return {"state": "done"}
+
+
+def attachment(item: store.Item, content: bytes, at: datetime) -> dict[str, Any]:
+    set_agency_scope(item.agency)
+    letter = Letter.objects.filter(number=item.head["number"]).defer("sealed").first()
+    if letter is None:
+        return {"state": "refused"}
+    try:
+        with transaction.atomic():
+            actions.attach(
+                letter=letter, client=item.client, at=item.at, name=item.head["name"], content=content,
+                code=item.code,
+            )  # fmt: skip
+    except actions.Refused as refused:
+        return {"state": "refused", "what": refused.zh}
+    return {"state": "done"}
+
+
+def restore(cursor: store.Cursor, agency: str, number: str) -> None:
+    with transaction.atomic():
+        set_agency_scope(agency)
+        bring(
+            cursor,
+            [one for one in selectors.letters_of(agency, number=number)],
+            timezone.now(),
+            ours_stands=True,
+        )
+
+
+inward("letter", Inward(take=answer, restore=restore, keep=attachment))

@@ -52,11 +52,25 @@ class Responsible:
     basis: str
 
 
+class DutyList(_Strict):
+    #: the English names of problems; one without stands in Chinese
+    names: dict[str, str]
+    duties: tuple[Duty, ...]
+
+
 @lru_cache(maxsize=1)
+def _list() -> DutyList:
+    return DutyList.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+
+
 def duty_list() -> tuple[Duty, ...]:
     """All rows in the order of the file."""
-    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return tuple(Duty.model_validate(row) for row in document["duties"])
+    return _list().duties
+
+
+def problem_names() -> dict[str, str]:
+    """Problem → its English name."""
+    return _list().names
 
 
 def responsible(
@@ -85,6 +99,16 @@ def responsible(
             duty.basis,
         )
     return None
+
+
+def competent_office(found: Responsible | None, office: str, prefecture: str) -> str:
+    """The office of the organ's own level (办案规则：同级管辖); "" when no organ is named.
+
+    ``office`` is the county's, ``prefecture`` the one above it.
+    """
+    if found is None:
+        return ""
+    return prefecture if found.organ_level == "prefecture" else office
 
 
 def problems() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import yaml
@@ -71,6 +71,29 @@ class CaseQueryBounds(_Strict):
     per_day: Bound
 
 
+class OrderBounds(_Strict):
+    """Hours until an order must be signed for, by the clue's level; and after that until the office above is told."""
+
+    receipt_hours: dict[str, Bound]
+    escalate_hours: Bound
+
+    def receipt_due(self, level: str, issued_at: datetime) -> datetime:
+        return issued_at + timedelta(hours=self.receipt_hours[level].value)
+
+
+class LedgerBounds(_Strict):
+    """How many clues one ledger holds."""
+
+    clues_most: Bound
+
+
+class InquiryRules(_Strict):
+    """How facts are inquired into, and how many do it together."""
+
+    people_least: Bound
+    ways: dict[str, Words]
+
+
 class Reference(_Strict):
     numbering: dict[str, str]
     limits: dict[str, Limit]
@@ -82,6 +105,9 @@ class Reference(_Strict):
     disclosure: DisclosureBounds
     case_query: CaseQueryBounds
     checklist: ChecklistBounds
+    orders: OrderBounds
+    ledger: LedgerBounds
+    inquiry: InquiryRules
 
     def limit(self, name: str) -> Limit:
         return self.limits[name]

@@ -4,6 +4,7 @@ from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import tally
 from supervision.naming import rights as naming_rights
+from supervision.ranking import lines
 from supervision.reference import REFERENCE
 from supervision.spine import rights as spine_rights
 
@@ -32,7 +33,10 @@ _ROOMS = ", ".join(f"('{code}', '{kind.department}')" for code, kind in KINDS.it
 _OPEN_ROOMS = ", ".join(
     f"('{code}', '{kind.department}')" for code, kind in KINDS.items() if kind.purpose != CASE_QUERY
 )
+_LED = OFFICE_IN_SCOPE.format(column="lead_office")
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
+
+_OF_LETTER = "exists (select 1 from supervision_letter l where l.id = letter_id)"
 
 _FEED = FEED_IN_SCOPE.format(feed="feed")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
@@ -50,29 +54,47 @@ _SEEN_PAIR = (
 
 TABLES = {
     "supervision_rulestate": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "wall": "SELECT"},
+    # A page asks for a back-test and asks a run to stop; everything else about it the worker writes.
+    "supervision_run": {
+        "worker": "SELECT, INSERT, UPDATE, DELETE",
+        "web": "SELECT, INSERT, UPDATE (cancel_by, cancel_at)",
+    },
     "supervision_hit": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_counter": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_clue": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     # Written by the triggers on clues alone.
     "supervision_tally": {"web": "SELECT"},
+    # Its copies are written by the triggers on clues, its places by the job.
+    "supervision_cluerank": {"worker": "SELECT, UPDATE", "web": "SELECT"},
+    "supervision_rankcell": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_calibration": {"worker": "SELECT, INSERT", "web": "SELECT"},
     "supervision_clueevent": {"worker": "SELECT, INSERT", "web": "SELECT, INSERT"},
     "supervision_unmasking": {"web": "SELECT, INSERT"},
     "supervision_disclosure": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_disclosureclue": {"web": "SELECT, INSERT"},
+    "supervision_inquiry": {"web": "SELECT, INSERT"},
     "supervision_interference": {"web": "SELECT, INSERT"},
     "supervision_alarm": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, UPDATE"},
     # A step is never changed but struck; a clock follows its steps.
     "supervision_checklist": {"web": "SELECT, INSERT"},
     "supervision_checklistrow": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_checklistreturn": {"web": "SELECT, INSERT, UPDATE"},
+    # A draft stands as made; its number and its end are entered once (trigger).
+    "supervision_document": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_ledgerchoice": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
     "supervision_letter": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_order": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
+    "supervision_ordercall": {"web": "SELECT, INSERT"},
+    "supervision_matter": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_letterfile": {"web": "SELECT, INSERT"},
+    "supervision_letteranswer": {"web": "SELECT, INSERT"},
     "supervision_agencyclient": {"web": "SELECT"},
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
-    "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
+    "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "intake": "SELECT"},
     "supervision_subject": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT"},
     "supervision_subjectevent": {"worker": "SELECT, INSERT", "web": "SELECT"},
     "supervision_identitypair": {"worker": "SELECT, INSERT, DELETE", "web": "SELECT"},
@@ -84,7 +106,7 @@ TABLES = {
     # Names are searched through a function alone.
     "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
-    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT"},
+    "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -93,9 +115,16 @@ POLICIES = {
         ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
         ("visible", ["web"], "all", VISIBLE, _IN_OFFICE),
     ],
+    "supervision_run": [
+        ("run", ["worker"], "all", "true", "true"),
+        ("read", ["web"], "select", "true", ""),
+        ("ask", ["web"], "insert", "", "state = 'waiting' and mode = 'backtest' and report = '{}'"),
+        ("stop", ["web"], "update", "true", "true"),
+    ],
     # As the record that mentions: by feed and county.
     "supervision_mention": [
         ("run", ["worker"], "all", "true", "true"),
+        ("mirror", ["intake"], "select", "true", ""),
         ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
     ],
     # Seen by those who see a record of the pair that has no number.
@@ -120,9 +149,22 @@ POLICIES = {
     # As the record that tells it: by feed and county.
     "supervision_relation": [
         ("derive", ["worker"], "all", "true", "true"),
+        ("mirror", ["intake"], "select", "true", ""),
         ("scope", ["web"], "select", f"{_FEED} and (county is null or {_COUNTY})", ""),
     ],
+    # As on the clues; of those that name people the clue itself is asked.
+    "supervision_cluerank": [
+        ("office", ["worker"], "all", _IN_OFFICE, _IN_OFFICE),
+        (
+            "visible",
+            ["web"],
+            "select",
+            f"{_OF_DEPARTMENT} and (not personal or exists (select 1 from supervision_clue c where c.id = clue_id))",
+            "",
+        ),
+    ],
     "supervision_alarm": [("office", ["web", "worker"], "all", _IN_OFFICE, _IN_OFFICE)],
+    "supervision_inquiry": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
     # Written by whoever was spoken to, read by that person and by inspection, changed by nobody.
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
@@ -154,9 +196,32 @@ POLICIES = {
     "supervision_checklist": [("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE)],
     "supervision_checklistrow": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_checklistreturn": [("own", ["web"], "all", f"by = {_PERSON}", f"by = {_PERSON}")],
+    # Made in one's own name.
+    "supervision_document": [
+        ("make", ["web"], "insert", "", f"{_OF_CLUE} and made_by = {_PERSON}"),
+        ("see", ["web"], "select", _OF_CLUE, ""),
+        ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
+    ],
+    "supervision_ledgerchoice": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackclock": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_order": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
+    "supervision_ordercall": [("of_clue", ["web"], "all", _OF_CLUE, _OF_CLUE)],
+    # Led by an office within reach, or some part of it is in sight.
+    "supervision_matter": [
+        ("lead", ["web"], "all", _LED, _LED),
+        (
+            "part",
+            ["web"],
+            "select",
+            "exists (select 1 from supervision_clue c where c.matter_id = supervision_matter.id)",
+            "",
+        ),
+    ],
+    # As their letter: those who see the clue, and the letter's own agency.
+    "supervision_letterfile": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
+    "supervision_letteranswer": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.
@@ -274,10 +339,10 @@ STATEMENTS = [
     create or replace function supervision_step_guard() returns trigger language plpgsql
     set search_path = pg_catalog, public, pg_temp as $$
     begin
-        if (new.track_id, new.clue_id, new.step, new.happened_on, new.official_number, new.approver, new.note,
+        if (new.track_id, new.clue_id, new.step, new.happened_on, new.official_number, new.approver, new.reason, new.note,
                 new.entered_by, new.entered_at)
                 is distinct from
-              (old.track_id, old.clue_id, old.step, old.happened_on, old.official_number, old.approver, old.note,
+              (old.track_id, old.clue_id, old.step, old.happened_on, old.official_number, old.approver, old.reason, old.note,
                 old.entered_by, old.entered_at)
                 or old.struck_at is not null then
             raise exception 'a step is struck, never changed' using errcode = 'insufficient_privilege';
@@ -285,6 +350,50 @@ STATEMENTS = [
         return new;
     end $$
     """,
+    # What was ordered stands; receipt, urging and end are added.
+    """
+    create or replace function supervision_order_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if (new.number, new.clue_id, new.office, new.department, new.issued_by, new.issued_by_name, new.issued_at,
+                new.direct, new.competent, new.designated, new.demand, new.due_on, new.receipt_due)
+                is distinct from
+              (old.number, old.clue_id, old.office, old.department, old.issued_by, old.issued_by_name, old.issued_at,
+                old.direct, old.competent, old.designated, old.demand, old.due_on, old.receipt_due)
+                or old.ended_at is not null then
+            raise exception 'what was ordered stands' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_order_guard before update on supervision_order"
+    " for each row execute function supervision_order_guard()",
+    # draft → issued → void, or draft → void: what was drafted, and what was entered of it, stands.
+    """
+    create or replace function supervision_document_guard() returns trigger language plpgsql
+    set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        if (new.clue_id, new.kind, new.kind_version, new.version, new.check_only, new.sealed, new.key_id, new.digest,
+                new.holds_refs, new.typed, new.blanks, new.made_by, new.made_by_name, new.made_at)
+                is distinct from
+              (old.clue_id, old.kind, old.kind_version, old.version, old.check_only, old.sealed, old.key_id, old.digest,
+                old.holds_refs, old.typed, old.blanks, old.made_by, old.made_by_name, old.made_at) then
+            raise exception 'a draft stands as made: draft another version' using errcode = 'insufficient_privilege';
+        end if;
+        if not (old.state = 'draft' and new.state in ('issued', 'void') or old.state = 'issued' and new.state = 'void') then
+            raise exception 'not the next step of a document' using errcode = 'insufficient_privilege';
+        end if;
+        if old.state = 'issued' and
+              (new.official_number, new.case_number, new.approver, new.dated_on, new.numbered_by, new.numbered_at)
+                is distinct from
+              (old.official_number, old.case_number, old.approver, old.dated_on, old.numbered_by, old.numbered_at) then
+            raise exception 'the number of a document stands' using errcode = 'insufficient_privilege';
+        end if;
+        return new;
+    end $$
+    """,
+    "create or replace trigger supervision_document_guard before update on supervision_document"
+    " for each row execute function supervision_document_guard()",
     "create or replace trigger supervision_step_guard before update on supervision_trackstep"
     " for each row execute function supervision_step_guard()",
     "create or replace trigger supervision_unmasking_now before insert on supervision_unmasking"
@@ -433,6 +542,7 @@ STATEMENTS = [
     "revoke all on function supervision_letter_event(bigint, timestamptz, text, text) from public",
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
+    *lines.STATEMENTS,
     *spine_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
 ]

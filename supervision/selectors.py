@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -33,7 +33,9 @@ from supervision.alarms.states import OPEN
 from supervision.alarms.states import State as AlarmState
 from supervision.clues import lifecycle
 from supervision.clues.lifecycle import CLOSED, ORIGIN_WORDS, STATE_WORDS, State
-from supervision.models import Alarm, Clue, Letter, RuleState
+from supervision.models import Alarm, Clue, ClueRank, Inquiry, Letter, LetterFile, Matter, Order, RuleState
+from supervision.models import Run as RunEntry  # noqa: F401  re-exported
+from supervision.ranking import expected, explaining
 from supervision.reference import REFERENCE
 from supervision.river import alarm_on_river as alarm_on_river
 from supervision.river import river_page as river_page
@@ -42,13 +44,27 @@ from supervision.rulebook.load import LoadedRule, Rulebook, load_rulebook
 from supervision.rulebook.reading import follows_subjects
 from supervision.rulebook.sentence import condition_lines, rule_sentence
 from supervision.rulebook.spec import FIELD_KEYS, fields_of, leaves
+from supervision.runs import BACKTEST_STEPS as BACKTEST_STEPS
+from supervision.runs import RunFilters as RunFilters
+from supervision.runs import ask as ask_backtest  # noqa: F401  re-exported
+from supervision.runs import budget as run_budget  # noqa: F401  re-exported
+from supervision.runs import cancel as cancel_run  # noqa: F401  re-exported
+from supervision.runs import rules_that_ran as rules_that_ran
+from supervision.runs import run_detail as run_detail
+from supervision.runs import runs as runs
 from supervision.spine.selectors import Namesakes, namesakes
 from supervision.tracks import reading as tracks
 
 PAGE = 20
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
+#: how long a reason for seeing numbers holds
+REASON_HOLDS = timedelta(days=1)
+_REF = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MENTION = re.compile(rf"〔(?:[a-z_]+:)?({_REF.pattern})〕")
 #: Clues that a search names one by one.
 _FEW = 2000
+#: So far a narrowed queue is counted; beyond, it is said that there are more.
+COUNTED = 10_000
 
 
 def _reach(
@@ -58,6 +74,11 @@ def _reach(
     return (
         person_scope(person, feeds=feeds, purpose=purpose) if person.may("clue.read") else scope(offices=())
     )
+
+
+def reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManager[Scope]:
+    """What the person may see of clues and all that hangs on them, for readers of this room."""
+    return _reach(person, feeds=feeds)
 
 
 @lru_cache(maxsize=1)
@@ -214,11 +235,14 @@ class CluePage:
     total: int
     page: int
     pages: int
+    #: there are more than ``total``
+    more: bool = False
 
 
-#: urgent first, then the nearest limit, then the newest
-_ORDER = ("level_rank", "due_on", "-pk")
-_BACKWARDS = ("-level_rank", "-due_on", "pk")
+#: by expected yield (``supervision.ranking``), then the newest
+_ORDER = ("-place", "-clue_id")
+_BACKWARDS = ("place", "clue_id")
+_KEYS = _BACKWARDS
 
 
 def clue_page(
@@ -232,38 +256,46 @@ def clue_page(
     """One page of the queue, in its order. Names stand on it, so every look leaves one audit row: what was asked for
     and which clues were shown, nothing of it in clear.
 
-    ``counts`` of ``clue_standing``, where the caller has them, spare counting once more what they tell already.
+    ``counts`` of ``clue_standing`` (by state and by reason, where the caller has them) spare counting once more.
     """
     with _reach(person) as reach:
-        parts = [part.values_list("pk", *_ORDER[:2]) for part in _parts(filters, reach.offices, person)]
+        parts = [part.values_list(*_KEYS) for part in _parts(filters, reach.offices, person)]
         total = _told(filters, counts or {})
+        more = False
         if total is None:
-            total = _together(parts).count()
+            found = _together([part[: COUNTED + 1] for part in parts]).count()
+            total, more = min(found, COUNTED), found > COUNTED
         pages = max(1, -(-total // PAGE))
         page = min(max(1, page), pages)
         # Each part gives no more than its own rows up to the page, read from its index from the nearer end.
         order, start, end = _ORDER, (page - 1) * PAGE, page * PAGE
-        if 0 < total - start < end:
+        if not more and 0 < total - start < end:
             order, start, end = _BACKWARDS, max(0, total - end), total - start
         nearest = [part.order_by(*order)[:end] for part in parts]
-        keys = [pk for pk, *_rest in _together(nearest).order_by(*order)[start:end]]
-        clues = list(Clue.objects.filter(pk__in=keys).order_by(*_ORDER))
-        likes = tally.verdicts({c.rule for c in clues if c.rule})
-        offices = _offices()
-        answered = set(
-            Clue.objects.filter(_answered(), pk__in=[c.pk for c in clues]).values_list("pk", flat=True)
-        )
-        rows = [_row(clue, person, offices, likes, answered=clue.pk in answered) for clue in clues]
+        keys = [pk for *_rest, pk in _together(nearest).order_by(*order)[start:end]]
+        if order is _BACKWARDS:
+            keys.reverse()
+        rows = _rows(keys, person)
         _looked(person, at, "queue.read", rows, page=page, **_asked(filters))
-    return CluePage(rows, total, page, pages)
+    return CluePage(rows, total, page, pages, more)
+
+
+def _rows(keys: Sequence[int], person: Person) -> list[ClueRow]:
+    """The clues as lines of the queue, in the order of the keys, within the caller's scope."""
+    clues = Clue.objects.in_bulk(keys)
+    shown = [clues[pk] for pk in keys if pk in clues]
+    likes = tally.verdicts({c.rule for c in shown if c.rule})
+    offices = _offices()
+    answered = set(Clue.objects.filter(_answered(), pk__in=list(clues)).values_list("pk", flat=True))
+    return [_row(clue, person, offices, likes, answered=clue.pk in answered) for clue in shown]
 
 
 def clue_numbers(person: Person, filters: ClueFilters, states: Sequence[str], most: int) -> list[str]:
     """The numbers of the queue's clues in these states, in its order, at most ``most``."""
     with _reach(person) as reach:
         parts = [part.filter(state__in=states) for part in _parts(filters, reach.offices, person)]
-        nearest = [part.order_by(*_ORDER)[:most].values_list("pk", *_ORDER[:2]) for part in parts]
-        keys = [pk for pk, *_rest in _together(nearest).order_by(*_ORDER)[:most]]
+        nearest = [part.order_by(*_ORDER)[:most].values_list(*_KEYS) for part in parts]
+        keys = [pk for *_rest, pk in _together(nearest).order_by(*_ORDER)[:most]]
         numbers = dict(Clue.objects.filter(pk__in=keys).values_list("pk", "number"))
     return [numbers[pk] for pk in keys]
 
@@ -278,6 +310,12 @@ def titles_of(person: Person, clues: Iterable[Clue]) -> dict[str, tuple[str, str
         )
         for c in clues
     }
+
+
+def source_titles(clue: Clue) -> list[str]:
+    """The titles of the feeds behind a clue's evidence, in code order."""
+    feeds = sorted({e["feed"] for e in clue.evidence})
+    return [ingestion.catalog()[code].title.zh for code in feeds if code in ingestion.catalog()]
 
 
 def _looked(person: Person, at: datetime | None, action: str, rows: Iterable[ClueRow], **asked: Any) -> None:
@@ -308,30 +346,35 @@ def _asked(filters: ClueFilters) -> dict[str, Any]:
 
 
 def _told(filters: ClueFilters, counts: Mapping[str, int]) -> int | None:
-    """How many clues the filters leave, when counts by state tell it: those at hand, or those that are kept."""
-    if filters != ClueFilters(states=filters.states, offices=filters.offices, closed=filters.closed):
-        return None
-    if counts and not (filters.offices or filters.closed or _closed_states(filters)):
-        return sum(counts[state] for state in set(filters.states or ("open",)))
-    still = [s.value for s in State if filters.closed or s not in CLOSED]
-    return tally.total(filters.states or still, filters.offices)
+    """How many clues the filters leave, when kept counts tell it: those at hand, or those of one fact."""
+    if counts and filters.attention and filters == ClueFilters(attention=filters.attention):
+        return counts.get(filters.attention)
+    if filters == ClueFilters(states=filters.states, offices=filters.offices, closed=filters.closed):
+        if counts and not (filters.offices or filters.closed or _closed_states(filters)):
+            return sum(counts[state] for state in set(filters.states or ("open",)))
+        still = [s.value for s in State if filters.closed or s not in CLOSED]
+        return tally.total(filters.states or still, filters.offices)
+    if filters.rules and filters == ClueFilters(rules=filters.rules, offices=filters.offices):
+        return tally.total_open("rule", filters.rules, filters.offices)
+    if filters.levels and filters == ClueFilters(levels=filters.levels, offices=filters.offices):
+        return tally.total_open("level", filters.levels, filters.offices)
+    return None
 
 
 def _closed_states(filters: ClueFilters) -> set[str]:
     return {s.value for s in CLOSED} & set(filters.states)
 
 
-def _parts(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> list[QuerySet[Clue]]:
+def _parts(
+    filters: ClueFilters, reach: Sequence[str], person: Person | None = None
+) -> list[QuerySet[ClueRank]]:
     """The clues a queue is narrowed to, without those that name people (sealed, kept away from), and those alone.
 
     Where office and department decide who sees a clue, an index holds all that policy and filters ask, and the many
-    are counted and put in order from it. Asked for together with the few others, every row would be looked at.
+    are put in order from it. Asked for together with the few others, every row would be looked at.
     """
     found = _filtered(filters, reach, person)
-    parts = [found.filter(open=True, personal=False), found.filter(personal=True)]
-    if _closed_states(filters) if filters.states else filters.closed:
-        parts.append(found.filter(open=False, personal=False))
-    return parts
+    return [found.filter(personal=False), found.filter(personal=True)]
 
 
 def _together(parts: Sequence[QuerySet[Any, Any]]) -> QuerySet[Any, Any]:
@@ -370,20 +413,78 @@ def clue_standing(person: Person) -> tuple[dict[str, int], dict[str, int]]:
     return {**counts, "open": sum(counts.values())}, attention
 
 
-def clue_rows(person: Person, numbers: Iterable[str], *, at: datetime | None = None) -> list[ClueRow]:
+# ---- today's few --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One of the clues that a person should look at first today, and why."""
+
+    row: ClueRow
+    reason: explaining.Reason
+    #: the further reasons, in words
+    more: list[explaining.Reason]
+
+
+def todays_few(person: Person, *, at: datetime) -> list[Pick]:
+    """The clues that wait for the person, as many as ``ranking.yaml`` says, from the head of the queue; the places that
+    explore go to rules that little is known of. One audit row."""
+    today = timezone.localdate(at)
+    slots = expected.slots(today, person.pk)
+    with _reach(person) as reach:
+        little_known = explaining.little_known(set(rulebook()))
+        usual = _head(_mine(person, reach.offices), 2 * len(slots))
+        rare = (
+            _head([p.filter(model__in=little_known) for p in _mine(person, reach.offices)], len(slots))
+            if little_known and any(slots)
+            else []
+        )
+        chosen: list[int] = []
+        exploring: set[int] = set()
+        for explore in slots:
+            rest = [pk for pk in rare if pk not in chosen] if explore else []
+            if rest:
+                exploring.add(rest[0])
+            rest = rest or [pk for pk in usual if pk not in chosen]
+            chosen += rest[:1]
+        rows = _rows(chosen, person)
+        reasons = explaining.reasons(chosen, today, exploring)
+        _looked(person, at, "queue.today", rows)
+    return [Pick(row, reasons[row.id][0], reasons[row.id][1:]) for row in rows]
+
+
+def _head(parts: Sequence[QuerySet[ClueRank]], most: int) -> list[int]:
+    """The first of the parts together, in the queue's order."""
+    nearest = [part.order_by(*_ORDER)[:most].values_list(*_KEYS) for part in parts]
+    return [pk for *_rest, pk in _together(nearest).order_by(*_ORDER)[:most]]
+
+
+def _mine(person: Person, reach: Sequence[str]) -> list[QuerySet[ClueRank]]:
+    """Clues that wait for what the person may do, and those in the person's own hands; none that waits for its day."""
+    found = ClueRank.objects.filter(open=True, place__gt=expected.DEFERRED)
+    if len(reach) == 1:
+        found = found.filter(office=reach[0])
+    waiting = found.filter(handler="", state__in=_waiting_for(person))
+    own = found.filter(handler=person.username)
+    return [part.filter(personal=personal) for part in (waiting, own) for personal in (False, True)]
+
+
+def clue_rows(
+    person: Person, numbers: Iterable[str], *, at: datetime | None = None, action: str = "queue.chosen"
+) -> list[ClueRow]:
     """The named clues within the person's scope, in the order of the names; one audit row."""
     wanted = list(numbers)
     with _reach(person):
         found = {c.number: c for c in Clue.objects.filter(number__in=wanted)}
         offices = _offices()
         rows = [_row(found[n], person, offices, {}) for n in wanted if n in found]
-        _looked(person, at, "queue.chosen", rows)
+        _looked(person, at, action, rows)
     return rows
 
 
-def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> QuerySet[Clue]:
+def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None = None) -> QuerySet[ClueRank]:
     """The clues a queue is narrowed to, within the caller's scope."""
-    found = Clue.objects.all()
+    found = ClueRank.objects.all()
     if len(reach) == 1:
         # The policy's words; said once more, they let the index of one office's queue be read in its order.
         found = found.filter(office=reach[0])
@@ -391,26 +492,29 @@ def _filtered(filters: ClueFilters, reach: Sequence[str], person: Person | None 
         found = found.filter(state__in=filters.states)
     elif not filters.closed:
         found = found.filter(open=True)
+    if not filters.closed and not _closed_states(filters):
+        # Where the closed ones begin, the index ends, from whichever side it is read.
+        found = found.filter(place__gt=expected.CLOSED)
     if filters.levels:
         found = found.filter(level__in=filters.levels)
     if filters.offices:
         found = found.filter(office__in=filters.offices)
     if filters.rules:
-        found = found.filter(rule__in=filters.rules)
+        found = found.filter(model__in=filters.rules)
     if filters.origins:
         found = found.filter(origin__in=filters.origins)
     if filters.attention in (reasons := _attention() | {"answered": _answered()}):
         found = found.filter(reasons[filters.attention])
     if words := " ".join(filters.text.split()):
         few = _search(words)
-        holding = Q(words__contains=Lower(Value(words))) if few is None else Q(pk__in=few)
+        holding = Q(clue__words__contains=Lower(Value(words))) if few is None else Q(pk__in=few)
         found = found.filter(holding)
         # Where a clue bears a name, only those who know it find the clue by it.
-        nameless = ~Q(rule__in=[rule for rule in rulebook() if _labelled_by_name(rule)])
+        nameless = ~Q(model__in=[rule for rule in rulebook() if _labelled_by_name(rule)])
         waiting = Q(handler="", state__in=_waiting_for(person)) if person else Q()
         own = Q(handler=person.username) if person else Q()
         found = found.filter(
-            nameless | waiting | own | Q(number__icontains=words) | Q(township__icontains=words)
+            nameless | waiting | own | Q(clue__number__icontains=words) | Q(clue__township__icontains=words)
         )
     return found
 
@@ -614,6 +718,8 @@ class ClueDetail:
     """Everything the clue page shows."""
 
     row: ClueRow
+    #: why the clue stands where it does; None of a closed one
+    standing: explaining.Standing | None
     #: how many others bear the subject's name, for those who know it
     namesakes: Namesakes | None
     sentence_zh: str
@@ -644,6 +750,7 @@ class ClueDetail:
     #: about who may look on, beside the handling
     aside: list[Possible]
     letters: list[Letter]
+    inquiries: list[Inquiry]
     #: the clue's field of supervision ("" when nobody said)
     domain: str
     #: the lawful handling
@@ -662,6 +769,17 @@ class ClueDetail:
     responsible: str
     responsible_zh: str
     responsible_en: str
+    #: the office of the organ's level ("" = open)
+    competent: str
+    #: its orders, newest first, each with its calls
+    orders: list[Order]
+    matter: Matter | None
+    #: the clue it was merged into, and those merged into it
+    into: str
+    parts: list[str]
+    #: the clue that came before under the same fingerprint, and those that came after
+    previous: str
+    later: list[str]
     checked_at: datetime | None
     confirmed_at: datetime | None
     settled_at: datetime | None
@@ -681,6 +799,8 @@ _EVENT_WORDS = {
     "took_in": ("另一线索的记录并入同一情形", "Another clue's records are now part of this occurrence"),
     "parted": ("部分记录分出，成为另一情形", "Some records are now an occurrence of their own"),
     "parted_from": ("由另一线索的情形分出", "Parted from another clue's occurrence"),
+    "order_overdue": ("超过签收时限未签收", "Not signed for in time"),
+    "order_escalated": ("长时间未签收，已提请督办", "Long without receipt: brought before the prefecture"),
     "acknowledged": ("单位签收", "Signed for by the agency"),
     "answered": ("单位答复", "Answered by the agency"),
 }
@@ -690,13 +810,20 @@ ALL_SOURCES = 60
 
 
 def clue_detail(
-    person: Person, number: str, *, at: datetime, numbers: bool = False, every_source: bool = False
+    person: Person,
+    number: str,
+    *,
+    at: datetime,
+    numbers: bool = False,
+    every_source: bool = False,
+    refs: bool = False,
 ) -> ClueDetail | None:
     """One clue with its evidence; None when it does not exist or lies outside the person's scope.
 
     ``numbers`` shows the identifiers in clear, for whoever has given the reason (``actions.unmask``) within a day;
     without one they stay masked. Each such look is on record before anything is opened. ``every_source`` shows up
-    to ``ALL_SOURCES`` records of the evidence instead of ``MAX_SOURCES``.
+    to ``ALL_SOURCES`` records of the evidence instead of ``MAX_SOURCES``; ``refs`` mentions identifiers as 〔ref〕, for
+    what is kept and opened later (``opened_numbers``).
 
     Opening it is a read of a sensitive page and leaves one audit row.
     """
@@ -721,24 +848,34 @@ def clue_detail(
             .exclude(subject_ref="")[:5]
         )
         named = _knows_names(clue, person)
-        given = clue.unmaskings.filter(person=person.username, at__gt=at - timedelta(days=1)).exists()
-        opened = _opened(clue, person, at) if numbers and given and _may_open(clue, person) else {}
+        given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
+        opened = open_numbers(clue, person, at) if numbers and given and may_open(clue, person) else {}
         events = [_event(e, clue) for e in clue.events.all()]
-        letters = list(clue.letters.all())
+        letters = list(
+            clue.letters.defer("sealed").prefetch_related(
+                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+            )
+        )
+        inquiries = list(clue.inquiries.all())
+        standing = explaining.standing(clue.pk, timezone.localdate(at)) if clue.open else None
         handling = tracks.of_clue(clue, timezone.localdate(at))
         alike = (
             namesakes(clue.subject_ref) if named and clue.subject_kind in ("person", "organisation") else None
         )
         origin = list(clue.alarms.all()) if clue.origin == "alert" else []
+        orders = list(clue.orders.prefetch_related("calls"))
+        matter = clue.matter
+        kin = _kin(clue)
     handler = Person.objects.filter(username=clue.handler).values_list("name", flat=True).first()
     most = ALL_SOURCES if every_source else MAX_SOURCES
     facts, sources, stopped, hidden = _evidence(
-        person, clue, rule, named, opened, timezone.localdate(at), most
+        person, clue, rule, named, _Refs() if refs else opened, timezone.localdate(at), most
     )
     told = None if hidden else clue.material
     act_date = _act_date(clue)
     return ClueDetail(
         row=_row(clue, person, offices, likes, answered=_has_answer(clue, letters)),
+        standing=standing,
         namesakes=alike,
         sentence_zh=rule_sentence(rule, told, "zh") if rule else "",
         sentence_en=rule_sentence(rule, told, "en") if rule else "",
@@ -757,12 +894,13 @@ def clue_detail(
         aside=_offered(clue, person, aside=True),
         named=named,
         numbers=bool(opened),
-        may_open=_may_open(clue, person) and any(source.masked for source in sources),
+        may_open=may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         may_query=case_query.may_ask(clue, person),
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
+        inquiries=inquiries,
         domain=rule.domain if rule else str(clue.material.get("domain", "")),
         tracks=handling,
         source_changes=clue.source_changes,
@@ -776,10 +914,29 @@ def clue_detail(
         responsible=clue.responsible,
         responsible_zh=clue.responsible_zh,
         responsible_en=clue.responsible_en,
+        competent=clue.competent,
+        orders=orders,
+        matter=matter,
+        **kin,
         checked_at=clue.checked_at,
         confirmed_at=clue.confirmed_at,
         settled_at=clue.settled_at,
     )
+
+
+def _kin(clue: Clue) -> dict[str, Any]:
+    """Clues that hang together with this one, by number, as far as they are in sight; one query."""
+    ties = Q(merged_into=clue) | Q(previous=clue)
+    for pk in (clue.merged_into_id, clue.previous_id):
+        if pk:
+            ties |= Q(pk=pk)
+    found = list(Clue.objects.filter(ties).order_by("pk").only("number", "merged_into", "previous"))
+    return {
+        "into": next((c.number for c in found if c.pk == clue.merged_into_id), ""),
+        "parts": [c.number for c in found if c.merged_into_id == clue.pk],
+        "previous": next((c.number for c in found if c.pk == clue.previous_id), ""),
+        "later": [c.number for c in found if c.previous_id == clue.pk],
+    }
 
 
 def _conditions(clue: Clue, rule: LoadedRule | None, hidden: Mapping[str, int]) -> list[Condition]:
@@ -809,6 +966,10 @@ def _offered(clue: Clue, person: Person, *, aside: bool = False) -> list[Possibl
         and (m.name not in ("admit", "unseal") or clue.sealed)
         and (m.name != "seal" or not clue.sealed)
         and (m.name != "readmit" or clue.recused)
+        and (m.name not in ("urge", "call") or person.office.is_prefecture or person.may("clue.hand_over"))
+        and (m.name != "escalate" or (clue.office == person.office_id and not person.office.is_prefecture))
+        and (m.name != "leave_matter" or clue.matter_id is not None)
+        and (m.name != "join_matter" or not (clue.matter_id or clue.sealed or clue.closed_to))
     ]
 
 
@@ -844,13 +1005,41 @@ def _act_date(clue: Clue) -> date:
     return timezone.localdate(clue.raised_at)
 
 
-def _may_open(clue: Clue, person: Person) -> bool:
+class _Refs(dict[str, str]):
+    """In place of the numbers by ref: each ref as its own mention."""
+
+    def get(self, ref: str, default: Any = None) -> Any:
+        return f"〔{ref}〕" if _REF.fullmatch(ref) else default
+
+
+def opened_numbers(person: Person, number: str, *, at: datetime) -> dict[str, str] | None:
+    """The numbers behind a clue by ref, for whoever has given the reason (``actions.unmask``) within a day and may
+    see them; None otherwise. The look is on record before anything is opened."""
+    with _reach(person):
+        clue = Clue.objects.filter(number=number).first()
+        if clue is None or not may_open(clue, person):
+            return None
+        given = clue.unmaskings.filter(person=person.username, at__gt=at - REASON_HOLDS).exists()
+        return open_numbers(clue, person, at) if given else None
+
+
+def mentions_opened(text: str, numbers: Mapping[str, str]) -> str:
+    """A text whose mentioned refs are numbers, or masked where ``numbers`` does not hold them."""
+    return _MENTION.sub(lambda m: numbers.get(m[1], ingestion.MASK), text)
+
+
+def knows_names(person: Person, clue: Clue) -> bool:
+    """Whether names of the clue stand in clear for the person now."""
+    return _knows_names(clue, person)
+
+
+def may_open(clue: Clue, person: Person) -> bool:
     """Whether the person's roles and part in the clue allow seeing its numbers now."""
     begun = clue.handler != person.username or State(clue.state) in lifecycle.HANDLED
     return begun and person.may("identifier.unmask")
 
 
-def _opened(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
+def open_numbers(clue: Clue, person: Person, at: datetime) -> dict[str, str]:
     """The numbers behind the clue's records by ref; the look is written down first."""
     record(
         at=at,
@@ -1121,10 +1310,22 @@ def alarm_count(person: Person) -> int:
 
 
 def letters_of(
-    agency: str, *, updated_since: datetime | None = None, after: int = 0, limit: int = 50
+    agency: str,
+    *,
+    updated_since: datetime | None = None,
+    after: int = 0,
+    limit: int = 50,
+    number: str | None = None,
 ) -> list[Letter]:
-    """Letters to one agency in order of their id; the caller has set the agency's scope."""
-    found = Letter.objects.filter(agency=agency, pk__gt=after)
+    """Letters to one agency in order of their id, with their answers and attachments; the caller has set the agency's
+    scope. What is sealed stays where it is."""
+    found = (
+        Letter.objects.filter(agency=agency, pk__gt=after)
+        .defer("sealed")
+        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+    )
+    if number is not None:
+        found = found.filter(number=number)
     if updated_since:
         found = found.filter(updated_at__gte=updated_since)
     return list(found.order_by("pk")[:limit])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import Literal
 
 from django.conf import settings
 from django.db import connection
@@ -29,6 +30,8 @@ _FACTS = f"""
         ('raised', '', {_RAISED_ON}, c.open),
         ('changed', '', null, c.open and c.changed),
         ('rebound', '', null, c.open and c.rebound),
+        ('rule', c.rule, null, c.open and c.rule <> ''),
+        ('level', c.level, null, c.open),
         ('checked', c.rule, null, c.rule <> '' and c.checked_at is not null),
         ('confirmed', c.rule, null, c.rule <> '' and c.confirmed_at is not null)
     ) f(aspect, word, day, holds)
@@ -173,6 +176,20 @@ def total(states: Iterable[str], offices: Iterable[str] = ()) -> int:
             f" word = any (%(states)s){named}) + (select count(*) from supervision_clue where personal and"
             f" state = any (%(states)s){named})",
             {"states": wanted, "offices": of},
+        )
+        return int(cursor.fetchone()[0])
+
+
+def total_open(aspect: Literal["rule", "level"], words: Iterable[str], offices: Iterable[str] = ()) -> int:
+    """Open clues within the caller's scope of these rules or levels; of the offices, where some are named."""
+    wanted, of = list(words), list(offices)
+    named = " and office = any (%(offices)s)" if of else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select (select coalesce(sum(clues), 0) from supervision_tally where aspect = %(aspect)s and"
+            f" word = any (%(words)s){named}) + (select count(*) from supervision_clue where personal and open and"
+            f" {aspect} = any (%(words)s){named})",
+            {"aspect": aspect, "words": wanted, "offices": of},
         )
         return int(cursor.fetchone()[0])
 

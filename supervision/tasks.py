@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 
 from celery import shared_task
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
-from ingestion.selectors import names_river_places
+from ingestion.selectors import landed_feeds, names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
+from supervision.matching import backtest, history
 from supervision.matching.run import run_rule
+from supervision.mirrored import MENTIONS, RELATIONS
 from supervision.naming import filling
+from supervision.orders import overdue
+from supervision.ranking import calibration
+from supervision.ranking.refresh import refresh, waits
 from supervision.relations import deriving
-from supervision.selectors import alarms, alarms_reading, live_rules, rules_following_subjects, rules_reading
+from supervision.selectors import (
+    alarms,
+    alarms_reading,
+    live_rules,
+    rulebook,
+    rules_following_subjects,
+    rules_reading,
+)
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
@@ -31,6 +44,11 @@ def after_landing(claim: Claim) -> None:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
         for what in ("relations", "names"):
             enqueue(what, f"@{landing}", priority=4)
+    for feed in landed_feeds(since=landing - 1, until=landing) - {""}:
+        # One that waits takes in all that lands until it runs: a stream is written once a pause, not once a second.
+        enqueue(
+            "mirror", feed, {"name": feed}, priority=8, delay_seconds=_STREAM_PAUSE_SECONDS if stream else 0
+        )
     if names_river_places(landing):
         enqueue("river_places", f"@{landing}", priority=7)
     if told_by(landing):
@@ -54,6 +72,8 @@ def after_landing(claim: Claim) -> None:
 def relations(claim: Claim) -> None:
     """Bring the relations up to date; what changed rings the rules through a landing of its own."""
     made = deriving.bring_up_to_date(at=timezone.now()).landing
+    # A clearing deletes relations without a landing of theirs.
+    enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)
     if made is not None:
         for rule_id in rules_following_subjects():
             enqueue("match", f"{rule_id}@{made}", {"rule": rule_id}, priority=5)
@@ -73,8 +93,11 @@ def alarm(claim: Claim) -> None:
 
 @handler("day")
 def after_midnight(claim: Claim) -> None:
+    history.prune(at=timezone.now())
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
+    enqueue("rank", "whole", {"whole": True}, priority=5)
+    enqueue("calibrate", claim.payload["day"], priority=7)
     # Agreements begin and end with the day: the spine reads what it may.
     enqueue("identity", claim.payload["day"], priority=6)
     for rule_id in live_rules():
@@ -88,20 +111,42 @@ def look_at_clocks(claim: Claim) -> None:
 
 @handler("match")
 def match(claim: Claim) -> None:
-    now = timezone.now()
-    run_rule(
-        claim.payload["rule"],
-        at=now,
-        as_of=date.fromisoformat(claim.payload["as_of"])
-        if "as_of" in claim.payload
-        else timezone.localdate(),
-        full=claim.payload.get("full", False),
-    )
+    now, said = timezone.now(), claim.payload
+    # A run that somebody stopped, or that went over its budget, would do so again: its entry tells, nothing is retried.
+    with contextlib.suppress(history.RunStopped):
+        run_rule(
+            said["rule"],
+            at=now,
+            as_of=date.fromisoformat(said["as_of"]) if "as_of" in said else timezone.localdate(),
+            full=said.get("full", False),
+            engine=said.get("engine", "postgres"),
+            asked=history.Asked(said.get("asked_by", ""), said.get("priority", 5)),
+        )
+
+
+@handler("backtest")
+def run_backtest(claim: Claim) -> None:
+    with contextlib.suppress(history.RunStopped):
+        backtest.work(claim.payload["run"], rulebook(), at=timezone.now())
 
 
 @handler("identity")
 def identity(claim: Claim) -> None:
     bring_up_to_date(at=timezone.now())
+    enqueue("mirror", MENTIONS, {"name": MENTIONS}, priority=8)
+
+
+@handler("rank")
+def rank(claim: Claim) -> None:
+    """One piece of the queue's order; the next piece is a job of its own."""
+    today = timezone.localdate()
+    if refresh(today=today, whole=claim.payload.get("whole", False)).more:
+        enqueue("rank", "next", priority=4)
+
+
+@handler("calibrate")
+def calibrate(claim: Claim) -> None:
+    calibration.calibrate(at=timezone.now())
 
 
 @handler("clearing", leased=True)
@@ -113,3 +158,16 @@ def clear(claim: Claim) -> None:
 def sum_up() -> None:
     """Every minute; counts are right without it, only longer to add up."""
     tally.compact()
+
+
+@shared_task(name="supervision.orders", ignore_result=True)
+def watch_orders() -> None:
+    """Every minute: orders that wait too long for their receipt."""
+    overdue.look(at=timezone.now())
+
+
+@shared_task(name="supervision.rank", ignore_result=True)
+def keep_order() -> None:
+    """Every few seconds: whatever changed a clue, its place follows."""
+    if waits(today=timezone.localdate()):
+        enqueue("rank", "next", priority=4)

@@ -163,7 +163,8 @@ def empty_tables() -> None:
         cursor.execute(_EMPTY, [sorted(_KEEP)])
     with connections["front"].cursor() as cursor:
         cursor.execute(
-            "truncate front_chunk, front_inbox, front_letter, front_feed, front_nonce, front_client"
+            "truncate front_chunk, front_inbox, front_received, front_reply, front_quota, front_feed, front_nonce,"
+            " front_client"
         )
     for store in ("batches", "exchange"):
         shutil.rmtree(Path(_services.var) / store, ignore_errors=True)

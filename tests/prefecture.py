@@ -20,6 +20,17 @@ def citizen(serial: int, *, division: str = "532301", born: str = "19500101") ->
     return body + check_digit(body)
 
 
+def decided(state: str, outcome: str = "improved") -> dict[str, datetime | str | None]:
+    """The facts that a clue in ``state`` bears, as the database demands them."""
+    confirmed = state in ("confirmed", "acted", "settled")
+    return {
+        "checked_at": NOW if confirmed or state == "unfounded" else None,
+        "confirmed_at": NOW if confirmed else None,
+        "settled_at": NOW if state == "settled" else None,
+        "outcome": outcome if state == "settled" else None,
+    }
+
+
 def agreements(*, valid_to: date | None = None) -> None:
     """One agreement per feed agency, written as the owner of the tables."""
     from ingestion.agreements import PURPOSE

@@ -17,8 +17,10 @@ from django.utils import timezone
 
 #: The three separated administrators (三员). The database excludes each from holding anything else.
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
-#: The role of a data provider's people: theirs alone, and the only one they may hold.
-PROVIDER = "provider"
+#: The roles of an agency's people: theirs alone, and the only ones they may hold. Who reports data and who answers letters
+#: are separate addressees.
+PROVIDER, LIAISON = "provider", "liaison"
+AGENCY_ROLES = (PROVIDER, LIAISON)
 
 
 class Office(models.Model):
@@ -133,11 +135,12 @@ class Person(AbstractBaseUser):
                 name="person_administrator_holds_one_role",
             ),
             models.CheckConstraint(
-                condition=Q(agency="") | Q(roles__contained_by=[PROVIDER]),
+                condition=Q(agency="") | Q(roles__contained_by=list(AGENCY_ROLES)),
                 name="person_of_provider_reports_only",
             ),
             models.CheckConstraint(
-                condition=~Q(roles__contains=[PROVIDER]) | ~Q(agency=""), name="person_provider_has_agency"
+                condition=~Q(roles__overlap=list(AGENCY_ROLES)) | ~Q(agency=""),
+                name="person_provider_has_agency",
             ),
             models.CheckConstraint(
                 condition=Q(is_active=True, left_at__isnull=True) | Q(is_active=False, left_at__isnull=False),

@@ -24,7 +24,7 @@ from chuxiong.vault.secrets import open_secret, seal_secret
 from . import lock, passwords, second_factor, sessions
 from .models import (
     ADMINISTRATORS,
-    PROVIDER,
+    AGENCY_ROLES,
     Certificate,
     ConfidentialityAgreement,
     Department,
@@ -387,15 +387,15 @@ def grant_roles(*, by: Person, pk: int, roles: list[str], reason: str, at: datet
                 "管理员只能持有一个角色，不得兼任其他管理员或业务角色（三员分立）",
                 "an administrator holds one role and no other: the three administrators are separate",
             )
-        if person.agency and set(roles) - {PROVIDER}:
+        if person.agency and set(roles) - set(AGENCY_ROLES):
             raise Refused(
-                "外单位人员只能授予单位报送员角色",
-                "somebody of a data provider holds the provider's role alone",
+                "外单位人员只能授予单位报送员、单位联络员角色",
+                "somebody of an agency holds the roles of an agency's people alone",
             )
-        if not person.agency and PROVIDER in roles:
+        if not person.agency and set(roles) & set(AGENCY_ROLES):
             raise Refused(
-                "单位报送员须是外单位人员，请按提供单位另建账号",
-                "the provider's role is for people of a data provider: create an account of theirs",
+                "单位报送员、单位联络员须是外单位人员，请按所在单位另建账号",
+                "these roles are for people of an agency: create an account of theirs",
             )
         was = {known[code].kind for code in person.roles if code in known}
         if was and kinds and was != kinds:

@@ -29,6 +29,10 @@ def offices_of(person: Person) -> list[Office]:
     return list(Office.objects.filter(code__in=person.office_codes).order_by("code"))
 
 
+def office(code: str) -> Office | None:
+    return Office.objects.filter(code=code).first()
+
+
 def departments_of(office: str) -> list[Department]:
     return list(Department.objects.filter(office_id=office).order_by("code"))
 

@@ -93,6 +93,12 @@ class Register:
     #: (kind, person) of sentenced people on assistance; (kind, person, judged on) of those on a school's staff
     assisted: list[tuple[str, Person]] = field(default_factory=list)
     staff: list[tuple[str, Person, date]] = field(default_factory=list)
+    #: (kind, person, day of the stay) of community-correction subjects in hotels
+    away: list[tuple[str, Person, date]] = field(default_factory=list)
+    #: (kind, person) of sentenced people who run a firm
+    barred: list[tuple[str, Person]] = field(default_factory=list)
+    #: (kind, number, name, county) of children whom hospitals see
+    children: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.months = [month_first(self.today, k - self.plan.months) for k in range(self.plan.months + 1)]

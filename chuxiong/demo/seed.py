@@ -32,6 +32,7 @@ PEOPLE = (
     ("fang", "方演示", "532300", "case_management", ["custodian"]),
     ("chen", "陈演示", "532300", "digital", ["custodian"]),
     ("shebao", "社保演示", "532300", "case_management", ["provider"]),
+    ("lianluo", "联络演示", "532300", "case_management", ["liaison"]),
     # The three separated administrators: none of them sees business data.
     ("sysadmin", "系统演示", "532300", "digital", ["system_admin"]),
     ("secadmin", "安全演示", "532300", "digital", ["security_admin"]),
@@ -40,7 +41,7 @@ PEOPLE = (
 
 
 #: who works for a data provider, and which: they see that provider's deliveries and nothing else
-PROVIDERS = {"shebao": "hr_bureau"}
+PROVIDERS = {"shebao": "hr_bureau", "lianluo": "hr_bureau"}
 
 
 @dataclass(frozen=True)

@@ -309,6 +309,71 @@ def _property_penalties(register: Register, start: int) -> list[Row]:
     return rows
 
 
+#: (kind, cases, charge, category, months since the last day)
+_BARRED = (
+    ("served_lately", 4, "职务侵占罪", "监狱服刑", 20),
+    ("probation_lately", 3, "行贿罪", "缓刑", 10),
+    ("served_long_ago", 3, "职务侵占罪", "监狱服刑", 75),
+    ("probation_long_ago", 3, "行贿罪", "缓刑", 40),
+    ("other_charge", 3, "危险驾驶罪", "监狱服刑", 10),
+)
+
+
+def _barred(register: Register, start: int) -> list[Row]:
+    """AD-02: people sentenced for crimes that bar from running a firm; ``register.barred`` gives them a firm."""
+    draw, today = register.plan.draw("barred"), register.today
+    rows: list[Row] = []
+    for kind, count, charge, category, ago in _BARRED:
+        for _ in range(count):
+            person = register.people.take("others")
+            ended = day_in(draw, month_first(today, -ago))
+            begun = ended - timedelta(days=700)
+            text = "有期徒刑一年，缓刑二年" if category == "缓刑" else "有期徒刑一年十一个月"
+            status = "解除矫正" if category == "缓刑" else "释放"
+            row = _row(draw, person, Sentence(category, text, begun, ended, status), start + len(rows))
+            rows.append(row | {"罪名": charge})
+            register.barred.append((kind, person))
+    return rows
+
+
+#: (kind, cases) of community-correction subjects in a hotel
+_AWAY = (("away", 6), ("at_home", 4), ("on_leave", 4), ("released", 3), ("not_covered", 3))
+
+
+def _away(register: Register, start: int) -> list[Row]:
+    """CR-10: whether a leave covers the night; of the nights of this month the leaves are not delivered yet."""
+    draw, today = register.plan.draw("away"), register.today
+    rows: list[Row] = []
+    for kind, count in _AWAY:
+        if kind == "not_covered" and today.day < 5:
+            continue  # no night of this month has been delivered
+        for number in range(count):
+            person = register.people.take("others")
+            night = month_last(month_first(today, -1)) - timedelta(days=between(draw, 4, 9))
+            if kind == "not_covered":
+                night = today - timedelta(days=3)
+            begun, ends = today - timedelta(days=300), today + timedelta(days=400)
+            status = "在矫"
+            if kind == "released":
+                ends, status = night - timedelta(days=20), "解除矫正"
+            category = _COMMUNITY[number % len(_COMMUNITY)]
+            row = _row(
+                draw,
+                person,
+                Sentence(category, "有期徒刑一年，缓刑二年", begun, ends, status),
+                start + len(rows),
+            )
+            if kind == "on_leave":
+                row |= _leave(draw, person, today, start + len(rows)) | {
+                    "请假起始日期": (night - timedelta(days=1)).isoformat(),
+                    "请假截止日期": (night + timedelta(days=2)).isoformat(),
+                    "销假日期": (night + timedelta(days=2)).isoformat(),
+                }
+            rows.append(row)
+            register.away.append((kind, person, night))
+    return rows
+
+
 def _leave(draw: np.random.Generator, person: Person, today: date, number: int) -> Row:
     begun = days_ago(draw, today, 12, 120)
     until = begun + timedelta(days=between(draw, 2, 7))
@@ -327,6 +392,8 @@ def write_serving(register: Register, files: Deliveries, rows: list[Row], correc
     """Day 0: the register, then a correction; returns the register."""
     feed = "ja_penalty_execution"
     rows = rows + _property_penalties(register, len(rows))
+    rows = rows + _barred(register, len(rows))
+    rows = rows + _away(register, len(rows))
     planted = len(rows)
     rows = rows + _background(register, register.plan.size["offenders"], planted)
     last = month_first(register.today, -1)

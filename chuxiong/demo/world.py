@@ -8,6 +8,7 @@ from functools import lru_cache
 from random import Random
 
 from chuxiong.demo import identifiers, names, places
+from chuxiong.demo.calendar import month_first
 from chuxiong.demo.firms import Firm, firms
 from chuxiong.demo.outfalls import Outlets
 from chuxiong.demo.pension import Register
@@ -16,7 +17,6 @@ from chuxiong.demo.plan import Plan
 from chuxiong.demo.recovery import Docket
 from chuxiong.demo.truth import Truth
 from chuxiong.demo.wages import Market
-from chuxiong.kit import citizen_id
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _SCHOOLS = ("中心小学", "第一中学", "幼儿园", "职业高级中学")
@@ -46,8 +46,14 @@ class World:
     paid_twice: dict[str, str] = field(default_factory=dict)
     #: (kind, person) of people on assistance for whom an employer pays contributions
     on_wages: list[tuple[str, Person]] = field(default_factory=list)
-    #: (person, day listed) of debtors who run a firm
-    barred: list[tuple[Person, date]] = field(default_factory=list)
+    #: (kind, person) of debtors who run a firm
+    barred: list[tuple[str, Person]] = field(default_factory=list)
+    #: numbers of everybody whom the courts have listed: nobody else of them runs a firm
+    listed: set[str] = field(default_factory=set)
+    #: (kind, firm) of eating places, by the drainage permit that they hold
+    eating: list[tuple[str, Firm]] = field(default_factory=list)
+    #: (kind, firm) of firms founded at one address within weeks
+    shells: list[tuple[str, Firm]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         dice = self.dice("world")
@@ -121,7 +127,21 @@ class World:
 
     def owner(self, firm: Firm) -> Person:
         """Who stands in the register as the firm's legal representative."""
-        return self.person(self._owner[firm.credit_code])
+        at = self._owner[firm.credit_code]
+        while (person := self.person(at)).citizen_id in self.listed:
+            at = self.workers[(self.workers.index(at) + 1) % len(self.workers)]
+        return person
+
+    def unlisted(self, dice: Random) -> Person:
+        """Somebody at random whom no court has listed."""
+        while (person := self.anyone(dice)).citizen_id in self.listed:
+            pass
+        return person
+
+    @property
+    def visit_day(self) -> date:
+        """When hospitals see the children: in the last month that the insurance has delivered."""
+        return month_first(self.today, -1) + timedelta(days=9)
 
     def employer(self, person: Person) -> Firm:
         return self.firms[person.index * 7 % len(self.firms)]
@@ -145,11 +165,6 @@ class World:
 
     def days_ago(self, dice: Random, low: int, high: int) -> date:
         return self.today - timedelta(days=dice.randint(low, high))
-
-
-def sound(row: dict[str, str], on: date) -> bool:
-    """Whether a row of the offenders' register has a number that no planted fault has touched."""
-    return citizen_id.judge(str(row["身份证号"]), on=on)[0] is citizen_id.Verdict.VALID
 
 
 def unit(county: str, serial: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from chuxiong.demo.children import cast_children
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.outfalls import Outlets, cast_outfalls, write_outfalls
 from chuxiong.demo.pension import Register, cast_deaths, write_funeral, write_payments, write_police
@@ -69,6 +70,7 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     people = Population(plan, today)
     register = Register(plan, people, today, truth)
     cast_deaths(register)
+    cast_children(register)
     serving, corrected = cast_serving(register)
     market = Market(plan, people, today, truth)
     cast_wages(market)

@@ -21,6 +21,8 @@ CELERY_BEAT_SCHEDULE = {
     "ring": {"task": "chuxiong.work.ring", "schedule": 5.0, "options": {"expires": 5}},
     "day": {"task": "chuxiong.work.new_day", "schedule": 60.0, "options": {"expires": 60}},
     "audit": {"task": "chuxiong.audit.seal", "schedule": 60.0, "options": {"expires": 60}},
+    "rank": {"task": "supervision.rank", "schedule": 5.0, "options": {"expires": 5}},
     "tally": {"task": "supervision.tally", "schedule": 60.0, "options": {"expires": 60}},
+    "orders": {"task": "supervision.orders", "schedule": 60.0, "options": {"expires": 60}},
     "watch": {"task": "chuxiong.audit.watch", "schedule": 60.0, "options": {"expires": 60}},
 }

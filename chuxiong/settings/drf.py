@@ -19,11 +19,14 @@ SPECTACULAR_SETTINGS = {
     ],
     "VERSION": "1.0.0",
     "TAGS": [
-        {"name": "letters", "description": "反馈函 Feedback letters"},
-        {"name": "feeds", "description": "报送文件 Handing files in"},
+        {"name": "received", "description": "收到的事项 What was received"},
+        {"name": "feeds", "description": "报送文件 Handing files in, how feeds stand"},
         {"name": "deliveries", "description": "报送结果 What became of them"},
     ],
-    "ENUM_NAME_OVERRIDES": {"LetterAnswerEnum": "supervision.models.Letter.Answer"},
+    "ENUM_NAME_OVERRIDES": {
+        "ReceivedKindEnum": "ingestion.api.received._KINDS",
+        "ReceivedStateEnum": "ingestion.api.received._STATES",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

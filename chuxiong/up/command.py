@@ -186,6 +186,7 @@ class Up:
         logins = self._step("演示人员与协议 / demo people", lambda: self._manage(["demo", "seed"], owner))
         if logins.strip():
             self.console.print(logins.strip(), markup=False, soft_wrap=True)
+        self._step("既往核查 / past checks", lambda: self._manage(["demo", "history"], owner))
         if not (self.var / "demo" / "manifest.jsonl").is_file():
             arguments = ["demo", "write", "--scale", "small", "--out", str(self.var / "demo")]
             self._step("生成演示文件 / demo files", lambda: self._manage(arguments, owner))

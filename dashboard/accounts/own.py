@@ -27,6 +27,7 @@ _HOMES = (
     ("clue.read", "desk:queue"),
     ("batch.import", "desk:feeds"),
     ("delivery.read", "provider:home"),
+    ("received.read", "provider:received"),
     ("person.manage", "accounts:people"),
     ("role.grant", "accounts:rights"),
     ("audit.read", "audit:events"),

@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from chuxiong.accounts.models import Person
 from supervision import selectors as supervision
 from supervision.disclosures import reading as disclosures
+from supervision.orders import reading as orders
 
 
 def english() -> bool:
@@ -27,15 +28,22 @@ def person(request: HttpRequest) -> Person:
     return request.user
 
 
+def asked_page(request: HttpRequest) -> int:
+    """The page that the address asks for; the first where it asks for none."""
+    wanted = request.GET.get("page", "1")
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 8 else 1
+
+
 def page(
     request: HttpRequest, template: str, here: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    who = person(request)
+    who, now = person(request), timezone.now()
     frame = {
         "here": here,
         "counts": context.get("counts") or supervision.clue_counts(who),
         "alarm_count": supervision.alarm_count(who),
         "disclosures_waiting": disclosures.waiting_count(who),
-        "as_of": timezone.now(),
+        "orders_waiting": orders.waiting_count(who, now),
+        "as_of": now,
     }
     return render(request, template, frame | context, status=status)

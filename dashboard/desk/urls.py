@@ -1,7 +1,22 @@
 from django.urls import path
 
 from dashboard.accounts import sign_in
-from dashboard.desk import alarms, checklists, disclosures, held, identity, names, views
+from dashboard.desk import (
+    alarms,
+    checklists,
+    disclosures,
+    documents,
+    held,
+    identity,
+    leaving,
+    letter_files,
+    matters,
+    names,
+    orders,
+    ranking,
+    registers,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -15,10 +30,21 @@ urlpatterns = [
     path("clues/<str:number>/unmask", views.unmask, name="unmask"),
     path("clues/<str:number>/case-query", views.case_query, name="case_query"),
     path("clues/<str:number>/interference", views.interference, name="interference"),
+    path("clues/<str:number>/sheet", documents.clue_sheet, name="sheet"),
+    path("clues/<str:number>/sheet/<slug:form>", documents.clue_sheet, name="sheet_file"),
+    path("clues/<str:number>/documents/<slug:kind>", documents.document_new, name="document_new"),
+    path("documents/<int:document>", documents.document, name="document"),
+    path("documents/<int:document>/file/<slug:form>", documents.document_file, name="document_file"),
+    path("documents/<int:document>/<slug:act>", documents.document_act, name="document_act"),
+    path("reports", documents.reports, name="reports"),
+    path("reports/ledger", documents.ledger_file, name="ledger"),
+    path("reports/daily/<slug:form>", documents.daily_file, name="daily"),
+    path("clues/<str:number>/leaving", leaving.leaving, name="leaving"),
     path("clues/<str:number>/<slug:move>", views.move, name="move"),
     path("names", names.names, name="names"),
     path("alarms", alarms.alarms, name="alarms"),
     path("alarms/<int:alarm>/<slug:move>", alarms.act, name="alarm"),
+    path("letters/files/<uuid:code>", letter_files.letter_file, name="letter_file"),
     path("disclosures", disclosures.disclosures, name="disclosures"),
     path("disclosures/new", disclosures.new, name="disclosure_new"),
     path("disclosures/<int:pk>", disclosures.disclosure, name="disclosure"),
@@ -29,9 +55,19 @@ urlpatterns = [
     path("checklists/<int:checklist>/file", checklists.checklist_file, name="checklist_file"),
     path("checklists/<int:checklist>/return", checklists.checklist_return, name="checklist_return"),
     path("checklists/<int:checklist>/apply", checklists.checklist_apply, name="checklist_apply"),
+    path("orders", orders.orders, name="orders"),
+    path("orders/<int:order>", orders.order, name="order"),
+    path("duties", orders.duty_list, name="duties"),
+    path("matters", matters.matters, name="matters"),
+    path("matters/new", matters.matter_new, name="matter_new"),
+    path("matters/<int:matter>", matters.matter, name="matter"),
+    path("matters/<int:matter>/end", matters.matter_end, name="matter_end"),
+    path("registers", registers.first_register, name="registers"),
+    path("registers/<slug:track>", registers.register, name="register"),
     path("identity", identity.identity, name="identity"),
     path("identity/<int:pair>", identity.judge, name="identity_judge"),
     path("identity/words/<int:judgement>/withdraw", identity.withdraw, name="identity_withdraw"),
+    path("ranking", ranking.ranking, name="ranking"),
     path("feeds", views.feeds, name="feeds"),
     path("feeds/held", held.held, name="held"),
 ]

@@ -19,12 +19,14 @@ from chuxiong.accounts.models import Person
 from dashboard.accounts.page import allowed, missing
 from dashboard.cameras.entry import entry_of_frame
 from dashboard.desk.forms import EntryForm
+from dashboard.desk.orders import call_results, ended_words
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
 from ingestion.intake import holding
 from supervision import case_query as case_queries
+from supervision import matters
 from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import (
@@ -39,6 +41,8 @@ from supervision.clues.lifecycle import (
     State,
     check,
 )
+from supervision.documents import reading as documents
+from supervision.leaving import agreed
 from supervision.reference import REFERENCE
 from supervision.tracks import results
 from supervision.tracks.spec import tracks
@@ -64,7 +68,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     filters, page = asked_filters(request)
     fragment = "X-Fragment" in request.headers
     counts, waiting = supervision.clue_standing(person)
-    found = supervision.clue_page(person, filters, page, counts, at=timezone.now())
+    found = supervision.clue_page(person, filters, page, {**counts, **waiting}, at=timezone.now())
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -96,6 +100,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         context["alarm_count"] = supervision.alarm_count(person)
         return render(request, "desk/parts/queue_fresh.html", context)
     context["chips"] = _chips(request, filters)
+    if not context["narrowed"] and found.page == 1 and found.rows:
+        context["few"] = supervision.todays_few(person, at=timezone.now())
     return page_of(request, "desk/queue.html", "queue", context)
 
 
@@ -209,17 +215,22 @@ def _clue_page(
         "most": supervision.ALL_SOURCES,
         "holding": {k: truths.count(t) for k, t in (("yes", True), ("no", False), ("open", None))},
         "nearest": next((c for t in found.tracks for c in t.clocks if c.due_on == found.row.due_on), None),
+        "may_inquire": any(m.name == "inquire" for m in found.moves),
         "may_handle": any(m.name == "step" for m in found.moves),
         "may_strike": any(m.name == "strike" for m in found.moves),
         "refused": refused,
         "typed": typed or {},
         "move_options": _move_options(request, found),
+        "competent": accounts.office(found.competent) if found.competent else None,
+        "ended_words": ended_words(),
+        "call_words": dict(call_results()),
+        "papers": documents.panel(person_of(request), found),
     }
     return page_of(request, "desk/clue.html", "queue", context, status)
 
 
 #: made where the track is shown, not in the rail
-_ON_THE_TRACK = frozenset({"step", "strike", "clock"})
+_ON_THE_TRACK = frozenset({"step", "strike", "clock", "inquire"})
 
 
 def _rail(found: supervision.ClueDetail) -> list[supervision.Possible]:
@@ -350,8 +361,12 @@ def _move_options(request: HttpRequest, found: supervision.ClueDetail) -> dict[s
         "outcomes": outcomes,
         "tracks": _tracks(found),
         "results": [(code, pick(k.zh, k.en), k.unit) for code, k in results.kinds().items()],
+        "inquiry_ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.inquiry.ways.items()],
+        "inquiry_least": REFERENCE.inquiry.people_least.value,
         "registers": [(f.code, pick(f.title.zh, f.title.en)) for f in ingestion.case_query_feeds()],
         "ways": [(code, pick(w.zh, w.en)) for code, w in REFERENCE.interference_ways.items()],
+        "calls": call_results(),
+        "matters": [(m.pk, m.title) for m in matters.open_matters(person_of(request))],
         "people": [
             (p.username, f"{p.name}・{pick(p.office.short_zh, p.office.short_en)}")
             for p in accounts.colleagues([found.row.office_code, person_of(request).office_id])
@@ -389,7 +404,7 @@ def move(request: HttpRequest, number: str, move: str) -> HttpResponse:
             expected_version=int(version) if version.isdigit() else None,
         )
     except actions.Refused as refused:
-        typed = {**post.dict(), "move": move}
+        typed = {**post.dict(), "move": move, "people": post.getlist("people")}
         return _clue_page(request, number, refused=pick(refused.zh, refused.en), typed=typed, status=409)
     done = MOVES[move].words
     messages.success(
@@ -440,6 +455,7 @@ def _step(post: Any, **act: Any) -> Any:
         official_number=post.get("official_number", "")[:60],
         approver=post.get("approver", "")[:60],
         variant=post.get("variant", ""),
+        reason=post.get("step_reason", ""),
         note=post.get("note", ""),
         **act,
     )
@@ -455,11 +471,27 @@ def _clock(post: Any, **act: Any) -> Any:
     )
 
 
+def _inquire(post: Any, **act: Any) -> Any:
+    return actions.inquire(
+        happened_on=_date(post.get("happened_on", "")),
+        way=post.get("way", ""),
+        place=post.get("place", ""),
+        people=post.getlist("people")[:20],
+        present=post.get("present", ""),
+        text=post.get("text", ""),
+        **act,
+    )
+
+
 def _feed_back(post: Any, **act: Any) -> Any:
+    agency, with_records = post.get("agency", ""), bool(post.get("records"))
     return actions.feed_back(
-        agency=post.get("agency", ""),
+        agency=agency,
         subject=post.get("subject", "")[:120],
         text=post.get("text", ""),
+        records=agreed(act["by"], act["clue_number"], agency, post.get("seen", ""), at=act["at"])
+        if with_records
+        else None,
         **act,
     )
 
@@ -486,14 +518,29 @@ _ACTS: dict[str, Any] = {
     "merge": lambda p, **a: actions.merge(into=p.get("into", "").strip(), note=p.get("note", ""), **a),
     "defer": lambda p, **a: actions.defer(until=_date(p.get("until", "")), note=p.get("note", ""), **a),
     "dispatch": lambda p, **a: actions.dispatch(
-        office=p.get("office", ""), department=p.get("department", ""), note=p.get("note", ""), **a
+        office=p.get("office", ""),
+        department=p.get("department", ""),
+        designated=p.get("designated", ""),
+        note=p.get("note", ""),
+        **a,
     ),
+    "urge": lambda p, **a: actions.urge(note=p.get("note", ""), **a),
+    "escalate": lambda p, **a: actions.escalate(note=p.get("note", ""), **a),
+    "call": lambda p, **a: actions.call(
+        spoke_with=p.get("spoke_with", ""), result=p.get("result", ""), note=p.get("note", ""), **a
+    ),
+    "detach": lambda p, **a: actions.detach(note=p.get("note", ""), **a),
+    "join_matter": lambda p, **a: actions.join_matter(
+        matter=_number(p.get("matter", "")), note=p.get("note", ""), **a
+    ),
+    "leave_matter": lambda p, **a: actions.leave_matter(note=p.get("note", ""), **a),
     "receive": lambda p, **a: actions.receive(**a),
     "send_back": lambda p, **a: actions.send_back(reason=p.get("reason", ""), note=p.get("note", ""), **a),
     "conclude": _conclude,
     "resume": lambda p, **a: actions.resume(note=p.get("note", ""), **a),
     "act": lambda p, **a: actions.act(track=p.get("track", ""), note=p.get("note", ""), **a),
     "step": _step,
+    "inquire": _inquire,
     "strike": lambda p, **a: actions.strike(taken=_number(p.get("taken", "")), note=p.get("note", ""), **a),
     "clock": _clock,
     "feed_back": _feed_back,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from dashboard.provider import views
+from dashboard.provider import received, views
 
 app_name = "provider"
 urlpatterns = [
@@ -10,4 +10,10 @@ urlpatterns = [
     path("tickets/<int:ticket>", views.ticket, name="ticket"),
     path("tickets/<int:ticket>/answer", views.answer, name="answer"),
     path("tickets/<int:ticket>/rows", views.rows, name="rows"),
+    path("received", received.received, name="received"),
+    path("received/files/<uuid:code>", received.file, name="file"),
+    path("received/<str:number>", received.letter, name="letter"),
+    path("received/<str:number>/acknowledge", received.acknowledge, name="acknowledge"),
+    path("received/<str:number>/answer", received.reply, name="reply"),
+    path("received/<str:number>/records", received.records, name="records"),
 ]

@@ -15,6 +15,7 @@ from chuxiong.accounts.models import Person
 from chuxiong.accounts.refused import Refused
 from dashboard.accounts.page import allowed
 from dashboard.desk.page import person, pick
+from dashboard.provider.received import frame as letters_frame
 from dashboard.sources.tickets import spreadsheet
 from ingestion import selectors as ingestion
 from ingestion.catalog.spec import FeedSpec
@@ -41,6 +42,7 @@ def _page(
         "agency_name": name,
         "waiting": sum(t.state == DataTicket.State.SENT for t in tickets),
         "today": timezone.localdate(),
+        **letters_frame(who),
     }
     return render(request, f"provider/{template}.html", frame | context, status=status)
 

@@ -19,6 +19,7 @@ from supervision.alarms.states import LEVEL_WORDS
 from supervision.alarms.states import STATE_WORDS as ALARM_STATE_WORDS
 from supervision.alarms.states import State as AlarmState
 from supervision.clues.lifecycle import STATE_WORDS, Outcome, State
+from supervision.duties import problem_names
 from supervision.reference import REFERENCE
 
 register = template.Library()
@@ -81,6 +82,23 @@ def outcome_words(outcome: str, kind: str = "") -> str:
     if found is None:
         return words_
     return f"{words_}（{found.zh}）" if not _english() else f"{words_} ({found.en})"
+
+
+@register.filter
+def inquiry_way(code: str) -> str:
+    found = REFERENCE.inquiry.ways.get(code)
+    return code if found is None else (found.en if _english() else found.zh)
+
+
+@register.filter
+def of_ten(chance: float) -> str:
+    """A chance as so many of ten, to the half."""
+    return f"{round(chance * 20) / 2:g}"
+
+
+@register.filter
+def factor(value: float) -> str:
+    return f"{value:g}"
 
 
 @register.simple_tag
@@ -350,6 +368,36 @@ def reason_words(code: str) -> str:
     return code
 
 
+@register.filter
+def yuan(fen: int | None) -> str:
+    """Money in yuan, with its unit; what is large in 万元."""
+    if fen is None:
+        return "—"
+    if abs(fen) >= 100_000_00 and not _english():
+        return f"{fen / 1_000_000:,.2f} 万元"
+    return f"{fen / 100:,.2f} {'yuan' if _english() else '元'}"
+
+
+@register.filter
+def result_amount(value: int, unit: str) -> str:
+    """What a settled clue has brought, as it is stored → as it is read."""
+    if unit == "money":
+        return yuan(value)
+    return f"{value / 100:,.2f}" if unit in ("tonnes", "square_metres") else f"{value:,}"
+
+
+@register.filter
+def agency_pattern(agency: Any) -> str:
+    """The agency of a row of the duty list, for whatever county."""
+    words_ = {"code": "", "zh": "所在县市", "en": "County"}
+    return str(agency.en if _english() else agency.zh).format(**words_)
+
+
+@register.filter
+def duty_problem(problem: str) -> str:
+    return problem_names().get(problem, problem) if _english() else problem
+
+
 @register.simple_tag
 def cell(source: Any, key: str) -> Any:
     return source.cells.get(key)
@@ -360,7 +408,15 @@ def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key, [])
 
 
-_KEYS = {"accept": "A", "dismiss": "E", "merge": "M", "defer": "S", "conclude": "C", "dispatch": "D"}
+_KEYS = {
+    "accept": "A",
+    "dismiss": "E",
+    "merge": "M",
+    "defer": "S",
+    "conclude": "C",
+    "dispatch": "D",
+    "inquire": "T",
+}
 
 
 @register.filter

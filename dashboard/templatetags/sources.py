@@ -91,6 +91,7 @@ def happened(kind: str) -> str:
         "sent": _("发出"),
         "sent_again": _("再次发出"),
         "reminded": _("催办"),
+        "acknowledged": _("单位签收"),
         "answered": _("单位已答复"),
         "closed": _("关闭"),
         "dropped": _("不发出"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 
@@ -46,23 +46,55 @@ class ProblemOut(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="说明及办法。What happened and what to do.")
     # The metaclass takes it for a field; the property of the name stays.
     errors = FieldProblemOut(many=True, required=False, help_text="仅 400。With 400 only.")  # type: ignore[assignment]
+    current = serializers.JSONField(
+        required=False, help_text="仅 412：此件现状。With 412 only: how it stands."
+    )
 
 
 _PROBLEMS = {
     400: "请求内容有误，见 errors。The request is malformed; see errors.",
     401: "签名、时间或随机数不符。Signature, time or nonce refused.",
     404: "不存在或不属于本单位。Does not exist, or is another agency's.",
+    403: "本应用标识不用于这一事项。This client is not for that.",
+    406: "只返回 application/json。Only application/json is given.",
+    415: "正文须为 application/json。The body must be application/json.",
+    429: "请求过于频繁，Retry-After 给出须等待的秒数。Too many requests; Retry-After says how many seconds to wait.",
     409: "与当前状态冲突。In conflict with its present state.",
     413: "文件过大。The file is too large.",
     422: "Idempotency-Key 已用于另一内容。The key was used for something else.",
-    503: "与内侧的交换尚未建立。The exchange with the inner side is not set up yet.",
-    412: "此件已变化，请重新读取。It has changed: read it again.",
+    503: "暂不可用，请稍后重试。Not available at present: try again later.",
+    412: "此件已变化，current 为现状，请看过后再提交。It has changed; `current` is how it stands: look at it first.",
     428: "缺少 If-Match。If-Match is missing.",
 }
 
 
 def problems(*codes: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """The error answers of an operation, for ``extend_schema(responses=…)``."""
+    """The error answers of an operation, for ``extend_schema(responses=…)``: its own and those of every one."""
+    every = {401, 403, 406, 429, 503, *codes}
     return {
-        (code, "application/problem+json"): OpenApiResponse(ProblemOut, _PROBLEMS[code]) for code in codes
+        (code, "application/problem+json"): OpenApiResponse(ProblemOut, _PROBLEMS[code])
+        for code in sorted(every)
     }
+
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 8, "maxLength": 120, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    required=True,
+    description="本次提交的标识，重试时不变；同一标识只办理一次。Names this request, the same when it is tried again: it is done once.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="所读内容的 ETag。The ETag of what was read.",
+)
+ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200],
+    description="此件的版本，用于下一次 If-Match。Its version, for the next If-Match.",
+)

@@ -38,6 +38,7 @@ class AgencyCaller:
     key: str
     agency: str
     agency_zh: str
+    scopes: frozenset[str] = frozenset()
     is_authenticated: bool = True
 
 
@@ -96,7 +97,7 @@ class SignedRequest(authentication.BaseAuthentication):
             fresh = store.use_nonce(cursor, client.key, nonce, at=timezone.now())
         if not fresh:
             raise exceptions.AuthenticationFailed("X-Nonce 已用过：重放的请求不予受理。")
-        return AgencyCaller(client.key, client.agency, client.agency_zh), None
+        return AgencyCaller(client.key, client.agency, client.agency_zh, client.scopes), None
 
     @staticmethod
     def digest_of(request: Request) -> str:

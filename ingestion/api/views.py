@@ -15,15 +15,16 @@ from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, parsers, serializers
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from chuxiong.vault import envelope
-from ingestion.api.problems import KeyReused, NotYet, TooLarge
-from ingestion.api.schema import problems
-from ingestion.api.signing import FRONT, AgencyCaller, SignedRequest
+from ingestion.api import limits
+from ingestion.api.agency import AgencyView, caller, idempotency_key
+from ingestion.api.problems import Conflict, KeyReused, NotYet, TooLarge
+from ingestion.api.received import NUMBER, FileOut, copy_of
+from ingestion.api.schema import IDEMPOTENCY_KEY, problems
+from ingestion.api.signing import FRONT, AgencyCaller
 from ingestion.exchange import sealing
 from ingestion.exchange.front import store
 from ingestion.exchange.limits import LIMITS
@@ -43,15 +44,15 @@ class Unparsed(parsers.BaseParser):
 class Counted:
     """A readable stream under a cap, digested as it passes."""
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
-        self._stream, self._most = stream, most
+    def __init__(self, stream: BinaryIO, most: int, cure: str) -> None:
+        self._stream, self._most, self._cure = stream, most, cure
         self.size, self._digest = 0, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self.size += len(data)
         if self.size > self._most:
-            raise TooLarge(f"文件超过 {self._most} 字节；更大的请用数据包报送。")
+            raise TooLarge(f"文件超过 {self._most} 字节。{self._cure}")
         self._digest.update(data)
         return data
 
@@ -82,16 +83,28 @@ class Outcome(serializers.Serializer[Any]):
         allow_null=True,
         help_text="回执：逐个文件的结果，行数相加相等。The receipt: what became of each file, in counts that add up.",
     )
+    problem = serializers.JSONField(
+        required=False, help_text="仅 refused：位置、原因和办法。With refused only: where, why, what to do."
+    )
 
 
+_FEED = OpenApiParameter("feed", str, OpenApiParameter.PATH, description="数据源代码。The feed's code.")
+_DIGEST = OpenApiParameter(
+    "X-Content-SHA256", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, OpenApiParameter.HEADER, required=True,
+    description="正文的 SHA-256（十六进制），签名串用它。SHA-256 of the body (hex), as signed.",
+)  # fmt: skip
+_NAME = OpenApiParameter(
+    "X-File-Name", {"type": "string", "pattern": "^[!-~]+$"}, OpenApiParameter.HEADER, required=True,
+    description="文件名，UTF-8 百分号编码。The file's name, percent-encoded UTF-8.",
+)  # fmt: skip
 _HEADERS = [
-    OpenApiParameter("feed", str, OpenApiParameter.PATH, description="数据源代码。The feed's code."),
+    _FEED,
+    IDEMPOTENCY_KEY,
+    _DIGEST,
+    _NAME,
     *(
         OpenApiParameter(name, str, OpenApiParameter.HEADER, required=needed, description=words)
         for name, needed, words in (
-            ("Idempotency-Key", True, "本次报送的标识，重试时不变。Names this hand-over; the same when it is tried again."),
-            ("X-Content-SHA256", True, "正文的 SHA-256（十六进制），签名串用它。SHA-256 of the body (hex), as signed."),
-            ("X-File-Name", True, "文件名，UTF-8 百分号编码。The file's name, percent-encoded UTF-8."),
             ("X-Covers-Until", False, "数据截至日期，如 2026-10-31。The day up to which it is complete."),
             ("X-Snapshot", False, "true：全量，文件中没有的记录视为已不存在。True: what is not in it has ended."),
         )
@@ -99,13 +112,13 @@ _HEADERS = [
 ]  # fmt: skip
 
 
-class FeedFiles(APIView):
+class FeedFiles(AgencyView):
     """向一个数据源报送文件。"""
 
-    authentication_classes = [SignedRequest]
+    scopes = frozenset({"data"})
+    counted_as = "uploads"
     #: the body is not held in memory: see ``SignedRequest.digest_of``
     streamed = True
-    permission_classes = [IsAuthenticated]
     parser_classes = [Unparsed]
 
     @extend_schema(
@@ -119,26 +132,16 @@ class FeedFiles(APIView):
         request={"application/octet-stream": bytes},
         responses={
             202: OpenApiResponse(HandedIn, "已接收。Received."),
-            **problems(400, 401, 404, 413, 422, 503),
+            **problems(400, 404, 413, 422),
         },
     )
     def post(self, request: Request, feed: str) -> Response:
-        caller = cast(AgencyCaller, request.user)
-        head = _head(request, feed)
-        key = request.headers.get("Idempotency-Key", "").strip()
-        if not 8 <= len(key) <= 120 or not key.isascii():
-            raise exceptions.ValidationError(
-                {"Idempotency-Key": ["须为 8 至 120 个 ASCII 字符，每次报送不同。"]}
-            )
+        who, head, key = caller(request), _head(request, feed), idempotency_key(request)
         with connections[FRONT].cursor() as cursor:
-            if store.feed(cursor, feed, agency=caller.agency) is None:
+            if store.feed(cursor, feed, agency=who.agency) is None:
                 raise Http404
-            public = store.key(cursor, "inner")
-        if public is None:
-            raise NotYet
-        item, first = _seal_and_lay_down(request, caller, head, key, public)
-        if not first and item.request != _request_of(head):
-            raise KeyReused
+        source = Counted(_stream(request), LIMITS.push_bytes.value, "更大的请用数据包报送。")
+        item, first = _seal_and_lay_down(source, who, "file", head, key)
         body = {
             "id": item.code, "status_url": f"/api/v1/deliveries/{item.code}", "feed": item.head["feed"],
             "sha256": item.head["sha256"], "size": item.head["size"], "first": first,
@@ -148,12 +151,21 @@ class FeedFiles(APIView):
         )
 
 
-def _head(request: Request, feed: str) -> dict[str, Any]:
-    """What the headers say of the file; every fault at its header."""
-    faults: dict[str, list[str]] = {}
+def _stream(request: Request) -> BinaryIO:
+    return cast(BinaryIO, request._request)
+
+
+def _named(request: Request, faults: dict[str, list[str]]) -> str:
     name = unquote(request.headers.get("X-File-Name", ""), errors="replace")
     if not 1 <= len(name) <= _NAME_LENGTH or Path(name).name != name or any(ord(c) < 32 for c in name):
         faults["X-File-Name"] = [f"须为 1 至 {_NAME_LENGTH} 个字符的文件名，不含路径。"]
+    return name
+
+
+def _head(request: Request, feed: str) -> dict[str, Any]:
+    """What the headers say of the file; every fault at its header."""
+    faults: dict[str, list[str]] = {}
+    name = _named(request, faults)
     covers, snapshot = request.headers.get("X-Covers-Until", ""), request.headers.get("X-Snapshot", "false")
     try:
         covers = covers and date.fromisoformat(covers).isoformat()
@@ -174,16 +186,21 @@ def _head(request: Request, feed: str) -> dict[str, Any]:
 
 
 def _request_of(head: dict[str, Any]) -> str:
-    said = "\n".join(str(head[k]) for k in ("feed", "name", "sha256", "covers_until", "snapshot"))
+    said = "\n".join(
+        str(head[k]) for k in ("feed", "number", "name", "sha256", "covers_until", "snapshot") if k in head
+    )
     return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _seal_and_lay_down(
-    request: Request, caller: AgencyCaller, head: dict[str, Any], key: str, public: bytes
+    source: Counted, who: AgencyCaller, kind: str, head: dict[str, Any], key: str
 ) -> tuple[store.Item, bool]:
-    """The body sealed into the front's database; it is whole there, or nothing of it is."""
+    """The body sealed into the front's database; it is whole there, or nothing of it is. (item, is it new)"""
+    with connections[FRONT].cursor() as cursor:
+        public = store.key(cursor, "inner")
+    if public is None:
+        raise NotYet
     code, data_key = uuid.uuid4(), envelope.new_data_key()
-    source = Counted(cast(BinaryIO, request._request), LIMITS.push_bytes.value)
     with tempfile.TemporaryDirectory() as folder:
         sealed = Path(folder) / code.hex
         envelope.store(cast(BinaryIO, source), sealed, data_key)
@@ -193,7 +210,7 @@ def _seal_and_lay_down(
             )
         with transaction.atomic(using=FRONT), connections[FRONT].cursor() as cursor:
             item, first = store.hand_in(
-                cursor, code=code, kind="file", agency=caller.agency, client=caller.key, at=timezone.now(),
+                cursor, code=code, kind=kind, agency=who.agency, client=who.key, at=timezone.now(),
                 head=head | {"size": source.size}, box=sealing.seal_key(public, data_key, code.hex),
                 idempotency=key, request=_request_of(head),
             )  # fmt: skip
@@ -201,14 +218,93 @@ def _seal_and_lay_down(
                 with sealed.open("rb") as stored:
                     for number, chunk in enumerate(iter(lambda: stored.read(store.CHUNK), b"")):
                         store.add_chunk(cursor, item.id, number, chunk)
+    if not first and (item.kind, item.request) != (kind, _request_of(head)):
+        raise KeyReused
     return item, first
 
 
-class DeliveryStatus(APIView):
+class AnswerFiles(AgencyView):
+    """为一件事项的答复上传附件。"""
+
+    counted_as = "uploads"
+    streamed = True
+    parser_classes = [Unparsed]
+
+    @extend_schema(
+        operation_id="received_files",
+        summary="上传答复附件 · Hand in an attachment",
+        description=f"正文就是附件本身，每件至多 {limits.LIMITS.attachment_bytes.value} 字节；"
+        f"可用格式：{'、'.join(limits.LIMITS.attachment_types.value)}。返回的 `id` 写入答复的 `files`。\n\n"
+        "The body is the attachment itself; name the `id` that is answered in the answer's `files`.",
+        parameters=[NUMBER, IDEMPOTENCY_KEY, _DIGEST, _NAME],
+        request={"application/octet-stream": bytes},
+        responses={
+            201: OpenApiResponse(FileOut, "已接收。Received."),
+            **problems(400, 404, 409, 413, 422),
+        },
+    )
+    def post(self, request: Request, number: str) -> Response:
+        who, key = caller(request), idempotency_key(request)
+        faults: dict[str, list[str]] = {}
+        name, types = _named(request, faults), limits.LIMITS.attachment_types.value
+        if not faults and Path(name).suffix.lower().removeprefix(".") not in types:
+            faults["X-File-Name"] = [f"附件须为 {'、'.join(types)} 之一。"]
+        if faults:
+            raise exceptions.ValidationError(faults)
+        with connections[FRONT].cursor() as cursor:
+            copy = copy_of(cursor, who, number)
+        if copy.kind != "letter":
+            raise Conflict("问题单的答复不附文件：更正后的数据请按数据源重新报送。")
+        head = {"number": copy.number, "name": name, "sha256": request.headers["X-Content-SHA256"].lower()}
+        source = Counted(_stream(request), limits.LIMITS.attachment_bytes.value, "请压缩扫描件后再传。")
+        item, _first = _seal_and_lay_down(source, who, "attachment", head, key)
+        body = {"id": item.code, **{k: item.head[k] for k in ("name", "size", "sha256")}}
+        return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+
+class Landing(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="数据源代码。Its code.")
+    title_zh = serializers.CharField(help_text="中文名称。In Chinese.")
+    title_en = serializers.CharField(help_text="英文名称。In English.")
+    cadence = serializers.CharField(help_text="约定的报送周期。How often it is agreed to come.")
+    state = serializers.ChoiceField(
+        choices=[("ok", "正常"), ("late", "迟报"), ("silent", "中断"), ("never", "未报送")],
+        help_text="现状。How it stands: in time, late, silent, none yet.",
+    )
+    covers_until = serializers.DateField(allow_null=True, help_text="数据截至。Complete up to this day.")
+    expected_by = serializers.DateField(allow_null=True, help_text="下一次应在此前报送。The next is due by.")
+    landed_at = serializers.DateTimeField(allow_null=True, help_text="最近入库。When it last landed.")
+    rows_last = serializers.IntegerField(help_text="最近一次接收的行数。Rows received with it.")
+    quarantined_last = serializers.IntegerField(help_text="其中隔离的行数。Of these, rows in quarantine.")
+    issues = serializers.IntegerField(help_text="未解决的格式问题。Open issues of its layout.")
+
+
+class FeedsOut(serializers.Serializer[Any]):
+    items = Landing(many=True)
+
+
+class Feeds(AgencyView):
+    """本单位的数据源及报送情况。"""
+
+    scopes = frozenset({"data"})
+
+    @extend_schema(
+        operation_id="feeds_list",
+        summary="本单位报送情况 · How our feeds stand",
+        description="本单位各数据源：截至日期、应报日期、最近一次入库的行数。\n\n"
+        "The agency's own feeds: covered until, expected by, rows of the last landing.",
+        responses={200: OpenApiResponse(FeedsOut, "本单位的数据源。The agency's feeds."), **problems()},
+    )
+    def get(self, request: Request) -> Response:
+        with connections[FRONT].cursor() as cursor:
+            found = store.feeds(cursor, agency=caller(request).agency)
+        return Response({"items": found}, headers={"Cache-Control": "no-store"})
+
+
+class DeliveryStatus(AgencyView):
     """一次报送的结果。"""
 
-    authentication_classes = [SignedRequest]
-    permission_classes = [IsAuthenticated]
+    scopes = frozenset({"data"})
 
     @extend_schema(
         operation_id="deliveries_read",
@@ -217,11 +313,11 @@ class DeliveryStatus(APIView):
         parameters=[
             OpenApiParameter("code", uuid.UUID, OpenApiParameter.PATH, description="报送编号。Its number.")
         ],
-        responses={200: OpenApiResponse(Outcome, "现状。As it stands."), **problems(401, 404)},
+        responses={200: OpenApiResponse(Outcome, "现状。As it stands."), **problems(404)},
     )
     def get(self, request: Request, code: uuid.UUID) -> Response:
         with connections[FRONT].cursor() as cursor:
-            item = store.handed_in(cursor, code, agency=cast(AgencyCaller, request.user).agency)
+            item = store.handed_in(cursor, code, agency=caller(request).agency)
         if item is None:
             raise Http404
         receipt = item.status if item.status and "files" in item.status else None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
 T = TypeVar("T")
+#: seconds after which a thread in the middle of a loop lets another go on. A stage of the intake calls into compiled code some
+#: hundred times a chunk; at Python's 5 ms each return from there could wait as long for a stage that hashes or seals.
+_TURN = 0.0005
 
 
 class _End:
@@ -51,6 +55,8 @@ def ahead(items: Iterator[T], *, most: int = 1) -> Iterator[T]:
                 close()
         give(_End(error))
 
+    # Of the whole process, and it stays so: pipelines come and go side by side.
+    sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
     thread = threading.Thread(target=work, name="ahead", daemon=True)
     thread.start()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from chuxiong.kit.binary_copy import binary_copy
 from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake import late, snapshots
@@ -25,6 +25,10 @@ _HASH = 16  # bytes
 _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
 #: of a staged row: the pool held it when it was staged, so its values were left out
 _BARE = "_bare"
+#: types of a staged row's own columns, beside those of the feed
+_STAGED = {"row_no": "integer", "natural_hash": "bytea", "row_hash": "bytea", "county": "text"}
+#: bytes that are handed to the database at a time
+_BLOCK = 1 << 16
 #: rows of a chunk that are looked up to guess how many are held
 _SAMPLE = 200
 LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
@@ -79,16 +83,17 @@ def stage(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch, good: p
     with connection.cursor() as cursor:
         if not feed.partition and _mostly_held(cursor, feed, rows):
             rows = _stage_bare(cursor, feed, batch, rows)
-        _copy(cursor, staging_table(batch), rows)
+        _copy(cursor, feed, staging_table(batch), rows)
 
 
 def _mostly_held(cursor: Any, feed: FeedSpec, rows: pl.DataFrame) -> bool:
     step = max(1, rows.height // _SAMPLE)
     sample = rows.select("natural_hash", "row_hash").gather_every(step)
     cursor.execute(
+        # One descent into the index for each, whatever the statistics say of a pool that has just grown.
         "select count(*) from unnest(%s::bytea[], %s::bytea[]) as s(natural_hash, row_hash)"
-        f' where exists (select 1 from pool."{feed.code}" c where c.natural_hash = s.natural_hash'
-        " and c.to_landing is null and c.row_hash = s.row_hash)",
+        f' cross join lateral (select from pool."{feed.code}" c where c.natural_hash = s.natural_hash'
+        " and c.to_landing is null and c.row_hash = s.row_hash limit 1) k",
         [sample["natural_hash"].to_list(), sample["row_hash"].to_list()],
     )
     return bool(cursor.fetchone()[0] > sample.height * 0.8)
@@ -104,7 +109,7 @@ def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -
     cursor.execute(
         f"create temp table sought on commit drop as select {listed} from {staging_table(batch)} with no data"
     )
-    _copy(cursor, "pg_temp.sought", rows.select(narrow))
+    _copy(cursor, feed, "pg_temp.sought", rows.select(narrow))
     cursor.execute(
         # One descent into the index for each: the limit keeps the planner from reading the whole of it.
         f"with held as (insert into {staging_table(batch)} ({listed}, {_BARE}) select {listed}, true from sought s"
@@ -124,8 +129,8 @@ def _hashed(feed: FeedSpec, good: pl.DataFrame, names: list[str]) -> pl.DataFram
     whole = good.with_columns(absent) if absent else good
     return good.select(
         pl.col("row_no"),
-        _hash(whole, list(feed.natural_key) or hashed).alias("natural_hash"),
-        _hash(whole, hashed).alias("row_hash"),
+        _digests(whole, list(feed.natural_key) or hashed).alias("natural_hash"),
+        _digests(whole, hashed).alias("row_hash"),
         pl.col("county"),
         *[pl.col(name) for name in names],
     )
@@ -136,23 +141,26 @@ def natural_hashes(feed: FeedSpec, frame: pl.DataFrame) -> pl.Series:
     return _hash(frame, list(feed.natural_key))
 
 
-def _copy(cursor: Any, staged: str, rows: pl.DataFrame) -> None:
+def _copy(cursor: Any, feed: FeedSpec, staged: str, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
-    buffer = io.BytesIO()
-    rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f%z")
-    buffer.seek(0)
     columns = ", ".join(f'"{name}"' for name in rows.columns)
-    cursor.copy_expert(f"copy {staged} ({columns}) from stdin (format csv)", buffer)
+    content = binary_copy(rows, _STAGED | pool_columns(feed))
+    cursor.copy_expert(f"copy {staged} ({columns}) from stdin (format binary)", content, size=_BLOCK)
 
 
 def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
-    """blake2b-16 of the values, as bytea text. A null differs from every text."""
+    """``_digests`` as bytea text."""
+    return "\\x" + _digests(frame, names).bin.encode("hex")
+
+
+def _digests(frame: pl.DataFrame, names: list[str]) -> pl.Series:
+    """blake2b-16 of the values, in bytes. A null differs from every text."""
     joined = frame.select(
         pl.concat_str([pl.col(n).cast(pl.String).fill_null("\x00") for n in names], separator="\x1f")
     ).to_series()
     if not len(joined):
-        return joined
+        return joined.cast(pl.Binary)
     # Straight from the column's bytes: no text object per row.
     texts = joined.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1].tolist()
@@ -164,7 +172,7 @@ def _hash(frame: pl.DataFrame, names: list[str]) -> pl.Series:
     binary = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(joined), [None, pa.py_buffer(places), pa.py_buffer(digests)]
     )
-    return "\\x" + pl.Series(binary).bin.encode("hex")
+    return pl.Series(binary)
 
 
 def next_number(cursor: Any) -> int:
@@ -194,7 +202,7 @@ def land_stream(
             f'create temp table if not exists "stream_{feed.code}"'
             f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body}) on commit delete rows"
         )
-        _copy(cursor, staged, single)
+        _copy(cursor, feed, staged, single)
         partitions.ensure(cursor, feed, staged)
         number = next_number(cursor)
         cursor.execute(
@@ -258,7 +266,8 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
     replaces, and rows whose record the pool holds already; of a first delivery both are empty.
     """
     table, staged = f'pool."{feed.code}"', staging_table(batch)
-    cursor.execute(f"analyze {staged}")
+    # The columns that are joined on: looking at all of them takes longer than merging a small batch.
+    cursor.execute(f"analyze {staged} (natural_hash, row_no)")
     cursor.execute(
         "create temp table twice on commit drop as select natural_hash, max(row_no) as row_no, count(*) as times"
         f" from {staged} group by natural_hash having count(*) > 1"

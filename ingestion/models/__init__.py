@@ -1,9 +1,10 @@
 from .agreement import Agreement, AgreementClearing, AgreementEvent, ClearingHold
 from .batch import Batch, Confirmed, FeedIssue, FeedStanding, Landing, Quarantine, Touch
 from .camera import Camera, CameraFrame, CameraViewing
-from .exchange import AgencyKey, Delivery, DeliveryFile, SourceMark
+from .exchange import AgencyKey, Carried, Delivery, DeliveryFile, SourceMark
 from .health import BatchMeasure
 from .manual import ErrorReceipt, HeaderAlias, ImportFile, ManualImport
+from .mirror import MirrorMark
 from .telemetry import TelemetryContact, TelemetryDevice, TelemetryFrames, TelemetryLimit, TelemetrySource
 from .ticket import DataTicket, TicketEvent
 from .water import River, RiverPlace
@@ -18,6 +19,7 @@ __all__ = [
     "Camera",
     "CameraFrame",
     "CameraViewing",
+    "Carried",
     "ClearingHold",
     "Confirmed",
     "DataTicket",
@@ -30,6 +32,7 @@ __all__ = [
     "ImportFile",
     "Landing",
     "ManualImport",
+    "MirrorMark",
     "Quarantine",
     "River",
     "RiverPlace",

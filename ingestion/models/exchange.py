@@ -152,3 +152,14 @@ class SourceMark(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class Carried(models.Model):
+    """One item of the front that was taken, with what it is told; written with the effect, so that it has it once."""
+
+    code = models.UUIDField(primary_key=True)
+    at = models.DateTimeField()
+    status = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.code)

@@ -90,6 +90,8 @@ def clear_feed(clearing_id: int, code: str, feeds: Catalog, *, at: datetime, tod
             done = _feed(clearing, code, feeds, today, dry=False, at=at)
             clearing.result = {**clearing.result, code: done}
             clearing.save(using=ALIAS, update_fields=["result"])
+            # The mirror forgets it too; its writer sees by the result that it must write anew.
+            enqueue("mirror", code, {"name": code}, priority=4, using=ALIAS)
     _unlink(clearing.agreement_id, code)
     return done
 

@@ -223,6 +223,21 @@ def answer_of_provider(
     return ticket
 
 
+def acknowledge_of_provider(*, agency: str, who: str, pk: int, at: datetime, version: int) -> DataTicket:
+    """The provider has seen its ticket. Twice changes nothing."""
+    with agency_scope(agency):
+        ticket = _locked(pk, None)
+        if ticket.state == State.OPEN or ticket.sent_at is None:
+            raise Refused("没有这件问题单", "no such ticket")
+        if TicketEvent.objects.filter(ticket=ticket, kind="acknowledged", at__gte=ticket.sent_at).exists():
+            return ticket
+        if ticket.version != version:
+            raise Changed(ticket.version)
+        _save(ticket, at)
+        _trace(ticket, "acknowledged", who, at)
+    return ticket
+
+
 def close(
     *, by: Person, pk: int, at: datetime, feeds: Catalog, note: str, version: int | None = None
 ) -> DataTicket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
@@ -122,7 +122,19 @@ def provider_tickets_since(
         found = _sent(closed=True).filter(pk__gt=after)
         if updated_since:
             found = found.filter(updated_at__gte=updated_since)
-        return list(found.order_by("pk")[:limit])
+        return list(found.annotate(attached=Q(sealed__isnull=False)).order_by("pk")[:limit])
+
+
+def acknowledged(agency: str, tickets: list[int]) -> dict[int, datetime]:
+    """When the provider last signed for each of its tickets."""
+    with agency_scope(agency):
+        rows = (
+            TicketEvent.objects.filter(ticket_id__in=tickets, kind="acknowledged")
+            .order_by()
+            .values_list("ticket_id")
+            .annotate(last=Max("at"))
+        )
+        return dict(rows)
 
 
 def provider_ticket(agency: str, pk: int) -> tuple[DataTicket, list[TicketEvent], bool] | None:

@@ -9,38 +9,16 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-from drf_spectacular.utils import OpenApiParameter
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from ingestion.api.signing import sign, string_to_sign
 
-#: A letter, a client and a moment as they could be; the signatures shown are computed from them.
+#: Something received, a client and a moment as they could be; the signatures shown are computed from them.
 _NUMBER = "楚检反馈〔2026〕1号"
-_PATH = f"/api/v1/letters/{quote(_NUMBER)}/answer"
+_PATH = f"/api/v1/received/{quote(_NUMBER)}/answer"
 _SECRET = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"  # noqa: S105  an example
 _BODY = '{"answer": "corrected", "text": "done"}'
 _STAMP, _NONCE = "1767225600000", "8d1f0a5be2c94f73"
-
-NUMBER = OpenApiParameter(
-    "number",
-    str,
-    OpenApiParameter.PATH,
-    description="反馈函的编号，以 UTF-8 百分号编码写入路径。The letter's number, percent-encoded as UTF-8 in the path.",
-)
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="所读内容的 ETag。The ETag of what was read.",
-)
-ETAG = OpenApiParameter(
-    "ETag",
-    str,
-    OpenApiParameter.HEADER,
-    response=[200],
-    description="此件的版本，用于下一次 If-Match。The letter's version, for the next If-Match.",
-)
 
 
 def introduction() -> str:
@@ -92,10 +70,20 @@ X-Signature, HMAC-SHA256
 
 **签收与答复 · Signing for and answering**
 
-答复即签收；答复可以更正，以最后一次为准。每次写入须带 `If-Match`（所读内容的 `ETag`），其间有变化即返回 412。
+每件的 `answers` 列出可选的答复及须填写的字段。答复即签收；答复可以更正，以最后一次为准。每次写入须带 `If-Match`（所读内容的
+`ETag`），其间有变化即返回 412，`current` 为现状；并带 `Idempotency-Key`：重试时不变，同一标识只办理一次，重发得到同一答复。
 
-Answering also signs for the letter; an answer may be replaced, the last one stands. Every write carries `If-Match`
-(the `ETag` of what was read); 412 says that it has changed since.
+Each says in `answers` what may be answered and what that needs. Answering also signs for it; an answer may be replaced, the
+last one stands. Every write carries `If-Match` (the `ETag` of what was read); 412 says that it has changed since and how it
+stands (`current`). It also carries `Idempotency-Key`: the same when it is tried again, so that it is done once and answered
+alike.
+
+**随时取得变化 · Keeping up**
+
+记下最近一件的 `updated_at`，下次以 `updated_since` 查询，用 `next_cursor` 翻页至 null。返回 429 时按 `Retry-After` 等待。
+
+Remember the latest `updated_at` and ask with `updated_since` next time, page by page until `next_cursor` is null. After 429 wait
+for as long as `Retry-After` says.
 
 **报送文件 · Handing files in**
 

@@ -119,6 +119,8 @@ def _move(
 
 S = State
 _OPEN = set(State) - CLOSED
+#: an order is out and its work is not done
+_ORDERED = {S.DISPATCHED, S.CHECKING, S.NEEDS_DATA}
 MOVES: dict[str, Move] = {
     move.name: move
     for move in (
@@ -239,6 +241,62 @@ MOVES: dict[str, Move] = {
             "clock",
             "note",
             may="clue.act",
+            by_handler=True,
+        ),
+        _move("urge", "催办", "Urge", _ORDERED, None, "note", may="clue.dispatch"),
+        _move(
+            "escalate",
+            "提请督办",
+            "Escalate",
+            _ORDERED,
+            None,
+            "note",
+            may="clue.check",
+            by_handler=True,
+        ),
+        _move(
+            "call",
+            "登记通话",
+            "Record a call",
+            _ORDERED,
+            None,
+            "spoke_with",
+            "result",
+            may="clue.dispatch",
+        ),
+        _move("detach", "移出并案", "Detach", {S.MERGED}, None, "note", may="clue.triage"),
+        _move(
+            "join_matter",
+            "归入类案",
+            "Put into a matter",
+            _OPEN,
+            None,
+            "matter",
+            aside=True,
+            may="clue.triage",
+        ),
+        _move(
+            "leave_matter",
+            "移出类案",
+            "Take out of the matter",
+            set(State),
+            None,
+            "note",
+            aside=True,
+            may="clue.triage",
+        ),
+        _move(
+            "inquire",
+            "记调查核实",
+            "Record an inquiry",
+            set(HANDLED),
+            None,
+            "happened_on",
+            "way",
+            "place",
+            "people",
+            "text",
+            may="clue.check",
             by_handler=True,
         ),
         _move("recuse", "回避", "Recuse", _OPEN, None, "person", "note", aside=True, may="clue.read"),

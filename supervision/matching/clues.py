@@ -186,13 +186,14 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
             "insert into supervision_clue (number, origin, rule, rule_version, rule_digest, subject_kind,"
             " subject_ref, bucket, episode, previous_id, label, title, level, office, department, township, state, kind,"
             " supported, material, conditions, evidence, members, source_changes, results, landing, raised_at, due_on, handler,"
-            " responsible, responsible_zh, responsible_en, closed_to, sealed, admitted, recused, exercise, version)"
+            " responsible, responsible_zh, responsible_en, competent, closed_to, sealed, admitted, recused, exercise, version)"
             " select (%(numbers)s::text[])[n], 'model', %(rule)s, %(version)s, %(digest)s, subject_kind, subject_ref,"
             " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level,"
             " coalesce(w.office, o.code, %(top)s), coalesce(w.department, ''),"
             " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, members, '[]',"
             " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
-            " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''), %(closed_to)s, false,"
+            " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''),"
+            " case when w.agency <> '' then w.office else '' end, %(closed_to)s, false,"
             " '{}', '{}', false, 1"
             " from run_new left join run_way w using (n) left join accounts_office o on o.code = county"
             " order by n returning id",
@@ -251,6 +252,13 @@ def _deliver_directly(cursor: Any, params: dict[str, Any], born: list[int], at: 
         return
     last = take_numbers("JB", at.year, len(sure))
     orders = [format_number("JB", at.year, last - len(sure) + n) for n in range(1, len(sure) + 1)]
+    asked = {
+        **params,
+        "sure": sure,
+        "orders": orders,
+        "due": REFERENCE.limit("checking").after(at.date()),
+        "hours": json.dumps({level: hours.value for level, hours in REFERENCE.orders.receipt_hours.items()}),
+    }
     cursor.execute(
         "with sent as (update supervision_clue c set state = 'dispatched', due_on = %(due)s, version = c.version + 1"
         " from unnest(%(sure)s::bigint[], %(orders)s::text[]) o(id, number) where c.id = o.id"
@@ -258,7 +266,16 @@ def _deliver_directly(cursor: Any, params: dict[str, Any], born: list[int], at: 
         " insert into supervision_clueevent (clue_id, at, actor, kind, from_state, to_state, note, detail)"
         " select id, %(at)s, %(engine)s, 'direct', 'raised', 'dispatched', '', jsonb_build_object('order', number,"
         " 'office', office, 'department', department, 'agency', responsible, 'due_on', %(due)s::date) from sent",
-        {**params, "sure": sure, "orders": orders, "due": REFERENCE.limit("checking").after(at.date())},
+        asked,
+    )
+    # A statement of its own, like the events of new clues.
+    cursor.execute(
+        "insert into supervision_order (number, clue_id, office, department, issued_by, issued_by_name, issued_at, direct,"
+        " competent, designated, demand, due_on, receipt_due, received_by, urged, escalated_by, escalated_reason, ended)"
+        " select o.number, c.id, c.office, c.department, '', %(engine)s, %(at)s, true, c.competent, '', '', %(due)s,"
+        " %(at)s + make_interval(hours => (%(hours)s::jsonb ->> c.level)::int), '', 0, '', '', ''"
+        " from unnest(%(sure)s::bigint[], %(orders)s::text[]) o(id, number) join supervision_clue c on c.id = o.id",
+        asked,
     )
 
 

@@ -6,6 +6,7 @@ One transaction: a killed run leaves nothing, a repeated run changes nothing.
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,15 +18,18 @@ from chuxiong.accounts.scope import all_offices, scope
 from ingestion import agreements
 from ingestion import selectors as ingestion
 from supervision.clues.events import CluesRaised, announce
+from supervision.matching import engines, history
 from supervision.matching.clues import bring_in_line
 from supervision.models import RuleState
 from supervision.reference import REFERENCE
 from supervision.rulebook.compiler import Plan, compile_rule
+from supervision.rulebook.funnel import pairs_sql
 from supervision.rulebook.load import LoadedRule
 from supervision.rulebook.query import Query
 from supervision.selectors import rulebook
 
 logger = logging.getLogger(__name__)
+_NOBODY = history.Asked()
 
 
 @dataclass(frozen=True)
@@ -43,46 +47,86 @@ class RunResult:
     source_changed: int
 
 
-def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> RunResult:
+def run_rule(
+    rule_id: str,
+    *,
+    at: datetime,
+    as_of: date,
+    full: bool = False,
+    engine: engines.Engine = "postgres",
+    asked: history.Asked = _NOBODY,
+) -> RunResult:
     """Bring one live rule up to date.
 
-    ``full`` recomputes everything; otherwise only subjects that were touched since the last run, whose
-    due date has come, or whose verdict waited for coverage that has moved.
+    ``full`` recomputes everything, and so does any engine but Postgres; otherwise only subjects that were touched since
+    the last run, whose due date has come, or whose verdict waited for coverage that has moved. Raises
+    ``history.RunStopped`` when somebody cancels it or it goes over its budget.
     """
     at = timezone.localtime(at)
     rule = rulebook()[rule_id]
     plan = compile_rule(rule, ingestion.catalog())
-    with transaction.atomic():
-        state = RuleState.objects.select_for_update().get(pk=rule_id)
-        permit = agreements.check(plan.fields_read, on=as_of)
-        if not permit.allowed:
-            return _stop(state, permit.explain())
-        # Sealed rows are there for the rules of their own domain alone.
-        purpose = REFERENCE.purpose(rule.domain) or agreements.PURPOSE
-        department = REFERENCE.closed_to(rule.domain)
-        with scope(offices=all_offices(), feeds=plan.fields_read, purpose=purpose, department=department):
-            landing = ingestion.last_landing()
-            complete = full or state.read_digest != rule.digest
-            params = _parameters(plan, landing, as_of)
-            with connection.cursor() as cursor:
-                subjects = -1 if complete else _choose_subjects(cursor, plan, rule_id, state, landing, as_of)
-                if subjects == 0:
-                    _advance(state, rule, landing, as_of, at)
-                    return RunResult(rule_id, "idle", landing, 0, 0, 0, 0, 0, 0)
-                _compute(cursor, plan.query("postgres", "full" if complete else "subjects"), params)
-                removed = _replace_hits(cursor, rule_id, landing, complete)
-                line = bring_in_line(cursor, rule, landing=landing, at=at)
-                cursor.execute("select count(*) from run_changed")
-                changed = cursor.fetchone()[0]
-                cursor.execute(
-                    "drop table run_result; drop table run_changed; drop table if exists run_subjects"
-                )
-        _advance(state, rule, landing, as_of, at)
-        if line.raised or line.withdrawn or line.source_changed:
-            raised = CluesRaised(rule_id, line.raised)
-            transaction.on_commit(lambda: announce(raised))
+    log = history.Log(rule_id, version=rule.version, engine=engine, as_of=as_of, at=at, asked=asked)
+    with log, transaction.atomic():
+        return _run(log, rule, plan, at=at, as_of=as_of, full=full or engine != "postgres", engine=engine)
+
+
+def reach_of(rule: LoadedRule) -> engines.Reach:
+    """What a run of the rule reads: all offices; sealed rows are there for the rules of their own domain alone."""
+    purpose = REFERENCE.purpose(rule.domain) or agreements.PURPOSE
+    return engines.Reach(tuple(all_offices()), purpose, REFERENCE.closed_to(rule.domain))
+
+
+def _run(
+    log: history.Log,
+    rule: LoadedRule,
+    plan: Plan,
+    *,
+    at: datetime,
+    as_of: date,
+    full: bool,
+    engine: engines.Engine,
+) -> RunResult:
+    state = RuleState.objects.select_for_update().get(pk=rule.id)
+    permit = agreements.check(plan.fields_read, on=as_of)
+    if not permit.allowed:
+        return _stop(log, state, permit.explain())
+    reach = reach_of(rule)
+    with scope(
+        offices=reach.offices, feeds=plan.fields_read, purpose=reach.purpose, department=reach.department
+    ):
+        landing = ingestion.last_landing()
+        complete = full or state.read_digest != rule.digest
+        params = parameters(plan, landing, as_of)
+        with connection.cursor() as cursor:
+            subjects = -1 if complete else choose_subjects(cursor, plan, rule.id, state, landing, as_of)
+            if subjects == 0:
+                _advance(state, rule, landing, as_of, at)
+                return RunResult(rule.id, "idle", landing, 0, 0, 0, 0, 0, 0)
+            if complete:
+                log.begin("full", landing)
+            compute(cursor, log, plan, params, reach, landing, engine, complete)
+            removed = replace_hits(cursor, rule.id, landing, complete)
+            line = bring_in_line(cursor, rule, landing=landing, at=at)
+            cursor.execute("select (select count(*) from run_changed), (select count(*) from run_result)")
+            changed, results = cursor.fetchone()
+            cursor.execute("drop table run_result; drop table run_changed; drop table if exists run_subjects")
+    _advance(state, rule, landing, as_of, at)
+    log.close(
+        "done",
+        landing,
+        subjects=results if complete else subjects,
+        changed=changed,
+        raised=line.raised,
+        withdrawn=line.withdrawn,
+        source_changed=line.source_changed,
+        hits=state.hits,
+        undecided=state.undecided,
+    )
+    if line.raised or line.withdrawn or line.source_changed:
+        raised = CluesRaised(rule.id, line.raised)
+        transaction.on_commit(lambda: announce(raised))
     result = RunResult(
-        rule_id,
+        rule.id,
         "full" if complete else "subjects",
         landing,
         max(subjects, 0),
@@ -94,7 +138,7 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
     )
     logger.info(
         "rule %s %s at landing %s: %s raised, %s withdrawn, %s marked",
-        rule_id,
+        rule.id,
         result.mode,
         landing,
         line.raised,
@@ -104,21 +148,65 @@ def run_rule(rule_id: str, *, at: datetime, as_of: date, full: bool = False) -> 
     return result
 
 
-def _stop(state: RuleState, why: str) -> RunResult:
+def compute(
+    cursor: Any,
+    log: history.Log,
+    plan: Plan,
+    params: dict[str, Any],
+    reach: engines.Reach,
+    landing: int,
+    engine: engines.Engine,
+    complete: bool,
+) -> None:
+    """Fill ``run_result``, watched; a run over everything first looks how many pairs its links make."""
+    with ExitStack() as stack:
+        duck = None
+        if engine == "duckdb":
+            duck = stack.enter_context(
+                engines.columns(plan, reach, landing=landing, memory_mb=log.budget.memory_mb)
+            )
+        with log.watched(duck):
+            if complete:
+                refuse_too_many(cursor, log, plan, params, engine, duck)
+            engines.evaluate(cursor, plan, params, duck, scope="full" if complete else "subjects")
+
+
+def refuse_too_many(
+    cursor: Any,
+    log: history.Log,
+    plan: Plan,
+    params: dict[str, Any],
+    engine: engines.Engine,
+    duck: Any,
+) -> None:
+    """Only a link to plain rows multiplies: a combined source has one row per key."""
+    if not any(plan.rule.sources[link.right.split(".")[0]].any_of is None for link in plan.rule.link):
+        return
+    query = plan.query()
+    sql = pairs_sql(query, log.budget.pairs, engine)
+    ((pairs,),) = engines.counted(cursor, sql, {**query.params, **params}, duck)
+    if pairs > log.budget.pairs:
+        raise history.too_many_pairs(log.budget)
+
+
+def _stop(log: history.Log, state: RuleState, why: str) -> RunResult:
     """A lapsed agreement suspends the rule and says so; nothing is recomputed and nothing withdrawn."""
     if state.stopped_zh != why:
+        log.close(
+            "stopped", state.landing, told={"zh": why, "en": "An agreement does not cover what it reads"}
+        )
         state.stopped_zh = why
         state.save(update_fields=["stopped_zh"])
         logger.warning("rule %s is suspended: an agreement does not cover it", state.pk)
     return RunResult(state.pk, "stopped", state.landing, 0, 0, 0, 0, 0, 0)
 
 
-def _parameters(plan: Plan, landing: int, as_of: date) -> dict[str, Any]:
+def parameters(plan: Plan, landing: int, as_of: date) -> dict[str, Any]:
     covers = ingestion.covered_until(plan.feeds_absent, landing=landing)
     return {"landing": landing, "as_of": as_of, **{f"covers_{feed}": day for feed, day in covers.items()}}
 
 
-def _choose_subjects(
+def choose_subjects(
     cursor: Any, plan: Plan, rule_id: str, state: RuleState, landing: int, as_of: date
 ) -> int:
     """Fill ``run_subjects``; returns how many."""
@@ -165,16 +253,11 @@ def _add(cursor: Any, select: str, params: list[Any]) -> None:
     )
 
 
-def _compute(cursor: Any, query: Query, params: dict[str, Any]) -> None:
-    cursor.execute(f"create temp table run_result on commit drop as {query.sql}", {**query.params, **params})
-    cursor.execute("create index on run_result (subject_ref, bucket, subject_kind); analyze run_result")
-
-
 _SAME = "(h.verdict, h.level, h.county, h.material, h.conditions, h.evidence, h.next_due, h.members)"
 _NEW = "(r.verdict, r.level, r.county, r.material, r.conditions, r.evidence, r.next_due, r.members)"
 
 
-def _replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> int:
+def replace_hits(cursor: Any, rule_id: str, landing: int, complete: bool) -> int:
     """Diff result against stored hits into ``run_changed`` (before and after), then store. Returns removals."""
     within = "" if complete else " and h.subject_ref in (select subject_ref from run_subjects)"
     match = "h.subject_ref = r.subject_ref and h.bucket = r.bucket and h.subject_kind = r.subject_kind"

@@ -83,13 +83,13 @@ def _fill(cursor: Any, catalog: Catalog, code: str, rows: tuple[dict[str, Any], 
     body = ", ".join(f'"{name}" {kind}' for name, kind in (*SYSTEM_COLUMNS, *kinds.items()))
     cursor.execute(f'create temporary table "{code}" ({body}) on commit drop')
     for number, row in enumerate(rows, start=1):
-        values = {name: _stored(value, kinds[name]) for name, value in row.items()}
+        values = {name: _stored(value, kinds[name]) for name, value in row.items() if name != "county"}
         names = ", ".join(f'"{name}"' for name in values)
         marks = ", ".join(["%s"] * len(values))
         cursor.execute(
             f'insert into pg_temp."{code}" (natural_hash, row_hash, batch_id, row_no, from_landing, county, {names})'
             f" values (%s, %s, 1, %s, 1, %s, {marks})",
-            [number.to_bytes(16, "big"), b"x", number, _COUNTY, *values.values()],
+            [number.to_bytes(16, "big"), b"x", number, row.get("county", _COUNTY), *values.values()],
         )
 
 
@@ -98,5 +98,7 @@ def _stored(value: Any, kind: str) -> Any:
     if kind == "uuid" and value is not None:
         return str(uuid.uuid5(_SPACE, value))
     if isinstance(value, str):
-        return re.sub(r"〔citizen_id:(\w+)〕", lambda m: f"〔citizen_id:{uuid.uuid5(_SPACE, m[1])}〕", value)
+        return re.sub(
+            r"〔(citizen_id|credit_code):(\w+)〕", lambda m: f"〔{m[1]}:{uuid.uuid5(_SPACE, m[2])}〕", value
+        )
     return value

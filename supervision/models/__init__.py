@@ -1,7 +1,8 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Interference, Letter, Unmasking
+from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
+from .document import Document, LedgerChoice
 from .exchange import AgencyClient
 from .identity import (
     Appearance,
@@ -13,8 +14,11 @@ from .identity import (
     SubjectEvent,
 )
 from .naming import Derivation, Naming
+from .order import Matter, Order, OrderCall
+from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
+from .run import Run
 from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
 
@@ -22,26 +26,38 @@ __all__ = [
     "AgencyClient",
     "Alarm",
     "Appearance",
+    "Calibration",
     "Checklist",
     "ChecklistReturn",
     "ChecklistRow",
     "Clue",
     "ClueEvent",
+    "ClueRank",
     "ClueTrack",
     "Counter",
     "Derivation",
     "Disclosure",
     "DisclosureClue",
+    "Document",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
     "IdentityState",
+    "Inquiry",
     "Interference",
+    "LedgerChoice",
     "Letter",
+    "LetterAnswer",
+    "LetterFile",
+    "Matter",
     "Mention",
     "Naming",
+    "Order",
+    "OrderCall",
+    "RankCell",
     "Relation",
     "RuleState",
+    "Run",
     "Subject",
     "SubjectEvent",
     "Tally",

@@ -11,12 +11,10 @@ from django.db.models.functions import Concat, Lower
 from supervision.clues.lifecycle import CLOSED, STATE_WORDS, Outcome, State
 
 _STATES = [(s.value, STATE_WORDS[s].zh) for s in State]
+#: where a clue stands once it was confirmed; nothing leads back
+_CONFIRMED = [State.CONFIRMED.value, State.ACTED.value, State.SETTLED.value]
 #: Between the texts that are searched: no search crosses it.
 BREAK = "\n"
-#: What the policy asks of a clue that nobody is named on, and what the queue asks beside its order: with these in
-#: the index, counts and pages come from it alone.
-_SIGHT = ("closed_to", "handler")
-_QUEUE = (*_SIGHT, "state", "rule", "origin", "level", "raised_at", "changed", "rebound")
 
 
 def _kept(fact: Q) -> models.GeneratedField:
@@ -92,6 +90,11 @@ class Clue(models.Model):
     responsible = models.CharField(max_length=30, blank=True)
     responsible_zh = models.CharField(max_length=80, blank=True)
     responsible_en = models.CharField(max_length=120, blank=True)
+    #: the office of the responsible organ's level; "" when the duty list does not say
+    competent = models.CharField(max_length=6, blank=True)
+    matter = models.ForeignKey(
+        "supervision.Matter", null=True, on_delete=models.PROTECT, related_name="clues"
+    )
     exercise = models.BooleanField(default=False)
     version = models.IntegerField(default=1)
     # Kept by the database for the queue, each a fact that an index can hold.
@@ -133,26 +136,25 @@ class Clue(models.Model):
                 condition=Q(confirmed_at__isnull=True) | Q(checked_at__isnull=False),
                 name="clue_confirmed_was_checked",
             ),
+            # With these, confirmed = corrected + improved + in progress and checked = confirmed + unfounded hold for
+            # every set of clues, whoever writes them.
+            models.CheckConstraint(
+                condition=Q(confirmed_at__isnull=False, state__in=_CONFIRMED)
+                | (Q(confirmed_at__isnull=True) & ~Q(state__in=_CONFIRMED)),
+                name="clue_confirmed_by_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__isnull=False, state=State.SETTLED.value)
+                | (Q(outcome__isnull=True) & ~Q(state=State.SETTLED.value)),
+                name="clue_outcome_by_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(checked_at__isnull=False, state__in=[*_CONFIRMED, State.UNFOUNDED.value])
+                | (Q(checked_at__isnull=True) & ~Q(state__in=[*_CONFIRMED, State.UNFOUNDED.value])),
+                name="clue_checked_by_state",
+            ),
         ]
         indexes = [
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=True, personal=False),
-                name="clue_queue",
-            ),
-            models.Index(
-                fields=["office", "level_rank", "due_on", "-id"],
-                include=_QUEUE,
-                condition=Q(open=True, personal=False),
-                name="clue_queue_of_office",
-            ),
-            models.Index(
-                fields=["level_rank", "due_on", "-id"],
-                include=["office", *_QUEUE, "words"],
-                condition=Q(open=False, personal=False),
-                name="clue_closed",
-            ),
             # Few; looked at row by row.
             models.Index(
                 fields=["level_rank", "due_on", "-id"], condition=Q(personal=True), name="clue_personal"
@@ -183,6 +185,31 @@ class ClueEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clue_id} {self.kind}"
+
+
+class Inquiry(models.Model):
+    """One act of inquiry (调查核实) into a clue: when, where, how, by whom, what was found. Insert-only."""
+
+    clue = models.ForeignKey(Clue, on_delete=models.PROTECT, related_name="inquiries")
+    happened_on = models.DateField()
+    #: reference list ``inquiry.ways``
+    way = models.CharField(max_length=30)
+    place = models.CharField(max_length=120)
+    #: user names, and as they were called that day
+    people = ArrayField(models.CharField(max_length=60))
+    names = models.CharField(max_length=300)
+    #: others present: of whom it was asked, who helped
+    present = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+    entered_by = models.CharField(max_length=60)
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["happened_on", "id"]
+        indexes = [models.Index(fields=["clue", "happened_on"], name="inquiry_of_clue")]
+
+    def __str__(self) -> str:
+        return f"{self.clue_id} {self.happened_on}"
 
 
 class Interference(models.Model):
@@ -238,13 +265,18 @@ class Letter(models.Model):
     agency_zh = models.CharField(max_length=80)
     subject = models.CharField(max_length=120)
     text = models.TextField()
-    rows = models.JSONField(default=list)
+    # The records that go with it, sealed under the vault's keys: numbers of people stand in some.
+    records = models.IntegerField(default=0)
+    sealed = models.BinaryField(null=True)
+    key_id = models.CharField(max_length=20, blank=True)
     sent_at = models.DateTimeField()
     due_on = models.DateField()
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=60, blank=True)
     answer = models.CharField(max_length=12, choices=Answer.choices, blank=True)
     answer_text = models.TextField(blank=True)
+    #: with a request for more time: until when
+    answer_until = models.DateField(null=True)
     answered_at = models.DateTimeField(null=True)
     answered_by = models.CharField(max_length=60, blank=True)
     version = models.IntegerField(default=1)
@@ -256,3 +288,42 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class LetterFile(models.Model):
+    """One attachment that an agency handed in to a letter; sealed under the vault's keys, never changed."""
+
+    code = models.UUIDField(unique=True)
+    letter = models.ForeignKey(Letter, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=120)
+    size = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LetterAnswer(models.Model):
+    """One answer of an agency; append-only. The letter itself shows the last one."""
+
+    letter = models.ForeignKey(Letter, on_delete=models.PROTECT, related_name="answers")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    answer = models.CharField(max_length=12, choices=Letter.Answer.choices)
+    text = models.TextField(blank=True)
+    until = models.DateField(null=True)
+    #: codes of ``LetterFile``
+    files = ArrayField(models.UUIDField(), default=list)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.letter_id} {self.answer}"

@@ -11,7 +11,7 @@ class Tally(models.Model):
     Written by the triggers on clues alone.
     """
 
-    #: state, due, raised, changed, rebound; checked, confirmed
+    #: state, due, raised, changed, rebound, rule, level; checked, confirmed
     aspect = models.CharField(max_length=10)
     #: the state; the rule; empty
     word = models.CharField(max_length=60)

@@ -39,6 +39,8 @@ class TrackStep(models.Model):
     #: entered from the national business system: document or case number, who approved it
     official_number = models.CharField(max_length=60, blank=True)
     approver = models.CharField(max_length=60, blank=True)
+    #: one of the step's ``reasons``, where it has some
+    reason = models.CharField(max_length=30, blank=True)
     note = models.TextField(blank=True)
     entered_by = models.CharField(max_length=60)
     entered_at = models.DateTimeField()

@@ -6,6 +6,7 @@ from datetime import date
 
 from chuxiong.kit.problems import Problem
 from ingestion.catalog.load import Catalog
+from supervision.rulebook.check_beyond import BeyondChecks
 from supervision.rulebook.operators import OPERATORS, PARAM_KEYS, Operator
 from supervision.rulebook.spec import (
     FIELD_KEYS,
@@ -16,7 +17,6 @@ from supervision.rulebook.spec import (
     Node,
     RuleSpec,
     Tree,
-    Without,
     fields_of,
     furthered,
     judged_leaves,
@@ -26,6 +26,9 @@ from supervision.rulebook.units import units
 
 #: what a combined source offers beside its common columns
 SUPPORT = "support"
+#: identifiers that texts hold as mentions 〔kind:ref〕, and forms of a text that holds exactly one
+MENTIONED = frozenset({"citizen_id", "credit_code", "phone"})
+ONE_MENTION = frozenset({"identity", "taxpayer"})
 _DATES = {"date", "month", "datetime"}
 _NUMBERS = {"int", "number"}
 
@@ -36,6 +39,7 @@ class Fields:
     def __init__(self, rule: RuleSpec, catalog: Catalog) -> None:
         self.types: dict[str, str] = {}
         self.subjects: dict[str, str | None] = {}
+        self.forms: dict[str, str | None] = {}
         self.missing: list[tuple[str, str]] = []
         for alias, source in rule.sources.items():
             if source.feed is not None:
@@ -50,6 +54,7 @@ class Fields:
         for column in catalog[feed].columns:
             self.types[f"{alias}.{column.name}"] = column.type
             self.subjects[f"{alias}.{column.name}"] = column.subject
+            self.forms[f"{alias}.{column.name}"] = column.form
         self.types[f"{alias}.county"] = "division"
 
     def _combined(self, alias: str, members: tuple[Member, ...], catalog: Catalog) -> None:
@@ -67,9 +72,19 @@ class Fields:
                     self.subjects[f"{alias}.{common}"] = columns[own].subject
         self.types[f"{alias}.{SUPPORT}"] = "int"
 
+    def mention(self, one: str, two: str) -> str | None:
+        """What kind of number ``one`` (a text that holds a single one) is compared with in ``two``; None: no mention."""
+        if self.types[one] == "text" and self.types[two] in MENTIONED and self.forms.get(one) in ONE_MENTION:
+            return self.types[two]
+        return None
+
 
 _WORDS = {"text", "code", "person_name", "org_name", "address", "enum", "division", "case_no"}
 _WHOLE = {"count", "distinct", "longest_run", "most_within"}
+
+
+#: what looks beyond the row itself
+_LINKED_ONLY = {"no_row", "shared_by"}
 
 
 def _negates(node: Node) -> bool:
@@ -83,7 +98,7 @@ def problems_of(rule: RuleSpec, catalog: Catalog, place: str) -> list[Problem]:
     return _Check(rule, catalog, place).run()
 
 
-class _Check:
+class _Check(BeyondChecks):
     def __init__(self, rule: RuleSpec, catalog: Catalog, place: str) -> None:
         self.rule, self.catalog, self.place = rule, catalog, place
         self.fields = Fields(rule, catalog)
@@ -111,6 +126,7 @@ class _Check:
             self._where(source.where, source.feed, f"sources.{alias}.where")
             for index, member in enumerate(source.any_of or ()):
                 self._where(member.where, member.feed, f"sources.{alias}.any_of.{index}.where")
+        self._latest()
         self._without()
         self._measures()
         self._cluster()
@@ -155,11 +171,12 @@ class _Check:
             self._link(link, at)
             if link.by == "relation" or link.left_role or link.right_role:
                 continue
-            if types[link.left] != types[link.right]:
+            mention = self.fields.mention(link.left, link.right) or self.fields.mention(link.right, link.left)
+            if types[link.left] != types[link.right] and not mention:
                 self.add(
                     at,
                     f"{link.left}（{types[link.left]}）与 {link.right}（{types[link.right]}）类型不同",
-                    "用同一类标识连接",
+                    "用同一类标识连接；载有多个号码的名单列不能连接，改用 mentions 算子或 without",
                 )
             if link.by == "identity" and not self.fields.subjects.get(link.left):
                 self.add(at, f"{link.left} 不是主体标识", "改用 by: key，或换成身份标识列")
@@ -203,40 +220,6 @@ class _Check:
                 "tier 与 left_role、right_role 须同时写" if link.tier != "A" else "没有写 tier",
                 "低于 A 的身份来自称谓：写明 left_role 或 right_role，以及最低可接受的 tier（B、C、D）",
             )
-
-    def _without(self) -> None:
-        for leg in self.rule.without:
-            at = f"without.{leg.id}"
-            self._window(leg, at)
-            for absence in leg.feeds:
-                if absence.feed not in self.catalog:
-                    self.add(f"{at}.feed", f"没有“{absence.feed}”", "改成数据目录里有的数据源（feed list）")
-                    continue
-                own = {c.name: c.type for c in self.catalog[absence.feed].columns}
-                if not absence.match:
-                    self.add(f"{at}.match", "没有写如何对应，会两两相乘", "写明主来源的字段对应哪一列")
-                for theirs, column in absence.match.items():
-                    if not self._known(f"{at}.match", theirs):
-                        continue
-                    mentions = own.get(column) == "text" and self.fields.subjects.get(theirs)
-                    if not mentions and own.get(column) != self.fields.types[theirs]:
-                        self.add(
-                            f"{at}.match",
-                            f"{theirs} 与 {absence.feed}.{column} 不是同类标识",
-                            f"可用：{'、'.join(own)}",
-                        )
-                if own.get(absence.date) not in _DATES:
-                    self.add(
-                        f"{at}.date", f"{absence.feed}.{absence.date} 不是日期列", "换成该数据源的日期列"
-                    )
-
-    def _window(self, leg: Without, at: str) -> None:
-        for key, name in (("since", leg.since), ("until", leg.until)):
-            if name and self._known(f"{at}.{key}", name) and self.fields.types[name] not in _DATES:
-                self.add(f"{at}.{key}", f"{name} 不是日期", "换成日期字段")
-        for key, name in (("days", leg.days), ("fewer_than", leg.fewer_than)):
-            if name:
-                self._param(f"{at}.{key}", name)
 
     def _score(self) -> None:
         if self.rule.score is None:
@@ -344,7 +327,7 @@ class _Check:
             unknown = [name for name in fields_of(leaf) if name not in own]
             for name in unknown:
                 self.add(f"{at}.{leaf.id}", f"{feed} 没有列 {name}", f"可用：{'、'.join(own)}")
-            if leaf.op == "no_row" or (leaf.op in OPERATORS and OPERATORS[leaf.op].clock):
+            if leaf.op in _LINKED_ONLY or (leaf.op in OPERATORS and OPERATORS[leaf.op].clock):
                 self.add(f"{at}.{leaf.id}.op", f"“{leaf.op}”不能用在 where 中", "移到 when 中")
             elif not unknown:
                 self._operator(leaf, f"{at}.{leaf.id}", own[leaf.field])
@@ -359,12 +342,16 @@ class _Check:
                 continue
             a, b = self.fields.types[leaf.field], self.fields.types[name]
             fits = (
-                b in operator.other_types
+                b in _DATES
+                if key == "at"
+                else b in operator.other_types
                 if operator.other_types
                 else a == b or {a, b} <= _DATES or {a, b} <= _NUMBERS or {a, b} <= {"division", "code"}
             )
             if not fits:
                 self.add(f"{at}.{key}", f"{leaf.field}（{a}）不能与 {name}（{b}）比较", "换成同类的字段")
+        if leaf.op == "shared_by":
+            self._shared(leaf, at)
         if leaf.op == "no_row":
             optional = [x for x in self.rule.link if x.right == leaf.field and x.optional]
             if not optional:
@@ -415,7 +402,7 @@ class _Check:
             elif isinstance(value, list):
                 if not value or any(not word for word in value):
                     self.add(f"{at}.{key}", "列表为空，或含有空词", "至少写一个词，不写空词")
-            elif not _fits(value, kind):
+            elif not _fits(value, operator.param_type or kind):
                 self.add(
                     f"{at}.{key}",
                     f"{value!r} 与 {leaf.field}（{kind}）类型不同",
@@ -436,6 +423,8 @@ class _Check:
         for key in ("times", "unit", "other_unit"):
             if getattr(leaf, key) is not None and key not in operator.takes:
                 self.add(f"{at}.{key}", f"“{leaf.op}”不用 {key}", "删除，或换成占比、偏离类算子")
+        if leaf.at is not None and "at" not in operator.takes:
+            self.add(f"{at}.at", f"“{leaf.op}”不用 at", "删除，或换成 shared_by")
         known = [(k, u) for k in ("unit", "other_unit") if (u := getattr(leaf, k)) is not None]
         for key, unit in known:
             if unit not in units():

@@ -6,15 +6,15 @@ The plan names its steps as common table expressions so that the planner may inl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 from sqlglot import exp
 
 from ingestion.catalog.load import Catalog
 from supervision.rulebook.clustering import Clustering
 from supervision.rulebook.clustering import q as _q
+from supervision.rulebook.dialects import Dialect, translate
 from supervision.rulebook.operators import PARAM_KEYS
 from supervision.rulebook.query import Query
 from supervision.rulebook.reach import affected, due
@@ -32,8 +32,6 @@ from supervision.rulebook.spec import (
     leaves,
 )
 
-Dialect = Literal["postgres"]
-
 #: evidence rows carried along per source; the measures count all of them
 EVIDENCE_ROWS = 12
 
@@ -46,12 +44,16 @@ class Plan:
     catalog: Catalog
     fields_read: dict[str, frozenset[str]]
     feeds_absent: frozenset[str]
+    #: what was compiled once is kept as long as the plan
+    queries: dict[tuple[Dialect, Scope], Query] = field(default_factory=dict, compare=False, repr=False)
 
     def query(self, dialect: Dialect = "postgres", scope: Scope = "full") -> Query:
         """Result rows as docs/architecture.md fixes them. Run-time parameters: landing, as_of, covers_<feed>."""
-        if dialect != "postgres":
-            raise ValueError(f"no dialect {dialect}")
-        return _Builder(self, scope).query()
+        asked = (dialect, scope)
+        if asked not in self.queries:
+            query = _Builder(self, scope).query()
+            self.queries[asked] = Query(translate(query.sql, dialect), query.params)
+        return self.queries[asked]
 
     def due(self) -> Query | None:
         """Subjects whose verdict changes by the calendar alone between ``due_from`` and ``due_to`` (days)."""
@@ -103,7 +105,10 @@ class _Builder(Rows):
             steps.append(
                 (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
             )
-        steps += self._relations()
+        shared = self.shared_steps()
+        steps += self._relations() + shared
+        # Worked out once: a plan that joins row by row must not count anew for each.
+        apart |= {name for name, _ in shared}
         judged = self._judged()
         steps.append(("judged", judged))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
@@ -128,11 +133,14 @@ class _Builder(Rows):
         cast = "::date::text" if self.fields.types[field] in ("date", "month", "datetime") else "::text"
         return f"k.{_q(field)}{cast}"
 
-    def _order(self) -> str:
-        return f"k.{_q(f'{self.rule.driver}.evidence')}"
+    def _order(self, direction: str = "") -> str:
+        """By the records that a row was linked from: no two rows are alike in all of them, whatever engine reads them."""
+        plain = [alias for alias, source in self.rule.sources.items() if not source.any_of]
+        aliases = [self.rule.driver, *(alias for alias in plain if alias != self.rule.driver)]
+        return ", ".join(f"k.{_q(f'{alias}.evidence')}{direction}" for alias in aliases)
 
     def _latest(self) -> str:
-        return f"k.n desc, {self._order()} desc" if self.rule.cluster else f"{self._order()} desc"
+        return f"k.n desc, {self._order(' desc')}" if self.rule.cluster else self._order(" desc")
 
     def _sequence(self) -> str:
         """Of an occurrence the order of time, so that a corrected record keeps its place; else that of arrival."""

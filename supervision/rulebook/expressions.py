@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as made
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Operands:
     bounds: dict[str, exp.Expression] = made(default_factory=dict)
     #: whether the linked feed is covered as far as the leaf asks; never null
     covered: exp.Expression | None = None
+    #: how many different values share the field's
+    counted: exp.Expression | None = None
 
 
 Sql = Callable[[Operands], exp.Expression]
@@ -200,6 +202,78 @@ def _spelled(text: exp.Expression) -> exp.Expression:
 
 def same_spelling(o: Operands) -> exp.Expression:
     return exp.EQ(this=_spelled(o.field), expression=_spelled(against(o)))
+
+
+#: so many characters of a name or an address are compared (64 pairs); what follows is passed over
+_COMPARED = 65
+#: how many pairs of neighbouring characters of ``a`` stand in ``b`` as well. A count over a fixed series, because
+#: that is a plain subquery to every engine.
+_PAIRS = parse_one(
+    "(select count(*) from generate_series(1, 64) as g(i)"
+    " where g.i < length(a) and strpos(b, substr(a, g.i::int, 2)) > 0)",
+    read="postgres",
+)
+
+
+def _pairs_of(one: exp.Expression, two: exp.Expression) -> exp.Expression:
+    sides = {"a": one, "b": two}
+    return _PAIRS.copy().transform(
+        lambda node: (
+            sides[node.name].copy()
+            if isinstance(node, exp.Column) and not node.table and node.name in sides
+            else node
+        )
+    )
+
+
+def alike(one: exp.Expression, two: exp.Expression, percent: exp.Expression) -> exp.Expression:
+    """Written much the same: of the pairs of neighbouring characters on both sides, so many percent on both.
+
+    (common pairs of one in two + of two in one) × 100 ≥ percent × all pairs; spaces, marks, width and capitals aside.
+    """
+
+    def compared(text: exp.Expression) -> exp.Expression:
+        return exp.Anonymous(this="left", expressions=[_spelled(text.copy()), exp.Literal.number(_COMPARED)])
+
+    def pairs(text: exp.Expression) -> exp.Expression:
+        length = exp.Anonymous(this="length", expressions=[compared(text)])
+        return exp.Sub(this=length, expression=exp.Literal.number(1))
+
+    a, b = compared(one), compared(two)
+    common = exp.paren(exp.Add(this=_pairs_of(a, b), expression=_pairs_of(b, a)))
+    every = exp.paren(exp.Add(this=exp.paren(pairs(one)), expression=exp.paren(pairs(two))))
+    enough = exp.GTE(
+        this=exp.Mul(this=common, expression=exp.Literal.number(100)),
+        expression=exp.Mul(this=every, expression=percent.copy()),
+    )
+    some = exp.GT(this=every.copy(), expression=exp.Literal.number(0))
+    same = exp.EQ(this=a.copy(), expression=b.copy())
+    return exp.paren(exp.or_(same, exp.and_(some, enough)))
+
+
+def similar(o: Operands) -> exp.Expression:
+    assert o.percent is not None  # noqa: S101  guaranteed by ``needs``
+    return alike(o.field, against(o), o.percent)
+
+
+def mentions(o: Operands) -> exp.Expression:
+    """The text holds the number as a mention 〔kind:ref〕."""
+    ref = exp.DPipe(
+        this=exp.DPipe(this=exp.Literal.string(":"), expression=exp.cast(against(o), "text")),
+        expression=exp.Literal.string("〕"),
+    )
+    found = exp.Anonymous(this="strpos", expressions=[o.field, exp.paren(ref)])
+    return exp.paren(exp.GT(this=found, expression=exp.Literal.number(0)))
+
+
+def shared_by(o: Operands) -> exp.Expression:
+    assert o.counted is not None  # noqa: S101  guaranteed by ``needs``
+    return exp.paren(exp.GTE(this=o.counted, expression=o.bounds["low"]))
+
+
+def months_ago(o: Operands) -> exp.Expression:
+    """So many calendar months after the day have gone by; the last day of a shorter month stands for the missing one."""
+    return exp.LTE(this=plus_months(day(o.field), o.months), expression=o.as_of)
 
 
 def contains_all(o: Operands) -> exp.Expression:

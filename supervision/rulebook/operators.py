@@ -27,8 +27,10 @@ from supervision.rulebook.expressions import (
     in_division,
     in_list,
     known,
+    mentions,
     month,
     month_within,
+    months_ago,
     no_row,
     overlaps,
     plus_days,
@@ -37,6 +39,8 @@ from supervision.rulebook.expressions import (
     same_spelling,
     share_at_least,
     share_below,
+    shared_by,
+    similar,
     starts_with,
     within_days,
 )
@@ -78,6 +82,8 @@ class Operator:
     takes: frozenset[str] = frozenset()
     #: types of ``other`` where they are not those of ``field``
     other_types: frozenset[str] | None = None
+    #: the type of the parameter where it is not that of ``field``
+    param_type: str | None = None
     #: what an empty cell means, in words
     empty_zh: str = "为空时未定"
     empty_en: str = "undecided when empty"
@@ -337,6 +343,51 @@ OPERATORS: dict[str, Operator] = {
             "地址写法一致",
             "is the same address, spelling aside, as",
             same_spelling,
+        ),
+        Operator(
+            "similar_name",
+            frozenset({"person_name", "org_name", "text"}),
+            frozenset({"other", "percent"}),
+            "名称写法相近，相同字对占比不低于",
+            "is a name much like (pairs of characters in common, of at least)",
+            similar,
+        ),
+        Operator(
+            "similar_address",
+            frozenset({"address", "text"}),
+            frozenset({"other", "percent"}),
+            "地址写法相近，相同字对占比不低于",
+            "is an address much like (pairs of characters in common, of at least)",
+            similar,
+        ),
+        Operator(
+            "mentions",
+            frozenset({"text"}),
+            _OTHER,
+            "（名单）载有",
+            "(a list) names",
+            mentions,
+            other_types=frozenset({"citizen_id", "credit_code", "phone"}),
+        ),
+        Operator(
+            "shared_by",
+            _TEXTS | {"citizen_id", "credit_code", "phone", "date"},
+            frozenset({"other", "low"}),
+            "（同一值）涉及的不同对象不少于",
+            "(the same value) is shared by at least so many different",
+            shared_by,
+            takes=frozenset({"at", "days"}),
+            other_types=ANY,
+            param_type="int",
+        ),
+        Operator(
+            "months_ago_at_least",
+            _DATES,
+            frozenset({"months"}),
+            "距今不少于（月）",
+            "lies back at least so many months",
+            months_ago,
+            clock=True,
         ),
         Operator(
             "no_row",

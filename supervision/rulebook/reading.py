@@ -56,7 +56,7 @@ def named_fields(rule: RuleSpec) -> set[str]:
     for leg in rule.without:
         names |= {leg.since} | ({leg.until} if leg.until else set())
         for absence in leg.feeds:
-            names |= set(absence.match)
+            names |= set(absence.asked)
     return names - {SCORE}
 
 
@@ -88,7 +88,13 @@ def fields_read(rule: RuleSpec) -> dict[str, frozenset[str]]:
         if source.feed and source.where:
             for leaf in leaves(source.where):
                 read.setdefault(source.feed, set()).update(fields_of(leaf))
+        if source.feed and source.latest:
+            read.setdefault(source.feed, set()).update((*source.latest.by, *source.latest.order))
     for leg in rule.without:
         for absence in leg.feeds:
-            read.setdefault(absence.feed, set()).update((*absence.match.values(), absence.date))
+            looked = read.setdefault(absence.feed, set())
+            looked.update((*absence.match.values(), *absence.alike.values(), *absence.named_in.values()))
+            looked.update(name for name in (absence.date, absence.end) if name)
+            for leaf in leaves(absence.where) if absence.where else ():
+                looked.update(fields_of(leaf))
     return {feed: frozenset(columns - {"county"}) for feed, columns in read.items()}

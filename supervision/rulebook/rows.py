@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlglot import exp
 
+from supervision.rulebook.beyond import Beyond
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.expressions import Operands
@@ -26,7 +27,6 @@ from supervision.rulebook.reading import (
 from supervision.rulebook.spec import (
     FIELD_KEYS,
     SCORE,
-    Absence,
     Leaf,
     Link,
     Member,
@@ -34,7 +34,6 @@ from supervision.rulebook.spec import (
     Score,
     Source,
     Tree,
-    Without,
     judged_leaves,
 )
 from supervision.rulebook.units import units
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 Scope = Literal["full", "subjects"]
 
 
-class Rows:
+class Rows(Beyond):
     """From the sources to judged rows; collects the parameters that the rule binds."""
 
     def __init__(self, plan: Plan, scope: Scope) -> None:
@@ -93,12 +92,17 @@ class Rows:
         cast = "::uuid" if kind == "uuid" else ""
         return f" and {column} in (select subject_ref{cast} from run_subjects)"
 
-    def _plain(self, alias: str, source: Source) -> str:
-        """A feed's visible rows, narrowed to the subjects where they are its own, and to what ``where`` allows."""
+    def _plain(self, alias: str, source: Source, *, whole: bool = False) -> str:
+        """A feed's visible rows, narrowed to the subjects where they are its own, and to what ``where`` allows.
+
+        With ``whole`` not narrowed to the subjects of a run.
+        """
         feed = self.plan.catalog[source.feed or ""]
         columns = sorted(self._columns_of(alias) - {"county"})
         listed = "".join(f", s.{_q(c)}" for c in columns)
-        conditions = [self._visible("s")]
+        table, conditions = f"pool.{_q(feed.code)} s", [self._visible("s")]
+        if source.latest:
+            table, conditions = self._newest(feed.code, source.latest)
         if source.where:
             conditions.append(f"({self._sql(self._truth(source.where, 's')[0])})")
         mentioned, joins = self._mentions(alias, feed.code)
@@ -106,9 +110,9 @@ class Rows:
         sql = (
             f"select s.record_id, s.county, {natural.removesuffix(', ')}{', ' if natural else ''}"
             f"{(listed + mentioned).removeprefix(', ')}"
-            f" from pool.{_q(feed.code)} s{joins} where {' and '.join(conditions)}"
+            f" from {table}{joins} where {' and '.join(conditions)}"
         )
-        if alias == self.subject_alias:
+        if alias == self.subject_alias and not whole:
             sql += self._within(f"s.{_q(self.subject_column)}", feed.column(self.subject_column).pool_type)
         return sql
 
@@ -153,7 +157,7 @@ class Rows:
         combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
         evidence = (
             "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
-            " order by u.record_id) as evidence"
+            " order by u.record_id, u.feed) as evidence"
         )
         return (
             f"select u.{_q(key)}, {combined + ', ' if combined else ''}count(distinct u.feed) as {_q(SUPPORT)}, {evidence}"
@@ -223,6 +227,12 @@ class Rows:
         also = "".join(
             f" and {self._sql(self.column(a))} = {self._sql(self.column(b))}" for a, b in link.also.items()
         )
+        if not (link.left_role or link.right_role or link.by == "relation"):
+            # A text that holds one number equals that number written as a mention.
+            if kind := self.fields.mention(link.left, link.right):
+                right = f"'〔{kind}:' || {right}::text || '〕'"
+            elif kind := self.fields.mention(link.right, link.left):
+                left = f"'〔{kind}:' || {left}::text || '〕'"
         if link.by != "relation":
             return f"{how}{alias} on {left} = {right}{also}"
         related, kinds = _q(f"related_{index}"), self.fields.subjects
@@ -236,6 +246,7 @@ class Rows:
         """Every linked combination with one nullable truth per condition."""
         driver = self.rule.driver
         joins = "".join(self._join(index, link) for index, link in enumerate(self.rule.link))
+        joins += self._shared_joins()
         carried = []
         for name in sorted(named_fields(self.rule) | {f"{driver}.county"}):
             carried.append(f"{self._sql(self.column(name))} as {_q(name)}")
@@ -249,6 +260,8 @@ class Rows:
         truths = []
         for leaf in judged_leaves(self.rule):
             truths.append(f"({self._sql(self._condition(leaf))}) as {_q(f'is_{leaf.id}')}")
+            if leaf.op == "shared_by":
+                truths.append(f"{self._sql(self._counted(leaf))} as {_q(f'n_{leaf.id}')}")
         for leg in self.rule.without:
             truths.append(f"{self._absent(leg)} as {_q(f'is_{leg.id}')}")
         return f"select {', '.join(carried + truths)} from {_q(driver)}{joins}"
@@ -261,49 +274,12 @@ class Rows:
             found += [f"{right_of(link)}.tier"] if link.right_role else []
         return list(dict.fromkeys(found))
 
-    def _absent(self, leg: Without) -> str:
-        """True: too few matches and the window is covered by every feed; false: enough; null: not yet delivered."""
-        since = self._day(leg.since)
-        if leg.until is not None:
-            # An interval that has no end yet is covered by nothing: undecided, unless a record speaks against it.
-            until = self._day(leg.until)
-        else:
-            until = f"{since} + ({self._sql(self.param(leg.days or ''))})::int"
-        matching = [self._matching(absence, since, until) for absence in leg.feeds]
-        if leg.fewer_than is None:
-            enough = " or ".join(f"exists (select 1{found})" for found in matching)
-        else:
-            counted = " + ".join(f"(select count(*){found})" for found in matching)
-            enough = f"{counted} >= {self._sql(self.param(leg.fewer_than))}"
-        covered = " and ".join(
-            f"coalesce(%(covers_{absence.feed})s::date >= {until}, false)" for absence in leg.feeds
-        )
-        return f"(case when {enough} then false when {covered} then true end)"
-
-    def _day(self, name: str) -> str:
-        """A date field, or the day of a moment."""
-        cast = "::date" if self.fields.types[name] == "datetime" else ""
-        return f"{self._sql(self.column(name))}{cast}"
-
-    def _matching(self, absence: Absence, since: str, until: str) -> str:
-        same = " and ".join(self._same(absence.feed, theirs, own) for theirs, own in absence.match.items())
-        moment = self.plan.catalog[absence.feed].column(absence.date).type == "datetime"
-        day = f"w.{_q(absence.date)}{'::date' if moment else ''}"
-        # Without an end everything from the start on speaks against it.
-        window = f"{day} >= {since} and {day} <= coalesce({until}, date '9999-12-31')"
-        return f" from pool.{_q(absence.feed)} w where {self._visible('w')} and {same} and {window}"
-
-    def _same(self, feed: str, theirs: str, own: str) -> str:
-        """Equality, or the mention of a subject inside a text (several persons in one cell)."""
-        value = self._sql(self.column(theirs))
-        column = self.plan.catalog[feed].column(own)
-        if column.type == "text" and self.fields.types[theirs] != "text":
-            return f"strpos(w.{_q(own)}, ':' || {value}::text || '〕') > 0"
-        return f"w.{_q(own)} = {value}"
-
     def _condition(self, leaf: Leaf, alias: str | None = None, place: str = "") -> exp.Expression:
         operator = OPERATORS[leaf.op]
         operand = self.column(leaf.field, alias)
+        if leaf.op == "no_row":
+            # Of a link by mentions the subject that they resolve to: the row's own number may be missing.
+            operand = self.column(right_of(links_to(self.rule)[leaf.field.split(".")[0]]))
         if leaf.missing_as is not None:
             operand = exp.Coalesce(
                 this=operand, expressions=[self.bind(leaf.missing_as, f"v_{place}{leaf.id}_missing")]
@@ -344,6 +320,7 @@ class Rows:
                     if (name := getattr(leaf, key)) is not None
                 },
                 covered=self._covered(leaf) if leaf.op == "no_row" else None,
+                counted=self._counted(leaf) if leaf.op == "shared_by" else None,
             )
         )
 
@@ -466,6 +443,8 @@ class Rows:
         for key in FIELD_KEYS:
             if (name := getattr(leaf, key)) is not None:
                 values.append(f"'{key}', v.{_q(name)}")
+        if leaf.op == "shared_by":
+            values.append(f"'count', v.{_q(f'n_{leaf.id}')}")
         for key in PARAM_KEYS:
             name = getattr(leaf, key)
             if name and not isinstance(self.rule.params[name].value, list):

@@ -81,7 +81,7 @@ def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> 
                 "id": leaf.id,
                 "label_zh": leaf.zh,
                 "label_en": leaf.en,
-                "value": _value(leaf.field, values.get("field"), "zh"),
+                "value": _found(leaf, values, truth),
                 "threshold": _threshold(rule, leaf, values),
                 "truth": truth,
                 "reason": "" if truth is not None else "数据为空，无法判断 / empty, cannot be decided",
@@ -138,7 +138,21 @@ def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> 
     return lines
 
 
+def _found(leaf: Leaf, values: Mapping[str, Any], truth: bool | None) -> str:
+    """What a condition found; of numbers and of what shares them only that, never the reference itself."""
+    if leaf.op == "shared_by":
+        return "—" if values.get("count") is None else f"{values['count']} 个"
+    if leaf.op == "mentions":
+        return {True: "载有", False: "没有", None: "—"}[truth]
+    return _value(leaf.field, values.get("field"), "zh")
+
+
 def _threshold(rule: RuleSpec, leaf: Leaf, values: Mapping[str, Any]) -> str:
+    if leaf.op == "mentions":
+        return ""
+    if leaf.op == "shared_by":
+        shown = f"{rule.params[leaf.low or ''].value} 个"
+        return shown + (f"，前后 {rule.params[leaf.days].value} 天" if leaf.days else "")
     if leaf.param:
         value = rule.params[leaf.param].value
         shown = "、".join(value) if isinstance(value, list) else _value(leaf.field, value, "zh")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: keys of a leaf that name further fields
-FIELD_KEYS = ("other", "end", "other_end", "lat", "other_lat")
+FIELD_KEYS = ("other", "end", "other_end", "lat", "other_lat", "at")
 
 Level = Literal["urgent", "important", "ordinary"]
 Scalar = str | int | float | bool | date
@@ -63,6 +63,8 @@ class Leaf(_Strict):
     other_end: str | None = None
     lat: str | None = None
     other_lat: str | None = None
+    #: the day by which rows that share a value are counted together
+    at: str | None = None
     #: further parameters: both bounds, years of age, metres, what one unit of ``other`` lets expect
     low: str | None = None
     high: str | None = None
@@ -102,10 +104,24 @@ class Member(_Strict):
     where: Tree | None = None
 
 
+class Latest(_Strict):
+    """Of the rows that are equal in ``by`` only the one that comes last by ``order`` (columns of the feed).
+
+    A row without a value in ``by`` is a version of nothing and stays; of equals the one that arrived last stays.
+    """
+
+    by: tuple[str, ...] = Field(min_length=1)
+    order: tuple[str, ...] = Field(min_length=1)
+
+
 class Source(_Strict):
-    """One feed, or several feeds that say the same thing (``any_of``), combined per link key."""
+    """One feed, or several feeds that say the same thing (``any_of``), combined per link key.
+
+    ``latest`` is taken before ``where``: what the newest row says counts, not what an older one said.
+    """
 
     feed: str | None = None
+    latest: Latest | None = None
     where: Tree | None = None
     any_of: tuple[Member, ...] | None = None
     #: common column → min or max over the members' rows
@@ -117,13 +133,15 @@ class Source(_Strict):
     def _one(self) -> Source:
         if (self.feed is None) == (self.any_of is None):
             raise ValueError("写且只写 feed、any_of 之一")
+        if self.any_of is not None and (self.latest or self.where):
+            raise ValueError("latest、where 只用于单一数据源；合并来源在 any_of 的各项里写 where")
         return self
 
 
 class Link(_Strict):
     """How a source is reached from one already linked; always by equality of something, never by a cross product.
 
-    - ``identity``: the same subject. With ``left_role`` or ``right_role`` (mentions declared by the feed) also rows
+    - ``identity``: the same subject, also where one side holds it as a mention in a text 〔kind:ref〕. With ``left_role`` or ``right_role`` (mentions declared by the feed) also rows
       that name the subject without a full number, resolved at least as surely as ``tier``; A is the number itself.
     - ``key``: the same value; ``also`` names further columns that must be equal (left → right).
     - ``relation``: subjects related by one of ``kinds``, over at most ``hops`` steps, in either direction.
@@ -150,27 +168,40 @@ class Absence(_Strict):
     feed: str
     #: driver field → column of the absent feed
     match: dict[str, str]
-    date: str
+    date: str | None = None
+    #: with it a record is the interval from ``date`` to this column, which must not touch the window
+    end: str | None = None
+    #: which of the feed's records speak against it
+    where: Tree | None = None
+    #: driver field → column that must be written much the same: so many ``percent`` (a parameter) of pairs of characters
+    alike: dict[str, str] = Field(default_factory=dict)
+    percent: str | None = None
+    #: driver field → text column of the absent feed that must hold its value
+    named_in: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fields that a record is looked for by."""
+        return (*self.match, *self.alike, *self.named_in)
 
 
-class Without(_Strict):
+class Without(Absence):
     """True when the feed holds no matching record in the window, and covers it; else undecided.
 
-    The window is ``days`` from ``since``, or the whole interval from ``since`` to the field ``until``. ``fewer_than``
-    (a parameter) allows for so many records less one. ``nor`` names further feeds, together with the first.
+    The window is ``days`` from ``since``, or the whole interval from ``since`` to the field ``until``; ``back`` (a
+    parameter) lets it begin so many days earlier. ``fewer_than`` (a parameter) allows for so many records less one.
+    ``nor`` names further feeds, together with the first. With ``now`` any record counts that has not ended by the day
+    of the run: what stands today, whenever it began (with ``back`` not earlier than that). A row that lacks a value to look by is undecided.
     """
 
     id: str
     zh: str
     en: str
-    feed: str
-    #: driver field → column of the absent feed
-    match: dict[str, str]
-    #: the absent feed's date column must lie between the driver's date and that plus days
-    date: str
     since: str
     days: str | None = None
     until: str | None = None
+    back: str | None = None
+    now: bool = False
     fewer_than: str | None = None
     nor: tuple[Absence, ...] = ()
 
@@ -178,12 +209,20 @@ class Without(_Strict):
     def _one(self) -> Without:
         if (self.days is None) == (self.until is None):
             raise ValueError("写且只写 days、until 之一")
+        if self.now and self.until is not None:
+            raise ValueError("now 只与 days 同用：到今天仍有效的记录，不论何时开始")
+        for absence in self.feeds:
+            if absence.date is None and (not self.now or self.back):
+                raise ValueError("没有写 date：写明哪一列是日期，或者写 now: true 而不写 back")
+            if bool(absence.alike) != (absence.percent is not None):
+                raise ValueError("alike 与 percent 须同时写")
         return self
 
     @property
     def feeds(self) -> tuple[Absence, ...]:
         """Every feed that is looked into, the first included."""
-        return (Absence(feed=self.feed, match=self.match, date=self.date), *self.nor)
+        own = {key: getattr(self, key) for key in Absence.model_fields}
+        return (Absence(**own), *self.nor)
 
 
 class Place(_Strict):

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from supervision.models import Clue, ClueTrack, TrackClock, TrackStep
-from supervision.tracks.spec import Clock, Step, TrackSpec, tracks
+from supervision.tracks.spec import Clock, Named, Requirement, Step, TrackSpec, tracks
 from supervision.tracks.terms import Term
 
 Standing = Literal["runs", "soon", "over", "stands", "stopped"]
@@ -39,6 +39,8 @@ class StepView:
     happened_on: date
     official_number: str
     approver: str
+    #: the reason that was chosen with it, if it has some
+    reason: Named | None
     note: str
     entered_by: str
     entered_at: datetime
@@ -56,6 +58,8 @@ class TrackView:
     steps: list[StepView]
     #: steps that may come now
     open: list[Step]
+    #: why some of them must wait all the same, by code
+    waits: dict[str, Requirement]
     clocks: list[ClockView]
 
 
@@ -77,6 +81,9 @@ def of_clue(clue: Clue, today: date) -> list[TrackView]:
         standing = [t for t in taken if t.struck_at is None]
         seen = {c.pk: _clock(c, spec, today) for c in clocks.get(track.pk, [])}
         void = {t.pk for t in taken if t.struck_at}
+        done = {t.step for t in standing}
+        chosen = {c.step: c.variant for c in clocks.get(track.pk, []) if c.started_by_id not in void}
+        coming = [] if track.ended_on else spec.open_steps(done)
         views.append(
             TrackView(
                 spec=spec,
@@ -85,14 +92,15 @@ def of_clue(clue: Clue, today: date) -> list[TrackView]:
                 steps=[
                     StepView(
                         id=t.pk, step=spec.step(t.step), happened_on=t.happened_on, official_number=t.official_number,
-                        approver=t.approver, note=t.note, entered_by=t.entered_by, entered_at=t.entered_at,
+                        approver=t.approver, reason=spec.step(t.step).reasons.get(t.reason), note=t.note, entered_by=t.entered_by, entered_at=t.entered_at,
                         struck_reason=t.struck_reason if t.struck_at else "",
                         last=bool(standing) and t.pk == standing[-1].pk,
                         clocks=[seen[c.pk] for c in clocks.get(track.pk, []) if c.started_by_id == t.pk],
                     )
                     for t in taken
                 ],
-                open=[] if track.ended_on else spec.open_steps({t.step for t in standing}),
+                open=coming,
+                waits={s.code: w for s in coming if (w := spec.missing(s, done, chosen))},
                 clocks=[
                     seen[c.pk] for c in clocks.get(track.pk, []) if c.stopped_on is None and c.started_by_id not in void
                 ],

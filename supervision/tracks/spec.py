@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Named(_Strict):
+    zh: str
+    en: str
+
+
 class Variant(_Strict):
     """Another length of the same clock, chosen with the step that starts it, e.g. urgent."""
 
@@ -35,6 +41,8 @@ class Clock(_Strict):
     zh: str
     en: str
     term: Term
+    #: what the usual length stands for, where the choice says something
+    usual: Named | None = None
     variants: dict[str, Variant] = Field(default_factory=dict)
     stops: tuple[str, ...] = Field(min_length=1)
     #: a last day that rests moves on
@@ -45,6 +53,16 @@ class Clock(_Strict):
     escalate: int = Field(7, ge=0)
     source: str
     held: bool = True
+
+
+class Requirement(_Strict):
+    """Where ``step`` was taken (with ``variant``, if named), ``taken`` must stand as well; the words say why."""
+
+    step: str
+    variant: str = ""
+    taken: str
+    zh: str
+    en: str
 
 
 class Step(_Strict):
@@ -62,11 +80,30 @@ class Step(_Strict):
     official: bool = False
     #: steps one of which must stand before; empty = may begin the track
     after: tuple[str, ...] = ()
+    #: of those steps, ones that must stand once another was taken with a certain variant of its clock
+    requires: tuple[Requirement, ...] = ()
+    #: its date may lie before the steps that it follows, e.g. the day on which employment ended
+    earlier: bool = False
+    #: one of these is chosen with it; why something is passed on, why somebody does not sue
+    reasons: dict[str, Named] = Field(default_factory=dict)
     #: may be entered again, e.g. a further visit
     repeats: bool = False
     clock: Clock | None = None
     #: with it the track ends and the clue may be settled
     ends: bool = False
+
+
+class Rate(_Strict):
+    """A share over all cases of a feed, shown with the register: ``part`` of ``whole``, one row a ``key``."""
+
+    zh: str
+    en: str
+    feed: str
+    key: str
+    whole: str
+    part: str
+    months: int = Field(6, ge=1, le=24)
+    source: str
 
 
 class TrackSpec(_Strict):
@@ -80,6 +117,11 @@ class TrackSpec(_Strict):
     kind: str
     basis: tuple[Basis, ...] = Field(min_length=1)
     note: str = ""
+    #: rules whose clues belong to the track's register, also before it begins
+    rules: tuple[str, ...] = ()
+    #: measures of those rules (money, 分) that the register adds up
+    amounts: dict[str, Named] = Field(default_factory=dict)
+    rate: Rate | None = None
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -90,8 +132,14 @@ class TrackSpec(_Strict):
             raise ValueError(f"步骤 {'、'.join(sorted(twice))} 写了两次")
         for step in self.steps:
             named = {*step.after, *(step.clock.stops if step.clock else ())}
+            named |= {code for r in step.requires for code in (r.step, r.taken)}
             if unknown := named - set(codes):
                 raise ValueError(f"步骤 {step.code}：没有步骤 {'、'.join(sorted(unknown))}")
+        clocks = {s.code: s.clock.variants for s in self.steps if s.clock}
+        for step in self.steps:
+            for needed in step.requires:
+                if needed.variant and needed.variant not in clocks.get(needed.step, {}):
+                    raise ValueError(f"步骤 {step.code}：{needed.step} 没有期限 {needed.variant}")
         if not any(not s.after for s in self.steps):
             raise ValueError("至少一个步骤没有 after，轨道才能开始")
         if not any(s.ends for s in self.steps):
@@ -109,6 +157,14 @@ class TrackSpec(_Strict):
             if step.code == code:
                 return step
         raise KeyError(code)
+
+    def missing(self, step: Step, done: set[str], variants: Mapping[str, str]) -> Requirement | None:
+        """What the step still waits for; ``variants``: which length of its clock a taken step chose."""
+        for needed in step.requires:
+            fits = variants.get(needed.step) == needed.variant if needed.variant else needed.step in done
+            if fits and needed.taken not in done:
+                return needed
+        return None
 
     def open_steps(self, done: set[str]) -> list[Step]:
         """The steps that may come now, in the order of the file."""

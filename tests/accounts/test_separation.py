@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chuxiong.accounts import people
-from chuxiong.accounts.models import ADMINISTRATORS, PROVIDER, Person, Role
+from chuxiong.accounts.models import ADMINISTRATORS, AGENCY_ROLES, Person, Role
 from chuxiong.accounts.refused import Refused
 from chuxiong.accounts.scope import person_scope, scope
 from supervision.models import Clue
@@ -20,7 +20,7 @@ BUSINESS = ("prosecutor", "handler", "head", "office_head", "dispatcher", "analy
 
 
 def test_the_roles_of_the_file_are_those_tested_here():
-    assert set(Role.objects.values_list("code", flat=True)) == {*BUSINESS, PROVIDER, *ADMINISTRATORS}
+    assert set(Role.objects.values_list("code", flat=True)) == {*BUSINESS, *AGENCY_ROLES, *ADMINISTRATORS}
 
 
 @pytest.mark.parametrize(

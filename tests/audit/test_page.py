@@ -319,7 +319,7 @@ def test_without_audit_acts_are_refused_and_the_wall_goes_on(chain, audit_down):
 
 def test_without_audit_an_agencys_answer_waits_at_the_front(agency, letter, chain, audit_down):
     """The front takes it and keeps it sealed; inside nothing is done until a trace of it can be left."""
-    path = f"/api/v1/letters/{quote(letter.number)}"
+    path = f"/api/v1/received/{quote(letter.number)}"
     tag = agency.send("GET", path).headers["ETag"]
     assert agency.send("POST", f"{path}/acknowledge", {}, **{"If-Match": tag}).status_code == 200
     audit_down()

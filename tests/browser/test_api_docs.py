@@ -67,13 +67,14 @@ def test_every_operation_is_shown_and_nothing_is_refused_or_fetched_elsewhere(
          block.query_selector(".opblock-summary-path").get_attribute("data-path"))
         for block in page.query_selector_all(".opblock")
     }  # fmt: skip
-    assert shown == operations and len(operations) == 6
+    assert shown == operations and len(operations) == 9
     text = page.text_content("body") or ""
     for words in (
-        "列出反馈函",
-        "List feedback letters",
+        "列出收到的事项",
+        "List what was received",
         "X-Signature",
         "If-Match",
+        "Idempotency-Key",
         "application/problem+json",
     ):
         assert words in text, words

@@ -78,7 +78,7 @@ class Centre:
 
     def answer(self, letter: str, verb: str, body: object, tag: str) -> str:
         """A signed request of the agency's machine; returns the new ETag."""
-        path = f"/api/v1/letters/{quote(letter)}/{verb}" if verb else f"/api/v1/letters/{quote(letter)}"
+        path = f"/api/v1/received/{quote(letter)}/{verb}" if verb else f"/api/v1/received/{quote(letter)}"
         data = json.dumps(body).encode() if verb else b""
         stamp, nonce, key = str(int(time.time() * 1000)), secrets.token_hex(12), "demo-hr_bureau"
         method = "POST" if verb else "GET"
@@ -89,7 +89,7 @@ class Centre:
             "X-Timestamp": stamp,
             "X-Nonce": nonce,
             "X-Signature": signature,
-            **({"If-Match": tag} if verb else {}),
+            **({"If-Match": tag, "Idempotency-Key": secrets.token_hex(8)} if verb else {}),
         }
         with urlopen(
             Request(self.address + path, data or None, headers, method=method), timeout=10

@@ -341,8 +341,8 @@ def test_the_programs_run_as_written_and_call_themselves_healthy(tmp_path):
         for name in programs:
             assert engine.healthy(name), f"{name}: {engine.log(name)}"
         assert [engine.get("front", path) for path in ("/login", "/wall/", "/", "/ws/desk/")] == [404] * 4
-        assert engine.get("front", "/api/v1/letters") == 401
-        assert (engine.get("web", "/login"), engine.get("web", "/api/v1/letters")) == (200, 404)
+        assert engine.get("front", "/api/v1/received") == 401
+        assert (engine.get("web", "/login"), engine.get("web", "/api/v1/received")) == (200, 404)
         # The health checks can say no.
         for name in programs:
             engine.running[name].terminate()

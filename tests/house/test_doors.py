@@ -6,6 +6,7 @@ Every request runs in a transaction that is rolled back, so that each caller mee
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import re
@@ -32,7 +33,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from chuxiong.accounts import people as accounts
-from chuxiong.accounts.models import Department, Person, Role
+from chuxiong.accounts.models import AGENCY_ROLES, Department, Person, Role
 from chuxiong.vault import envelope
 from chuxiong.vault.keys import keys
 from chuxiong.vault.models import BatchKey
@@ -54,6 +55,9 @@ from ingestion.water.spec import read
 from supervision.alarms import actions as alarm_actions
 from supervision.clients import new_client
 from supervision.clues.lifecycle import MOVES
+from supervision.documents import filling
+from supervision.documents import reading as documents
+from supervision.documents.spec import kinds
 from supervision.models import (
     Alarm,
     Checklist,
@@ -62,7 +66,11 @@ from supervision.models import (
     ClueTrack,
     Disclosure,
     DisclosureClue,
+    Document,
     Letter,
+    Matter,
+    Order,
+    Run,
     TrackClock,
     TrackStep,
 )
@@ -92,8 +100,8 @@ SIBLINGS = [c for c in CALLERS if c.startswith("sibling/")]
 #: states in which a handler is already at work
 HANDLED = {"checking", "needs_data", "confirmed", "acted"}
 STATES = ["raised", "triaged", "dispatched", *sorted(HANDLED)]
-#: for whom a provider's clerk at a place works
-_AGENCIES = {"own": "hr_bureau"}
+#: for whom a provider's clerk or an agency's liaison at a place works
+_AGENCIES = {("own", "provider"): "hr_bureau", ("own", "liaison"): "example_agency"}
 FIRM, SUBJECT = "示例酿造有限公司", "532301195001017777"
 
 
@@ -133,7 +141,7 @@ class World:
 
     def _signed(self, caller: str, method: str, path: str, data: dict[str, Any]) -> Any:
         body = json.dumps(data).encode() if method == "POST" else b""
-        headers = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"', "Idempotency-Key": secrets.token_hex(8)}
         if caller in self.keys:
             key, secret = self.keys[caller]
             stamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(12)
@@ -150,7 +158,7 @@ class World:
         """The address of a row: the door's route with this world's things in it."""
         door, _space, act = row.partition(" ")
         things = {
-            "number": self.letter if door.startswith("api:") else self.clues["raised"],
+            "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "pair": 0,
@@ -160,6 +168,9 @@ class World:
             "batch": self.batch,
             "alias": self.alias,
             "feed": "hr_pension_payment" if door.startswith("api:") else "ca_funeral",
+            "order": self.sources["order"],
+            "matter": self.sources["matter"],
+            "track": "support_suit",
             "river": "SL",
             "section": "D1",
             "token": "1.nobody~s",
@@ -169,7 +180,7 @@ class World:
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
             "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
-                door.split(":")[0], self.sources["code"]
+                door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]
             ),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
@@ -186,8 +197,10 @@ def _clue(number: str, **more: Any) -> Clue:
         "label": FIRM, "township": "示例镇", "material": {"text": FIRM}, "office": "532301", "raised_at": now,
         "responsible": "example_agency", "responsible_zh": "示例单位",
     }  # fmt: skip
-    if state in ("confirmed", "acted"):
-        usual |= {"checked_at": now, "confirmed_at": now}
+    if state in ("confirmed", "acted", "settled", "unfounded"):
+        usual |= {"checked_at": now, "confirmed_at": now if state != "unfounded" else None}
+    if state == "settled":
+        usual |= {"settled_at": now, "outcome": "improved"}
     return Clue(number=number, **(usual | more))
 
 
@@ -217,7 +230,7 @@ def _hire(world: World) -> None:
                 Person(
                     username=caller.replace("/", "_"), name=f"{caller}演示员", password="!nobody", office_id=PLACES[place][0],
                     department=departments[PLACES[place]], roles=[] if role == "none" else [role],
-                    agency=_AGENCIES.get(place, "someone_else") if role == "provider" else "",
+                    agency=_AGENCIES.get((place, role), "someone_else") if role in AGENCY_ROLES else "",
                 )
             )  # fmt: skip
     gone = Person(
@@ -252,6 +265,7 @@ def _built() -> World:
         "closed": {"closed_to": "minors"},
         "sealed": {"sealed": True, "admitted": ["own_prosecutor"]},
         "recused": {"recused": ["own_prosecutor"]},
+        "merged": {"state": "merged"},
         "on_track": {"state": "acted", "handler": "own_handler"},
     }
     world.clues = {name: f"XS-2026-90{n:04d}" for n, name in enumerate(named, 1)}
@@ -293,6 +307,27 @@ def _built() -> World:
             checklist=listed, clue=Clue.objects.get(number=world.clues["checking"]), position=1, version=1
         )
         world.sources["checklist"] = listed.pk
+        ordered = Order.objects.create(
+            number="示例交办 1 号", clue=Clue.objects.get(number=world.clues["checking"]), office="532301", issued_by_name="示例",
+            issued_at=now, due_on=now.date(), receipt_due=now, received_at=now, received_by="示例",
+        )  # fmt: skip
+        matter = Matter.objects.create(
+            title="示例类案",
+            lead_office="532300",
+            lead="prefecture_prosecutor",
+            opened_by="示例",
+            opened_at=now,
+        )
+        world.sources |= {"order": ordered.pk, "matter": matter.pk}
+        world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
+        world.sources["run"] = Run.objects.create(
+            rule="pension_after_death",
+            mode="full",
+            state="done",
+            as_of=now.date(),
+            started_at=now,
+            seconds=1.0,
+        ).pk
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
@@ -302,6 +337,19 @@ def _built() -> World:
     world.disc = str(disc.code)
     world.letter, world.alarm, world.disclosure = letter.number, alarm.pk, asked.pk
     return world
+
+
+def _document(clue: Clue, now: datetime) -> dict[str, Any]:
+    """A draft that bears a name, made by the clue's handler."""
+    content = filling.fill(kinds()["consultation"].template.read_bytes(), {"事项": FIRM}, header="")
+    draft = Document(
+        clue=clue, kind="consultation", kind_version=1, version=1, check_only=False, digest=hashlib.sha256(content).hexdigest(),
+        made_by="own_handler", made_by_name="示例", made_at=now, key_id=keys().current,
+    )  # fmt: skip
+    draft.sealed = keys().wrap(content, documents.place(draft, "file"))
+    draft.typed = keys().wrap(b"{}", documents.place(draft, "typed"))
+    draft.save()
+    return {"document": draft.pk, "kind": "consultation", "form": "docx"}
 
 
 def _sources(now: Any) -> dict[str, Any]:

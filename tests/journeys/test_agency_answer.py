@@ -44,6 +44,7 @@ class Agency:
         *,
         nonce: str | None = None,
         when: float | None = None,
+        key: str | None = None,
         **headers: str,
     ):  # type: ignore[no-untyped-def]
         data = json.dumps(body).encode() if body is not None else b""
@@ -57,6 +58,8 @@ class Agency:
             "X-Signature": signature,
             "X-Signature-Alg": algorithm,
         }
+        if method == "POST":
+            signed["Idempotency-Key"] = key or secrets.token_hex(8)
         return self.http.generic(
             method, path, data, content_type="application/json", headers=signed | headers
         )
@@ -91,11 +94,11 @@ def letter(agency):
 
 
 def _path(letter, verb: str = "") -> str:
-    return f"/api/v1/letters/{quote(letter.number)}{'/' + verb if verb else ''}"
+    return f"/api/v1/received/{quote(letter.number)}{'/' + verb if verb else ''}"
 
 
 def test_the_letter_is_listed_signed_for_and_answered_once(agency, letter):
-    listed = agency.send("GET", "/api/v1/letters")
+    listed = agency.send("GET", "/api/v1/received")
     assert listed.status_code == 200, listed.content
     assert [item["number"] for item in listed.json()["items"]] == [letter.number]
     read = agency.send("GET", _path(letter))
@@ -128,10 +131,13 @@ def test_the_front_serves_the_same_without_the_keys_of_the_vault(agency, letter)
 
 def test_a_stale_answer_is_told_so(agency, letter):
     agency.send("POST", _path(letter, "acknowledge"), {}, **{"If-Match": '"1"'})
-    late = agency.send("POST", _path(letter, "answer"), {"answer": "objection"}, **{"If-Match": '"1"'})
+    late = agency.send(
+        "POST", _path(letter, "answer"), {"answer": "objection", "text": "不属实"}, **{"If-Match": '"1"'}
+    )
     assert late.status_code == 412
     assert late.headers["Content-Type"] == "application/problem+json"
-    missing = agency.send("POST", _path(letter, "answer"), {"answer": "objection"})
+    assert late.json()["current"]["acknowledged_at"] and late.json()["current"]["version"] == 2
+    missing = agency.send("POST", _path(letter, "answer"), {"answer": "objection", "text": "不属实"})
     assert missing.status_code == 428
 
 
@@ -165,7 +171,7 @@ def test_another_agency_sees_nothing(agency, letter):
         other, secret = new_client(agency="ee_bureau", agency_zh="生态环境局")
     carry()
     stranger = Agency(other.key, secret)
-    assert stranger.send("GET", "/api/v1/letters").json()["items"] == []
+    assert stranger.send("GET", "/api/v1/received").json()["items"] == []
     assert stranger.send("GET", _path(letter)).status_code == 404
     assert (
         stranger.send(
@@ -177,22 +183,22 @@ def test_another_agency_sees_nothing(agency, letter):
 
 @pytest.mark.parametrize("algorithm", ["HMAC-SM3", "HMAC-SHA256"])
 def test_only_a_fresh_true_signature_opens(agency, letter, algorithm):
-    assert agency.send("GET", "/api/v1/letters", algorithm=algorithm).status_code == 200
+    assert agency.send("GET", "/api/v1/received", algorithm=algorithm).status_code == 200
     nonce = secrets.token_hex(12)
-    assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 200
-    assert agency.send("GET", "/api/v1/letters", nonce=nonce, algorithm=algorithm).status_code == 401
+    assert agency.send("GET", "/api/v1/received", nonce=nonce, algorithm=algorithm).status_code == 200
+    assert agency.send("GET", "/api/v1/received", nonce=nonce, algorithm=algorithm).status_code == 401
     assert (
-        agency.send("GET", "/api/v1/letters", when=time.time() - 900, algorithm=algorithm).status_code == 401
+        agency.send("GET", "/api/v1/received", when=time.time() - 900, algorithm=algorithm).status_code == 401
     )
     agency.secret = bytes(32)
-    assert agency.send("GET", "/api/v1/letters", algorithm=algorithm).status_code == 401
-    assert Client().get("/api/v1/letters").status_code == 401
+    assert agency.send("GET", "/api/v1/received", algorithm=algorithm).status_code == 401
+    assert Client().get("/api/v1/received").status_code == 401
 
 
 def test_a_closed_client_is_shut_out(agency, letter):
     AgencyClient.objects.using("owner").filter(key=agency.key).update(active=False)
     carry()
-    assert agency.send("GET", "/api/v1/letters").status_code == 401
+    assert agency.send("GET", "/api/v1/received").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -209,10 +215,13 @@ def test_bad_bodies_are_named_and_change_nothing(agency, letter, body):
 def test_the_schema_is_served_and_names_every_door():
     schema = Client().get("/api/v1/openapi.json").json()
     assert set(schema["paths"]) == {
-        "/api/v1/letters",
-        "/api/v1/letters/{number}",
-        "/api/v1/letters/{number}/acknowledge",
-        "/api/v1/letters/{number}/answer",
+        "/api/v1/received",
+        "/api/v1/received/{number}",
+        "/api/v1/received/{number}/records",
+        "/api/v1/received/{number}/acknowledge",
+        "/api/v1/received/{number}/files",
+        "/api/v1/received/{number}/answer",
+        "/api/v1/feeds",
         "/api/v1/feeds/{feed}/files",
         "/api/v1/deliveries/{code}",
     }
@@ -224,7 +233,7 @@ def test_the_worked_example_follows_from_its_own_values():
     assert example
     secret, body, text, sm3, sha256 = (part.split("\n", 1)[1] for part in example[1].strip().split("\n\n"))
     method, path, digest, stamp, nonce = text.split("\n")
-    assert (method, path) == ("POST", f"/api/v1/letters/{quote('楚检反馈〔2026〕1号')}/answer")
+    assert (method, path) == ("POST", f"/api/v1/received/{quote('楚检反馈〔2026〕1号')}/answer")
     assert digest == hashlib.sha256(body.encode()).hexdigest() and json.loads(body)["answer"] == "corrected"
     assert stamp.isdigit() and 8 <= len(nonce) <= 64
     assert sha256 == hmac.new(bytes.fromhex(secret), text.encode(), hashlib.sha256).hexdigest()
@@ -234,7 +243,7 @@ def test_the_worked_example_follows_from_its_own_values():
 @pytest.mark.parametrize("stamp", ["now", "2026-01-01T00:00:00Z", "9" * 5000, "-1"])
 def test_a_timestamp_that_is_no_number_is_named(agency, stamp):
     headers = {"X-App-Key": agency.key, "X-Timestamp": stamp, "X-Nonce": "n" * 16, "X-Signature": "00"}
-    answer = Client().get("/api/v1/letters", headers=headers)
+    answer = Client().get("/api/v1/received", headers=headers)
     assert answer.status_code == 401 and "毫秒数，只含数字" in answer.json()["detail"]
 
 
@@ -246,7 +255,11 @@ def test_the_description_is_made_without_a_warning_in_both_languages(capsys):
     for one in operations:
         assert one["security"] == [signed], one["operationId"]
         assert all(answer["description"] for answer in one["responses"].values()), one["operationId"]
-        for words in (one["summary"], one["description"], *(p["description"] for p in one["parameters"])):
+        for words in (
+            one["summary"],
+            one["description"],
+            *(p["description"] for p in one.get("parameters", [])),
+        ):
             assert re.search(r"[\u4e00-\u9fff]", words) and re.search(r"[A-Za-z]{2}", words), words
 
 

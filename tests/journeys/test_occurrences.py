@@ -19,7 +19,7 @@ from supervision.matching.run import run_rule
 from supervision.models import Clue, ClueEvent
 from supervision.selectors import rulebook
 from tests.conftest import acting_as, empty_tables
-from tests.prefecture import NOW, SHANGHAI, TODAY, agreements, land_rows, patrol
+from tests.prefecture import NOW, SHANGHAI, TODAY, agreements, decided, land_rows, patrol
 from tests.supervision.rulebook import interpreter
 
 RULE = "river_rubbish"
@@ -225,9 +225,7 @@ def _decide(draw: random.Random, desk: _Desk, ids: list[int]) -> None:
         desk.clues[index],
         draw.choice(["checking", "checking", "dismissed", "unfounded", "settled", "merged"]),
     )
-    change: dict[str, Any] = {"state": how}
-    if how == "settled":
-        change |= {"outcome": "improved", "settled_at": NOW, "confirmed_at": NOW, "checked_at": NOW}
+    change: dict[str, Any] = {"state": how} | decided(how)
     if how == "merged":
         others = [i for i in choice if i != index]
         if not others:

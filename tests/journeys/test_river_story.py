@@ -12,7 +12,7 @@ from supervision.matching.run import run_rule
 from supervision.models import Clue, ClueEvent
 from supervision.selectors import ClueFilters, clue_detail, clue_page, rulebook
 from tests.conftest import acting_as
-from tests.prefecture import NOW, TODAY, agreements, bring, land_rows, patrol, person, sheet
+from tests.prefecture import NOW, TODAY, agreements, bring, decided, land_rows, patrol, person, sheet
 
 
 def _deliver(rows: list[dict[str, str]]) -> None:
@@ -251,8 +251,7 @@ def test_a_removed_sighting_parts_one_occurrence_into_two_clues(database):
 
 def _closed(clue: Clue, how: str) -> None:
     """Put the clue where people have decided on it."""
-    done = {"settled_at": NOW, "outcome": "improved", "confirmed_at": NOW, "checked_at": NOW}
-    Clue.objects.using("owner").filter(pk=clue.pk).update(state=how, **(done if how == "settled" else {}))
+    Clue.objects.using("owner").filter(pk=clue.pk).update(state=how, **decided(how))
 
 
 @pytest.mark.parametrize("how", ["dismissed", "unfounded", "settled"])

@@ -10,16 +10,19 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from chuxiong.accounts.models import Department, Person
 from chuxiong.accounts.scope import person_scope, scope
 from supervision import selectors
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues.lifecycle import CLOSED, State
-from supervision.models import Clue
+from supervision.models import Clue, RankCell
+from supervision.ranking import expected
+from supervision.ranking.refresh import bring_up_to_date
 from supervision.selectors import ClueFilters, clue_page, clue_rows, clue_standing
 from tests.conftest import acting_as
-from tests.prefecture import NOW, person
+from tests.prefecture import NOW, decided, person
 
 OFFICES = ["532300", "532301", "532302"]
 DEPARTMENTS = ["minors", "duty_crime", "public_interest"]
@@ -43,7 +46,6 @@ def _text(draw: random.Random) -> str:
 
 def _clue(draw: random.Random, n: int) -> Clue:
     state = draw.choice([s.value for s in State])
-    settled = state == State.SETTLED
     day = NOW.date()
     return Clue(
         number=f"XS-2026-{n:06d}", origin="manual", subject_kind="place", subject_ref=str(n), state=state,
@@ -52,8 +54,7 @@ def _clue(draw: random.Random, n: int) -> Clue:
         recused=draw.sample(NAMES, draw.choice([0, 0, 0, 1, 2])), label=_text(draw), title=_text(draw),
         township=_text(draw), raised_at=NOW - timedelta(hours=draw.randint(0, 60)),
         due_on=draw.choice([None, *(day + timedelta(days=n) for n in range(-3, 6))]),
-        outcome="improved" if settled else None, checked_at=NOW if settled else None,
-        confirmed_at=NOW if settled else None, settled_at=NOW if settled else None,
+        **decided(state),
         source_changes=draw.choice([[], [], [{"landing": 1}]]),
         results=draw.choice([{}, {"previous_state": "settled"}, {"previous_state": "dismissed"}]),
     )  # fmt: skip
@@ -64,6 +65,8 @@ def _world(draw: random.Random, clues: int) -> tuple[list[Person], list[Clue]]:
     made = [_clue(draw, n) for n in range(clues)]
     with acting_as("owner"):
         Clue.objects.bulk_create(made)
+    with acting_as("worker"):
+        bring_up_to_date(today=NOW.date())
     return people, made
 
 
@@ -89,12 +92,22 @@ def _seen(who: Person, clues: list[Clue]) -> list[Clue]:
 
 
 def _in_order(clues: list[Clue]) -> list[str]:
-    """Urgent first, then the nearest limit (none last), then the newest."""
-    ranked = sorted(
-        clues,
-        key=lambda c: (LEVELS.index(c.level), c.due_on is None, c.due_on or NOW.date(), -c.pk),
-    )
-    return [c.number for c in ranked]
+    """Rebounds, then limits that press, then by expected yield, then what waits for its day; what is closed last."""
+    chances = dict(RankCell.objects.values_list("office", "used"))
+
+    def place(clue: Clue) -> float:
+        if clue.state in {s.value for s in CLOSED}:
+            return expected.CLOSED
+        return expected.place(facts_of(clue), chances[clue.office], NOW.date())
+
+    return [c.number for c in sorted(clues, key=lambda c: (-round(place(c), 6), -c.pk))]
+
+
+def facts_of(clue: Clue) -> expected.Facts:
+    return expected.Facts(
+        level=clue.level, domain="", amount=0, sources=1, raised_on=timezone.localdate(clue.raised_at),
+        due_on=clue.due_on, deferred_until=clue.deferred_until, rebound=clue.results.get("previous_state") == "settled",
+    )  # fmt: skip
 
 
 def _pages(who: Person, filters: ClueFilters) -> list[str]:
@@ -134,11 +147,11 @@ def test_pages_hold_in_order_what_a_person_sees_whatever_the_filter(database, dr
             ],
         }
         counts, attention = clue_standing(who)
-        for filters, expected in cases.items():
-            assert _pages(who, filters) == _in_order(expected), filters
+        for filters, wanted in cases.items():
+            assert _pages(who, filters) == _in_order(wanted), filters
             with_counts = clue_page(who, filters, 1, counts)
             assert with_counts == clue_page(who, filters)
-            hits += len(expected)
+            hits += len(wanted)
         assert counts["open"] == len(still)
         assert all(counts[s.value] == sum(c.state == s for c in still) for s in State)
         assert attention["changed"] == len(cases[ClueFilters(attention="changed")])
@@ -204,16 +217,17 @@ def test_the_many_are_counted_from_the_index_and_the_policy_costs_no_row(databas
     """What makes the queue fast at all: the plan under the policy reads no clue, only its index."""
     (who, *_others), _clues = _world(draw, 400)
     with connections["owner"].cursor() as cursor:
-        cursor.execute("vacuum analyze supervision_clue")
+        cursor.execute("vacuum analyze supervision_cluerank")
     with person_scope(who), connections["default"].cursor() as cursor:
         cursor.execute("set local enable_seqscan = off")
         cursor.execute("set local enable_bitmapscan = off")
+        cursor.execute("set local enable_sort = off")
         cursor.execute(
-            "explain select state, count(*) from supervision_clue where open and not personal group by state"
+            "explain select clue_id from supervision_cluerank where open and not personal order by place desc, clue_id desc limit 20"
         )
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Index Only Scan using clue_queue" in plan
-    assert "recused" not in plan
+    assert "Index Only Scan using rank_queue" in plan
+    assert "supervision_clue " not in plan, "the policy asks no clue"
 
 
 def test_every_look_at_a_list_leaves_one_row_and_nothing_in_clear(database, draw):

@@ -17,7 +17,7 @@ from supervision import tally
 from supervision.clues.lifecycle import CLOSED, State
 from supervision.models import Clue, Tally
 from tests.conftest import acting_as
-from tests.prefecture import NOW
+from tests.prefecture import NOW, decided
 from tests.supervision.test_queue import LEVELS, NAMES, OFFICES, _clue, _world, draw  # noqa: F401
 
 RULES = ["of_pensions", "of_rivers", ""]
@@ -28,9 +28,6 @@ DAYS = [NOW.date() + timedelta(days=n) for n in (-2, 0, 1, 4)]
 def _drawn(draw: random.Random, n: int) -> Clue:  # noqa: F811
     clue = _clue(draw, n)
     clue.rule = draw.choice(RULES)
-    if not clue.checked_at and draw.random() < 0.5:
-        clue.checked_at = NOW
-        clue.confirmed_at = draw.choice([None, NOW])
     return clue
 
 
@@ -46,9 +43,10 @@ def _move(draw: random.Random, n: int) -> None:  # noqa: F811
     elif kind == 2:
         clues.delete()
     elif kind == 3:
-        clues.update(state="settled", outcome="improved", checked_at=NOW, confirmed_at=NOW, settled_at=NOW)
+        clues.update(state="settled", **decided("settled"))
     elif kind == 4:
-        clues.update(state=draw.choice(STILL), due_on=draw.choice([None, *DAYS]))
+        state = draw.choice(STILL)
+        clues.update(state=state, due_on=draw.choice([None, *DAYS]), **decided(state))
     elif kind == 5:
         clues.update(closed_to=draw.choice(["", "minors"]), handler=draw.choice(["", *NAMES]))
     elif kind == 6:
@@ -179,8 +177,9 @@ def test_writers_and_sums_at_the_same_time_lose_nothing(database, draw):  # noqa
             for turn in range(15):
                 with own, own.cursor() as cursor:
                     cursor.execute(
-                        "update supervision_clue set state = %s where id %% 3 = %s and open",
-                        [states[part][turn % 3], part],
+                        "update supervision_clue set state = %(state)s, checked_at = %(checked_at)s,"
+                        " confirmed_at = %(confirmed_at)s where id %% 3 = %(part)s and open",
+                        {"state": states[part][turn % 3], "part": part, **decided(states[part][turn % 3])},
                     )
         finally:
             own.close()
@@ -233,6 +232,7 @@ def test_a_day_begins_at_local_midnight(database, draw):  # noqa: F811
             clue = _clue(draw, n)
             clue.state, clue.outcome, clue.office, clue.closed_to = "raised", None, who.office_id, ""
             clue.sealed, clue.recused, clue.raised_at, clue.due_on = False, [], moment, today
+            clue.checked_at = clue.confirmed_at = clue.settled_at = None
             clue.save()
     with person_scope(who):
         for day, new, overdue, soon in ((-1, 1, 0, 3), (0, 1, 0, 3), (1, 1, 3, 0), (2, 0, 3, 0), (-3, 0, 0, 3), (-4, 0, 0, 0)):  # fmt: skip

@@ -127,7 +127,7 @@ def _knocks(tree: Tree) -> int:
     """A stranger's key: refused by who has looked it up in the database."""
     stamp = str(int(time.time() * 1000))
     return tree.get(
-        "/api/v1/letters", X_App_Key="nobody", X_Nonce="12345678", X_Signature="0", X_Timestamp=stamp
+        "/api/v1/received", X_App_Key="nobody", X_Nonce="12345678", X_Signature="0", X_Timestamp=stamp
     )
 
 

@@ -25,8 +25,10 @@ def write_courts(world: World, files: Deliveries) -> None:
     dice = world.dice("enforcement")
     enforced = [_enforcement(world, dice, n) for n in range(world.plan.size["enforcements"])]
     enforced += _false_leases(world, len(enforced)) + _dead_debtors(world, 90_000)
+    enforced += _barred_debtors(world, 95_000)
     enforced += _listings(world, 91_000) + _property_parts(world, 92_000) + _handed_over(world, 93_000)
     _overdue_listings(world, [r for r in enforced if r.get("_planted") == "cv12"])
+    world.listed |= {row["respondent_id"] for row in enforced if row.get("dishonest_listed_date")}
     today, weekly = world.today, world.today - timedelta(days=1)
     older = [r for r in enforced if r["filing_date"] < (today - timedelta(days=40)).isoformat()]
     newer = [r for r in enforced if r not in older] if len(enforced) < 2000 else enforced[len(older) :]
@@ -191,6 +193,8 @@ def _listings(world: World, start: int) -> list[Row]:
 def _overdue_listings(world: World, rows: list[Row]) -> None:
     """Listings of the dead whose term happens to be over too."""
     for row in rows:
+        if not row.get("dishonest_until"):
+            continue
         over = (world.today - date.fromisoformat(row["dishonest_until"])).days
         if not row["dishonest_removed_date"] and over >= 14:
             world.truth.expect(
@@ -245,26 +249,86 @@ def _property_parts(world: World, start: int) -> list[Row]:
     return found
 
 
+#: what the court did before or after the death, one after another
+_DEAD = ("listed", "lifted", "restricted", "listed", "lifted", "listed_after", "listed", "restricted", "lifted",
+         "listed", "restriction_lifted", "listed_after", "listed", "lifted")  # fmt: skip
+
+
 def _dead_debtors(world: World, start: int) -> list[Row]:
-    """CV-12: a debtor who has died and still stands in the list; one whose listing was lifted."""
-    dice, found = world.dice("dead debtors"), []
+    """CV-12: a debtor who has died and still stands in the list or under the restriction; others were released."""
+    dice, found = world.dice("dead debtors"), list[Row]()
+    parts = list(world.register.parts.values())
+    longest = world.today - timedelta(days=75)
     dead = [
-        p for p in world.register.parts.values() if p.death and p.police_status == "死亡注销" and p.cremated
+        p
+        for p in parts
+        if p.death and p.death < longest and p.police_status == "死亡注销" and p.police_death and p.cremated
     ]
-    for number, part in enumerate(dead[:6]):
-        died = part.death or world.today
+    undated = [p for p in parts if p.police_status == "死亡注销" and not p.police_death and not p.cremated]
+    kinds = [(kind, part) for kind, part in zip(_DEAD, dead, strict=False)]
+    kinds += [("no_death_date", part) for part in undated[:3]]
+    for number, (kind, part) in enumerate(kinds):
+        died = part.death or world.today - timedelta(days=200)
         filed = died - timedelta(days=dice.randint(200, 500))
-        lifted = number % 2 == 1
         row = _case(world, part.person, filed, start + number, "民商事", dice.randint(20, 90) * 1000) | {
-            "applicant": "楚雄演示农村商业银行股份有限公司",
-            "close_type": "终结本次", "close_date": iso(filed + timedelta(days=90)),
-            "dishonest_listed_date": iso(filed + timedelta(days=80)), "dishonest_until": iso(filed + timedelta(days=810)),
-            "dishonest_removed_date": iso(died + timedelta(days=40)) if lifted else "", "_planted": "cv12",
+            "applicant": "楚雄演示农村商业银行股份有限公司", "close_type": "终结本次", "close_date": iso(filed + timedelta(days=90)), "_planted": "cv12",
         }  # fmt: skip
+        if kind in ("restricted", "restriction_lifted"):
+            lifted = iso(died + timedelta(days=30)) if kind == "restriction_lifted" else ""
+            row |= {"restriction_date": iso(filed + timedelta(days=70)), "restriction_lifted_date": lifted}
+        else:
+            listed = died + timedelta(days=20) if kind == "listed_after" else filed + timedelta(days=80)
+            row |= {
+                "dishonest_listed_date": iso(listed),
+                "dishonest_until": iso(listed + timedelta(days=730)),
+            }
+            row["dishonest_removed_date"] = (
+                iso(died + timedelta(days=40)) if kind in ("lifted", "listed_after") else ""
+            )
         found.append(row)
-        cls = "innocent" if lifted else "hit"
-        why = "死亡后已屏蔽失信信息" if lifted else "被执行人已死亡，仍在失信名单"
-        world.truth.plan("CV-12", "dead_debtor", cls, "person", part.person.citizen_id, why, death=iso(died))
+        cls: Class = "undecided" if kind == "no_death_date" else "near_miss" if "lifted" in kind else "hit"
+        why = {
+            "listed": "被执行人已死亡，仍在失信名单", "restricted": "被执行人已死亡，仍限制消费", "listed_after": "死亡之后才列入失信",
+            "lifted": "死亡后已屏蔽失信信息", "restriction_lifted": "死亡后已解除限制消费", "no_death_date": "户口死亡注销而缺死亡日期",
+        }[kind]  # fmt: skip
+        world.truth.expect(
+            "debtor_dead_still_listed",
+            kind,
+            cls,
+            "case",
+            normal(row["case_no"]),
+            why,
+            {"death": iso(part.death)},
+        )
+    return found
+
+
+#: (kind, cases, debt in thousand yuan, listing removed, its term over, verdict, why)
+_BARRED: tuple[tuple[str, int, int, bool, bool, Class, str], ...] = (
+    ("listed", 6, 60, False, False, "hit", "列为失信被执行人，仍任法定代表人"),
+    ("removed", 3, 60, True, False, "near_miss", "失信信息已屏蔽"),
+    ("expired", 3, 60, False, True, "near_miss", "失信期限已届满"),
+    ("small_debt", 3, 2, False, False, "near_miss", "债务数额不大"),
+    ("closed", 3, 60, False, False, "near_miss", "企业已注销"),
+    ("changed", 3, 60, False, False, "near_miss", "法定代表人已变更为他人"),
+)
+
+
+def _barred_debtors(world: World, start: int) -> list[Row]:
+    """AD-02: debtors who run a firm (``trade``): still listed, or not any more."""
+    dice, found = world.dice("barred debtors"), list[Row]()
+    for kind, count, debt, removed, over, cls, why in _BARRED:
+        for _ in range(count):
+            person = world.take("workers")
+            listed = world.today - timedelta(days=735 if over else dice.randint(200, 300))
+            row = _case(world, person, listed - timedelta(days=80), start + len(found), "民商事", debt * 1000) | {
+                "applicant": "楚雄演示农村商业银行股份有限公司", "close_type": "终结本次", "close_date": iso(listed), "_planted": "ad02",
+                "dishonest_listed_date": iso(listed), "dishonest_until": iso(listed + timedelta(days=730)),
+                "dishonest_removed_date": iso(world.today - timedelta(days=40)) if removed else "",
+            }  # fmt: skip
+            world.truth.expect("legal_representative_barred", kind, cls, "person", person.citizen_id, why)
+            world.barred.append((kind, person))
+            found.append(row)
     return found
 
 
@@ -386,23 +450,35 @@ def _page(world: World, dice: Random, kind: str, number: int) -> Row:
     return row
 
 
+#: (kind, cases, days since the fine, tax paid, class of land, verdict, why)
+_FARMLAND: tuple[tuple[str, int, tuple[int, int], bool, str, Class, str], ...] = (
+    ("unpaid", 6, (200, 320), False, "耕地", "hit", "占用耕地被处罚，没有耕地占用税入库"),
+    ("orchard", 2, (200, 320), False, "园地", "hit", "占用园地被处罚，没有耕地占用税入库"),
+    ("paid", 4, (200, 320), True, "耕地", "near_miss", "占用耕地被处罚，已缴耕地占用税"),
+    ("building_land", 3, (200, 320), False, "建设用地", "near_miss", "占用的是建设用地"),
+    ("just_fined", 3, (10, 40), False, "耕地", "undecided", "处罚不久，税款数据尚未报送"),
+    ("no_class", 2, (200, 320), False, "", "undecided", "占用地类未填写"),
+)
+
+
 def _farmland(world: World, start: int) -> list[Row]:
     """PI-04: farmland built over and fined; the occupation tax paid by some, by others not (see ``trade``)."""
-    dice, rows = world.dice("farmland"), []
-    for number in range(8):
-        firm = world.firms[number * 5 % len(world.firms)]
-        row = _page(world, dice, "行政处罚公示", start + number)
-        area = dice.randint(800, 9000)
-        row |= {
-            "subject_name": firm.name, "subject_uscc": firm.credit_code, "division_code": firm.county,
-            "violation_type": "非法占用耕地", "penalty_authority": f"{places.COUNTIES[firm.county]}自然资源局",
-            "occupied_area_sqm": str(area), "land_class": "耕地", "_planted": "pi04",
-            "violation_fact": f"{firm.name}未经批准占用耕地{area}平方米建设厂房。", "address": f"{places.COUNTIES[firm.county]}演示村",
-        }  # fmt: skip
-        paid = number % 2 == 1
-        world.occupied.append((firm, area, date.fromisoformat(row["penalty_date"]), paid))
-        cls = "near_miss" if paid else "hit"
-        why = "占用耕地被处罚，已缴耕地占用税" if paid else "占用耕地被处罚，没有耕地占用税入库"
-        world.truth.plan("PI-04", "farmland", cls, "organisation", firm.credit_code, why, area_sqm=area)
-        rows.append(row)
+    dice, rows = world.dice("farmland"), list[Row]()
+    for kind, count, (low, high), paid, land, cls, why in _FARMLAND:
+        for _ in range(count):
+            number = len(rows)
+            firm = world.firms[number * 2 % len(world.firms)]
+            row = _page(world, dice, "行政处罚公示", start + number)
+            area, decided = dice.randint(800, 9000), world.days_ago(dice, low, high)
+            row |= {
+                "subject_name": firm.name, "subject_uscc": firm.credit_code, "division_code": firm.county, "penalty_date": iso(decided),
+                "violation_type": "非法占用耕地" if land == "耕地" else "非法占用土地", "penalty_authority": f"{places.COUNTIES[firm.county]}自然资源局",
+                "occupied_area_sqm": str(area), "land_class": land, "_planted": "pi04",
+                "violation_fact": f"{firm.name}未经批准占用{land or '土地'}{area}平方米建设厂房。", "address": f"{places.COUNTIES[firm.county]}演示村",
+            }  # fmt: skip
+            world.occupied.append((firm, area, decided, paid))
+            world.truth.expect(
+                "farmland_tax_unpaid", kind, cls, "organisation", firm.credit_code, why, {"area_sqm": area}
+            )
+            rows.append(row)
     return rows

@@ -96,9 +96,20 @@ def _on_assistance(world: World, files: Deliveries) -> None:
                 }
             )  # fmt: skip
             world.on_wages.append((kind, person))
+    rows += _of_shells(world, first)
     files.table(
         "hr_social_insurance", rows, period=f"{first:%Y%m}_新参保", covers=month_last(first), faults=False
     )
+
+
+#: (kind, cases, months paid back, verdict, why)
+_PAID_BACK: tuple[tuple[str, int, int, Class, str], ...] = (
+    ("award", 8, 126, "hit", "同一单位多人凭仲裁裁决一次性补缴十年以上"),
+    ("declared", 4, 3, "near_miss", "单位申报补缴三个月"),
+    ("short", 3, 30, "near_miss", "凭仲裁裁决补缴不满十年"),
+    ("lone", 3, 140, "near_miss", "凭仲裁裁决补缴十年以上，单位只有一人"),
+    ("undated", 3, 130, "undecided", "补缴起始年月未填写"),
+)
 
 
 def _back_payments(world: World, files: Deliveries) -> None:
@@ -106,36 +117,52 @@ def _back_payments(world: World, files: Deliveries) -> None:
     dice, today = world.dice("back payments"), world.today
     rows: list[Row] = []
     first = month_first(today, -1)
-    for number in range(8):
-        person = world.take("workers")
-        firm = world.firms[number % 2 * 3]  # two employers behind many awards
-        honest = number % 4 == 3
-        doc = f"{places.COUNTIES[firm.county][:1]}劳人仲案字〔{today.year}〕{8000 + number}号"
-        back = 3 if honest else 120 + number * 6
-        started = month_first(first, -back)
-        rows.append(
-            {
-                "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
-                "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{first:%Y%m}",
-                "bill_no": f"BJ{first:%Y%m}{number:05d}", "pay_type": "补缴", "back_from": f"{started:%Y%m}", "back_to": f"{month_first(first, -1):%Y%m}",
-                "back_pay_basis": "单位申报" if honest else "仲裁裁决", "back_pay_doc_no": "" if honest else doc, "fee_base_cny": "4200",
-                "employer_due_cny": str(672 * back), "personal_due_cny": str(336 * back), "paid_cny": str(1008 * back), "paid_flag": "已到账",
-                "paid_date": iso(month_last(first)), "agency_name": f"{places.COUNTIES[person.county]}社会保险中心", "division_code": person.county,
-                "insured_no": f"53{60_000_000 + person.index:08d}", "_planted": "1",
-            }
-        )  # fmt: skip
-        cls, why = (
-            ("near_miss", "单位申报补缴三个月")
-            if honest
-            else ("hit", "同一单位多人凭仲裁裁决一次性补缴十年以上")
-        )
-        world.truth.plan(
-            "CV-06", "back_payment", cls, "person", person.citizen_id, why, months=back, document=doc
-        )
+    for kind, count, months, cls, why in _PAID_BACK:
+        for at in range(count):
+            number, person = len(rows), world.take("workers")
+            # Two employers are behind many awards; those who stand alone have one each.
+            firm = world.firms[6 + at if kind == "lone" else number % 2 * 3]
+            doc = f"{places.COUNTIES[firm.county][:1]}劳人仲案字〔{today.year}〕{8000 + number}号"
+            back = months + (at * 6 if kind == "award" else 0)
+            started = "" if kind == "undated" else f"{month_first(first, -back):%Y%m}"
+            rows.append(
+                {
+                    "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
+                    "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{first:%Y%m}",
+                    "bill_no": f"BJ{first:%Y%m}{number:05d}", "pay_type": "补缴", "back_from": started, "back_to": f"{month_first(first, -1):%Y%m}",
+                    "back_pay_basis": "单位申报" if kind == "declared" else "仲裁裁决", "back_pay_doc_no": "" if kind == "declared" else doc,
+                    "fee_base_cny": "4200", "employer_due_cny": str(672 * back), "personal_due_cny": str(336 * back), "paid_cny": str(1008 * back),
+                    "paid_flag": "已到账", "paid_date": iso(month_last(first)), "agency_name": f"{places.COUNTIES[person.county]}社会保险中心",
+                    "division_code": person.county, "insured_no": f"53{60_000_000 + person.index:08d}", "_planted": "1",
+                }
+            )  # fmt: skip
+            world.truth.expect(
+                "pension_bought_by_award", kind, cls, "person", person.citizen_id, why, {"months": back}
+            )
     dice.shuffle(rows)
     files.table(
         "hr_social_insurance", rows, period=f"{first:%Y%m}_补缴", covers=month_last(first), faults=False
     )
+
+
+def _of_shells(world: World, first: date) -> list[Row]:
+    """CR-11: workers whom two of the firms at one address have insured since their founding."""
+    rows = []
+    for number, (kind, firm) in enumerate(world.shells):
+        if kind != "insured":
+            continue
+        person, month = world.take("workers"), month_first(world.today, -7)
+        rows.append(
+            {
+                "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,
+                "employer_uscc": firm.credit_code, "enrol_status": "正常参保", "contributor_type": "在职职工", "fee_month": f"{month:%Y%m}",
+                "bill_no": f"KB{first:%Y%m}{number:05d}", "pay_type": "正常应缴", "fee_base_cny": "3600", "employer_due_cny": "576.00",
+                "personal_due_cny": "288.00", "paid_cny": "864.00", "paid_flag": "已到账", "paid_date": iso(month_last(month)),
+                "division_code": person.county, "agency_name": f"{places.COUNTIES[person.county]}社会保险中心",
+                "insured_no": f"53{60_000_000 + person.index:08d}",
+            }
+        )  # fmt: skip
+    return rows
 
 
 #: what is wrong with a building site, one after another; most are sound

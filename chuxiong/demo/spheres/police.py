@@ -11,7 +11,7 @@ from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Firm
 from chuxiong.demo.people import Person
 from chuxiong.demo.truth import Class
-from chuxiong.demo.world import World, after, iso, moment, sound
+from chuxiong.demo.world import World, after, iso, moment
 
 _ETHNIC = {"汉族": "01", "彝族": "07", "苗族": "06", "傈僳族": "20", "白族": "14", "傣族": "18", "回族": "03"}
 _VIOLATIONS = ("殴打他人", "赌博", "盗窃", "吸毒", "阻碍执行职务", "未按规定登记住宿人员信息", "寻衅滋事")
@@ -46,6 +46,7 @@ def _crimes(world: World, files: Deliveries) -> None:
     rows += [_open(world, dice, len(rows) + n) for n in range(world.plan.size["crimes"] // 4)]
     rows += _detained(world, dice, len(rows))
     rows += _on_bail(world, dice, len(rows))
+    rows += _reported(world, dice, len(rows))
     day = today - timedelta(days=1)
     files.table(
         "ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted"))
@@ -139,6 +140,23 @@ def _detained(world: World, dice: Random, start: int) -> list[Row]:
             "detained_not_transferred", "detained", kind, "person", person.citizen_id, why,
             {"case": row["police_case_no"]},
         )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _reported(world: World, dice: Random, start: int) -> list[Row]:
+    """MI-04: cases with a child as the victim, reported around the visit to the hospital."""
+    rows = []
+    for number, (kind, citizen, name, county) in enumerate(world.register.children):
+        if kind not in ("reported", "reported_before"):
+            continue
+        day = world.visit_day + timedelta(days=1 if kind == "reported" else -9)
+        row = _crime(world, dice, county, day, 800_000 + start + number, "强制猥亵、侮辱罪")
+        row |= {
+            "report_time": moment(day, dice), "reporter_identity": "医疗机构" if kind == "reported" else "近亲属",
+            "victim_name": name, "victim_citizen_id": citizen, "victim_is_minor": "是", "filing_mode": "以事立案",
+            "measure_no": "", "measure_type": "", "measure_date": "", "measure_until": "", "_planted": "mi04",
+        }  # fmt: skip
         rows.append(row)
     return rows
 
@@ -338,31 +356,41 @@ def _stay(
     }  # fmt: skip
 
 
+#: kind of ``register.away`` → verdict and why
+_NIGHTS: dict[str, tuple[Class, str]] = {
+    "away": ("hit", "未请假在执行地以外县市住宿"),
+    "at_home": ("near_miss", "在执行地县市内住宿"),
+    "on_leave": ("near_miss", "请假期间在外住宿"),
+    "released": ("near_miss", "已解除矫正"),
+    "not_covered": ("undecided", "请假数据尚未报送"),
+}
+
+
 def _on_leave(world: World, dice: Random, start: int) -> list[Row]:
     """CR-10: community-correction subjects in hotels of another county without leave, and with leave."""
     rows: list[Row] = []
-    day = world.today - timedelta(days=6)
-    free = [
-        r
-        for r in world.offenders
-        if r["现状态"] == "在矫" and not r["请假审批表编号"] and sound(r, world.today)
-    ]
-    for number, row in enumerate(free[:6]):
+    for number, (kind, person, night) in enumerate(world.register.away):
         county = (
-            row["执行地县市"] if number % 2 else next(c for c in places.COUNTIES if c != row["执行地县市"])
+            person.county if kind == "at_home" else next(c for c in places.COUNTIES if c != person.county)
         )
         hotel = next(h for h in world.hotels if h.county == county)
-        came = moment(day - timedelta(days=number % 3), dice, 18, 22)
-        like = world.anyone(dice)
-        number_, name = str(row["身份证号"]), str(row["姓名"])
-        birth = date(int(number_[6:10]), int(number_[10:12]), int(number_[12:14]))
+        came, serial = moment(night, dice, 18, 21), f"{9_000_000 + start + number}0"
         stay = _stay(
-            world, dice, hotel, came, f"{9_000_000 + start + number}0", like, number_, name, birth, False
+            world, dice, hotel, came, serial, person, person.citizen_id, person.name, person.birth, False
         )
-        rows.append(stay | {"_planted": "cr10"})
-        cls = "near_miss" if number % 2 else "hit"
-        why = "在执行地县市内住宿" if number % 2 else "未请假在执行地以外县市住宿"
-        world.truth.plan("CR-10", "away_without_leave", cls, "person", number_, why, stay=stay["stay_no"])
+        # Registered at once: a late entry might miss the file.
+        stay |= {"registered_at": after(came, dice, (1, 5)), "register_mode": "现场核验", "_planted": "cr10"}
+        rows.append(stay)
+        cls, why = _NIGHTS[kind]
+        world.truth.expect(
+            "correction_away_without_leave",
+            kind,
+            cls,
+            "person",
+            person.citizen_id,
+            why,
+            {"stay": stay["stay_no"]},
+        )
     return rows
 
 

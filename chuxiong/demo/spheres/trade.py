@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
@@ -9,8 +10,9 @@ from chuxiong.demo import identifiers, places
 from chuxiong.demo.calendar import month_first, month_last
 from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
-from chuxiong.demo.firms import Firm
+from chuxiong.demo.firms import Firm, firms
 from chuxiong.demo.people import Person
+from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, iso, single
 
 _CODES = {"建筑业": "E4790", "制造业": "C1399", "农业": "A0190", "服务业": "L7299"}
@@ -36,8 +38,9 @@ def _register(world: World, files: Deliveries) -> None:
     dice, today = world.dice("register"), world.today
     rows = [_firm(world, dice, firm, world.owner(firm), n) for n, firm in enumerate(world.firms)]
     bodies = [*world.hospitals, *world.schools, *world.hotels]
-    rows += [_firm(world, dice, b, world.anyone(dice), len(rows) + n) for n, b in enumerate(bodies)]
-    rows += _shells(world, dice, len(rows)) + _barred(world, dice) + _garages(world, dice)
+    rows += [_firm(world, dice, b, world.unlisted(dice), len(rows) + n) for n, b in enumerate(bodies)]
+    barred, replaced = _barred(world, dice)
+    rows += _shells(world, dice, len(rows)) + barred + _garages(world, dice) + _eating_places(world, dice)
     day = today - timedelta(days=1)
     two = today - timedelta(days=2)
     files.table(
@@ -51,10 +54,10 @@ def _register(world: World, files: Deliveries) -> None:
     changed = [
         r | {"change_seq": "1", "change_item": "法定代表人变更", "legal_rep_name": who.name, "legal_rep_id": who.citizen_id,
              "legal_rep_since": iso(day), "approved_date": iso(day)}
-        for r, who in ((row, world.anyone(dice)) for row in rows[10:14])
+        for r, who in ((row, world.unlisted(dice)) for row in rows[10:14])
         if len(r["uscc"]) == 18
     ]  # fmt: skip
-    files.table("mr_enterprise", changed, period=f"{day:%Y%m%d}", covers=day, faults=False)
+    files.table("mr_enterprise", changed + replaced, period=f"{day:%Y%m%d}", covers=day, faults=False)
 
 
 def _firm(world: World, dice: Random, firm: Firm, owner: Person, n: int) -> Row:
@@ -73,56 +76,114 @@ def _firm(world: World, dice: Random, firm: Firm, owner: Person, n: int) -> Row:
     }  # fmt: skip
 
 
+#: (kind, cases, place) of firms founded within weeks of one another; what became of them in the months after
+_SHELLS = (("idle", 6, 0), ("insured", 2, 0), ("taxed", 2, 0), ("few", 3, 1), ("young", 5, 2))
+_SHELL_VERDICTS: dict[str, tuple[Class, str]] = {
+    "idle": ("hit", "同址、同电话、同代办人在一个月内成立，无社保无纳税"),
+    "insured": ("near_miss", "同址同期成立，已为职工参保"),
+    "taxed": ("near_miss", "同址同期成立，已纳税"),
+    "few": ("near_miss", "同址只有三家"),
+    "young": ("undecided", "成立不久，观察期未满"),
+}
+
+
 def _shells(world: World, dice: Random, start: int) -> list[Row]:
     """CR-11: one address, one telephone, one agent, many firms founded within weeks; nobody insured, no tax."""
-    from chuxiong.demo.firms import firms
-
-    rows = []
-    founded = world.days_ago(dice, 100, 160)
-    for number, firm in enumerate(firms(world.plan, 6, "shells", "服务业")):
-        straw = world.take("workers")
+    rows: list[Row] = []
+    kinds = [(kind, place) for kind, count, place in _SHELLS for _ in range(count)]
+    for number, (firm, (kind, place)) in enumerate(
+        zip(firms(world.plan, len(kinds), "shells", "服务业"), kinds, strict=True)
+    ):
+        founded = world.today - timedelta(days=(40 if kind == "young" else 300) - number % 10)
         rows.append(
-            _firm(world, dice, firm, straw, start + number)
+            _firm(world, dice, firm, world.take("workers"), start + number)
             | {
-                "established_date": iso(founded + timedelta(days=number * 3)), "approved_date": iso(founded + timedelta(days=number * 3)), "legal_rep_since": "",
-                "address": "云南省楚雄彝族自治州楚雄市演示商务中心8楼808室", "phone": identifiers.phone(39_000_001), "agent_name": "王演示",
-                "agent_phone": identifiers.phone(39_000_002), "status": "存续", "cancel_date": "", "division_code": "532301", "_planted": "1",
+                "established_date": iso(founded), "approved_date": iso(founded), "legal_rep_since": "",
+                "address": f"云南省楚雄彝族自治州楚雄市演示商务中心{8 + place}楼{place}08室", "phone": identifiers.phone(39_000_001 + place),
+                "agent_name": "王演示", "agent_phone": identifiers.phone(39_000_101 + place), "status": "存续", "cancel_date": "",
+                "division_code": "532301", "_planted": "1",
             }
         )  # fmt: skip
-        world.truth.plan(
-            "CR-11",
-            "shell",
-            "hit",
-            "organisation",
-            firm.credit_code,
-            "同址、同电话、同代办人在一个月内成立，无社保无纳税",
-        )
+        world.shells.append((kind, firm))
+        cls, why = _SHELL_VERDICTS[kind]
+        world.truth.expect("shell_companies", kind, cls, "organisation", firm.credit_code, why)
     return rows
 
 
-def _barred(world: World, dice: Random) -> list[Row]:
-    """AD-02: a debtor on the list who has become a legal representative; one who became it long before."""
-    rows = []
-    from chuxiong.demo.firms import firms
+#: what sentenced people who run a firm come to (``register.barred``)
+_SENTENCED: dict[str, tuple[Class, str]] = {
+    "served_lately": ("hit", "职务侵占罪执行期满未逾五年，任法定代表人"),
+    "probation_lately": ("hit", "行贿罪缓刑考验期满未逾二年，任法定代表人"),
+    "served_long_ago": ("near_miss", "执行期满已逾五年"),
+    "probation_long_ago": ("near_miss", "缓刑考验期满已逾二年"),
+    "other_charge": ("near_miss", "罪名不限制任职"),
+}
 
-    for number, firm in enumerate(firms(world.plan, 4, "barred", "农业")):
-        person, listed = world.take("workers"), world.days_ago(dice, 200, 300)
-        before = number % 2 == 1
-        since = listed - timedelta(days=900) if before else listed + timedelta(days=60)
-        rows.append(_firm(world, dice, firm, person, 800_000 + number) | {"legal_rep_since": iso(since), "status": "存续", "cancel_date": "",
-                    "established_date": iso(since), "approved_date": iso(since), "_planted": "1"})  # fmt: skip
-        cls = "near_miss" if before else "hit"
-        world.truth.plan(
-            "AD-02",
-            "listed_debtor",
-            cls,
-            "person",
-            person.citizen_id,
-            "担任法定代表人与纳入失信的先后",
-            since=iso(since),
-            listed=iso(listed),
+
+def _barred(world: World, dice: Random) -> tuple[list[Row], list[Row]]:
+    """AD-02: debtors on the list and sentenced people as legal representatives: (first rows, changes)."""
+    rows: list[Row] = []
+    changes: list[Row] = []
+    people = [*world.barred, *world.register.barred]
+    for kind, person in world.register.barred:
+        cls, why = _SENTENCED[kind]
+        world.truth.expect("legal_representative_barred", kind, cls, "person", person.citizen_id, why)
+    for number, (firm, (kind, person)) in enumerate(
+        zip(firms(world.plan, len(people), "barred", "农业"), people, strict=True)
+    ):
+        since = world.days_ago(dice, 60, 900)
+        row = _firm(world, dice, firm, person, 800_000 + number) | {"legal_rep_since": iso(since), "status": "存续", "cancel_date": "",
+                    "established_date": iso(since), "approved_date": iso(since), "_planted": "1"}  # fmt: skip
+        if kind == "closed":
+            row |= {"status": "注销", "cancel_date": iso(world.today - timedelta(days=50))}
+        if kind == "changed":
+            now, day = world.unlisted(dice), world.today - timedelta(days=20)
+            changes.append(
+                row | {"change_seq": "1", "change_item": "法定代表人变更", "legal_rep_name": now.name, "legal_rep_id": now.citizen_id,
+                       "legal_rep_since": iso(day), "approved_date": iso(day)}
+            )  # fmt: skip
+        rows.append(row)
+    return rows, changes
+
+
+_EATING_PLACES = (
+    "龙川江烧烤城", "老灶台菌子火锅", "彝家长街宴酒楼", "河畔人家鱼庄", "滇味小锅米线店", "青山农家乐", "碧水湾饭店", "双柏黑山羊馆",
+    "月亮湾快餐厅", "古镇过桥米线馆", "望江楼大排档", "金沙江土鸡庄", "樱花谷小吃铺", "石板桥豆花馆", "桃源里私房菜", "竹林深处酸汤店",
+    "三岔口羊汤锅", "梨园春饺子坊", "凤凰台海鲜舫", "九龙池凉粉摊", "云岭牛肉馆", "马缨花宴会厅", "溪边柴火鸡", "老街坊包子铺",
+)  # fmt: skip
+#: (kind, cases, verdict, why)
+_EATING: tuple[tuple[str, int, Class, str], ...] = (
+    ("none", 5, "hit", "餐饮单位没有排水许可"),
+    ("expired", 3, "hit", "排水许可已过期"),
+    ("permitted", 4, "near_miss", "持有有效排水许可"),
+    ("other_spelling", 3, "near_miss", "许可以相近名称办理，未填信用代码"),
+    ("covered", 3, "innocent", "商场的排水许可已涵盖"),
+    ("closed", 3, "near_miss", "已注销"),
+    ("young", 3, "undecided", "成立未满宽限"),
+)
+
+
+def _eating_places(world: World, dice: Random) -> list[Row]:
+    """PI-02: eating places; ``world.eating`` says which permit they hold (``_drainage``)."""
+    rows: list[Row] = []
+    kinds = [(kind, cls, why) for kind, count, cls, why in _EATING for _ in range(count)]
+    for number, (firm, (kind, cls, why)) in enumerate(
+        zip(firms(world.plan, len(kinds), "eating places", "服务业"), kinds, strict=True)
+    ):
+        named = replace(firm, name=f"{places.COUNTIES[firm.county]}{_EATING_PLACES[number]}")
+        founded = world.days_ago(dice, 20, 90) if kind == "young" else world.days_ago(dice, 500, 2000)
+        closed = iso(world.days_ago(dice, 20, 200)) if kind == "closed" else ""
+        rows.append(
+            _firm(world, dice, named, world.unlisted(dice), 700_000 + number)
+            | {
+                "entity_type": "个体工商户", "established_date": iso(founded), "approved_date": iso(founded), "legal_rep_since": iso(founded),
+                "status": "注销" if closed else "存续", "cancel_date": closed, "industry_code": "H6210", "business_scope": "餐饮服务；酒类零售。", "_planted": "1",
+            }
+        )  # fmt: skip
+        world.eating.append((kind, named))
+        world.truth.expect(
+            "catering_without_drainage_permit", kind, cls, "organisation", named.credit_code, why
         )
-        world.barred.append((person, listed))
     return rows
 
 
@@ -133,7 +194,7 @@ def _garages(world: World, dice: Random) -> list[Row]:
         founded, ended = world.days_ago(dice, 900, 4000), world.days_ago(dice, 20, 300)
         closed = kind == "closed"
         rows.append(
-            _firm(world, dice, firm, world.anyone(dice), 900_000 + number)
+            _firm(world, dice, firm, world.unlisted(dice), 900_000 + number)
             | {
                 "established_date": iso(founded), "approved_date": iso(ended if closed else founded), "legal_rep_since": iso(founded),
                 "status": "注销" if closed else "存续", "cancel_date": iso(ended) if closed else "", "industry_code": "O8111",
@@ -162,6 +223,13 @@ def _taxes(world: World, files: Deliveries) -> None:
                 for firm, area, decided, paid in world.occupied
                 if paid
             ]
+        if back == 2:
+            rows += [
+                _levy(world, dice, firm, first, 60_000_000 + n)
+                | {"levy_item": "增值税", "tax_paid_cny": "1200", "_planted": "1"}
+                for n, (kind, firm) in enumerate(world.shells)
+                if kind == "taxed"
+            ]
         ends = month_last(month_first(first, 2))
         files.table(
             "tx_levy",
@@ -169,7 +237,7 @@ def _taxes(world: World, files: Deliveries) -> None:
             period=f"{first.year}年第{first.month // 3 + 1}季度",
             covers=ends,
             faults=back == 2,
-            spare=lambda r: r["levy_item"] == "耕地占用税",
+            spare=lambda r: r["levy_item"] == "耕地占用税" or bool(r.get("_planted")),
         )
 
 
@@ -220,8 +288,42 @@ def _drainage(world: World, files: Deliveries) -> None:
                 "permit_status": "有效" if ends > today else "过期", "covered_households": "",
             }
         )  # fmt: skip
+    rows += _of_eating_places(world, rows[0])
     covers = today - timedelta(days=57)
-    files.table("um_drainage_permit", rows, period=f"{covers:%Y%m}", covers=covers, snapshot=True)
+    files.table(
+        "um_drainage_permit",
+        rows,
+        period=f"{covers:%Y%m}",
+        covers=covers,
+        snapshot=True,
+        spare=lambda r: bool(r.get("_planted")),
+    )
+
+
+def _of_eating_places(world: World, like: Row) -> list[Row]:
+    """PI-02: permits under the number, under another spelling of the name, and one of a market for its shops."""
+    rows, today = [], world.today
+    for number, (kind, firm) in enumerate(world.eating):
+        county = places.COUNTIES[firm.county]
+        ends = today - timedelta(days=60) if kind == "expired" else today + timedelta(days=700)
+        row = like | {
+            "permit_no": f"{firm.county}排字第{90_000 + number}号", "decision_no": f"楚建排许〔{ends.year - 5}〕{90_000 + number}号",
+            "holder_name": firm.name, "holder_uscc": firm.credit_code, "holder_type": "餐饮", "division_code": firm.county,
+            "issuer": f"{county}住房和城乡建设局", "address": f"{county}演示路{number + 1}号", "issue_date": iso(ends - timedelta(days=1825)),
+            "valid_from": iso(ends - timedelta(days=1825)), "valid_to": iso(ends), "permit_status": "过期" if kind == "expired" else "有效",
+            "_planted": "1",
+        }  # fmt: skip
+        if kind == "other_spelling":
+            row |= {"holder_name": f"{firm.name.removeprefix(county)}（{county}）", "holder_uscc": ""}
+        if kind == "covered":
+            row |= {
+                "holder_name": f"{county}演示商业广场管理处",
+                "holder_uscc": "",
+                "covered_households": f"{county}演示超市、{firm.name}",
+            }
+        if kind in ("expired", "permitted", "other_spelling", "covered"):
+            rows.append(row)
+    return rows
 
 
 # ---- the procuratorate -----------------------------------------------------------------------

@@ -273,7 +273,7 @@ def _after_death(world: World) -> list[Row]:
 def _settlements(world: World, files: Deliveries) -> None:
     dice, today = world.dice("settlements"), world.today
     rows = [_settlement(world, dice, n) for n in range(world.plan.size["settlements"])]
-    rows += _third_party(world, dice, len(rows))
+    rows += _third_party(world, dice, len(rows)) + _children(world, dice)
     for back in (2, 1):
         first = month_first(today, -back)
         month = [
@@ -309,6 +309,27 @@ def _settlement(world: World, dice: Random, n: int) -> Row:
         "diagnosis_code": code, "diagnosis_name": name, "total_cny": str(total), "fund_cny": str(fund), "account_cny": "0",
         "cash_cny": str(total - fund), "settle_time": ended, "refund_flag": "0",
     }  # fmt: skip
+
+
+def _children(world: World, dice: Random) -> list[Row]:
+    """MI-04: children seen with signs of harm, and others (``register.children``)."""
+    rows = []
+    for number, (kind, citizen, name, county) in enumerate(world.register.children):
+        hospital = next(h for h in world.hospitals if h.county == county)
+        begun = moment(world.visit_day, dice)
+        code, diagnosis = ("J06.900", "急性上呼吸道感染") if kind == "ordinary" else ("O06.900", "流产")
+        if kind == "not_reported":
+            code, diagnosis = "Y04.900", "受他人攻击"
+        rows.append(
+            {
+                "settle_id": f"YB{begun[:7].replace('-', '')}{70_000_000 + number:08d}", "person_name": name, "citizen_id": citizen,
+                "insurance_type": "390", "provider_code": f"H{hospital.credit_code[4:12]}", "provider_name": hospital.name, "visit_type": "普通门诊",
+                "visit_start": begun, "visit_end": after(begun, dice, (20, 90)), "department_name": "妇科", "injury_flag": "0", "third_party_flag": "0",
+                "diagnosis_code": code, "diagnosis_name": diagnosis, "total_cny": "400", "fund_cny": "200", "account_cny": "0", "cash_cny": "200",
+                "settle_time": after(begun, dice, (91, 120)), "refund_flag": "0", "_planted": "1",
+            }
+        )  # fmt: skip
+    return rows
 
 
 #: people whose compensation was mediated (``world.paid_twice``), by what the insurance did

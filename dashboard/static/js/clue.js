@@ -28,7 +28,7 @@ async function go(by) {
 }
 
 function start(move) {
-  const button = document.querySelector(`.moves [data-move="${CSS.escape(move)}"]`);
+  const button = document.querySelector(`:is(.moves, .inquiries) [data-move="${CSS.escape(move)}"]`);
   if (!button) return;
   const details = button.closest("details");
   if (!details) { button.focus(); button.click(); return; }

@@ -6,52 +6,91 @@ finds it done.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 from cryptography.exceptions import InvalidTag
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from chuxiong.audit.record import AuditUnavailable
 from chuxiong.kit.problems import Problem
+from chuxiong.vault import envelope
+from ingestion.api.limits import LIMITS
 from ingestion.exchange import deliveries, receipts, sealing
 from ingestion.exchange.deliveries import Laid
-from ingestion.exchange.front import store
+from ingestion.exchange.front import replies, store
 from ingestion.intake.receive import ALIAS
-from ingestion.models import Delivery
-from ingestion.selectors import catalog
+from ingestion.models import Carried, Delivery
+from ingestion.selectors import catalog, feed_states
 
 logger = logging.getLogger(__name__)
 
 #: what other rooms fetch and bring; registered when their app is ready
-Inward = Callable[[store.Cursor, store.Item, dict[str, Any], datetime], dict[str, Any] | None]
+Take = Callable[[store.Item, dict[str, Any], datetime], dict[str, Any]]
+Keep = Callable[[store.Item, bytes, datetime], dict[str, Any]]
+Restore = Callable[[store.Cursor, str, str], None]
 Outward = Callable[[store.Cursor, datetime], None]
+
+
+@dataclass(frozen=True)
+class Inward:
+    """Who takes what agencies say to one kind of what they received.
+
+    ``take`` (the answer's document) and ``keep`` (an attachment's bytes) return the status to tell, ``{"state": "done"}``
+    or refused; ``restore`` (agency, number) puts our copy back at the front after an answer that was refused.
+    """
+
+    take: Take
+    restore: Restore
+    keep: Keep | None = None
+
+
 _inward: dict[str, Inward] = {}
 _outward: list[Outward] = []
 
 
-def inward(kind: str) -> Callable[[Inward], Inward]:
-    """Register who takes items of ``kind``: given the opened document, it returns a status to tell, or None."""
-
-    def register(take: Inward) -> Inward:
-        _inward[kind] = take
-        return take
-
-    return register
+def inward(kind: str, of: Inward) -> None:
+    _inward[kind] = of
 
 
 def outward(bring: Outward) -> Outward:
     """Register who brings something to the front; called every round after everything was fetched."""
     _outward.append(bring)
     return bring
+
+
+class Since:
+    """From when on changes are looked for, by agency: the last round, now and then (and for a new agency) the beginning."""
+
+    #: what changed within the last round may have been committed after it: looked at again
+    _OVERLAP = timedelta(minutes=10)
+    _WHOLE = timedelta(minutes=10)
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._whole: datetime | None = None
+        self._known: set[str] = set()
+
+    def __call__(self, agencies: list[str], at: datetime) -> dict[str, datetime | None]:
+        if self._whole is None or not timedelta(0) <= at - self._whole <= self._WHOLE:
+            self._last, self._whole = None, at
+        return {agency: self._last if agency in self._known else None for agency in agencies}
+
+    def done(self, agencies: list[str], at: datetime) -> None:
+        self._last, self._known = at - self._OVERLAP, set(agencies)
 
 
 def address() -> str:
@@ -95,16 +134,16 @@ def carry(front: Any, *, at: datetime) -> int:
         items = store.waiting(cursor)
     for item in items:
         with front, front.cursor() as cursor:
-            if item.kind == "file":
-                _take_file(cursor, item, at)
-            else:
-                _take_document(cursor, item, at)
+            {"file": _take_file, "attachment": _take_attachment, "answer": _take_document}[item.kind](
+                cursor, item, at
+            )
         count += 1
     with front, front.cursor() as cursor:
         _tell(cursor, at)
-        _bring_feeds(cursor)
+        _bring_feeds(cursor, at)
         for bring in _outward:
             bring(cursor, at)
+        replies.forget(cursor, before=at - timedelta(days=LIMITS.reply_days.value))
     return count
 
 
@@ -149,40 +188,84 @@ def _laid(cursor: store.Cursor, item: store.Item) -> Laid:
 
 
 def _take_document(cursor: store.Cursor, item: store.Item, at: datetime) -> None:
+    """An answer: its effect and the note that it was taken are one transaction, so a carrier killed after it finds it
+    done and only tells."""
+    private = sealing.load(settings.EXCHANGE_KEY)
     try:
-        private = sealing.load(settings.EXCHANGE_KEY)
         document = json.loads(sealing.open_key(private, item.box, item.code.hex))
-    except (sealing.SealBroken, InvalidTag, ValueError):
+        of = _inward[document.get("kind", "letter")]
+        number = document["number"]
+    except (sealing.SealBroken, InvalidTag, ValueError, KeyError):
         logger.error("item %s of the front cannot be opened", item.code)
         store.taken(cursor, item.id, at=at, status={"state": "refused"}, ended=True)
         return
-    status = _inward[item.kind](cursor, item, document, at)
+    status = _once(item, at, lambda: of.take(item, document, at))
+    if status["state"] == "refused":
+        of.restore(cursor, item.agency, number)
     store.taken(cursor, item.id, at=at, status=status, ended=True)
 
 
+def _take_attachment(cursor: store.Cursor, item: store.Item, at: datetime) -> None:
+    """A file that belongs to an answer; it comes before the answer does."""
+    keep = _inward["letter"].keep
+    content = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        sealed = Path(folder) / item.code.hex
+        with sealed.open("wb") as out:
+            out.writelines(store.chunks(cursor, item.id))
+        try:
+            data_key = sealing.open_key(sealing.load(settings.EXCHANGE_KEY), item.box, item.code.hex)
+            envelope.restore(sealed, content, data_key)
+            whole = hashlib.sha256(content.getvalue()).hexdigest() == item.head["sha256"]
+        except (sealing.SealBroken, InvalidTag, EOFError, ValueError):
+            whole = False
+    if not whole or keep is None:
+        logger.error("attachment %s of the front cannot be opened", item.code)
+        store.taken(cursor, item.id, at=at, status={"state": "refused"}, ended=True)
+        return
+    status = _once(item, at, lambda: keep(item, content.getvalue(), at))
+    store.taken(cursor, item.id, at=at, status=status, ended=True)
+
+
+def _once(item: store.Item, at: datetime, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    with transaction.atomic():
+        known = Carried.objects.filter(pk=item.code).first()
+        if known is not None:
+            return dict(known.status or {})
+        status = act()
+        Carried.objects.create(code=item.code, at=at, status=status)
+    return status
+
+
 def _tell(cursor: store.Cursor, at: datetime) -> None:
-    """What has become of the files that came through the front."""
-    for item in store.open_files(cursor):
-        delivery = Delivery.objects.using(ALIAS).filter(code=item.code).first()
-        if delivery is None:
-            continue
-        receipt = receipts.document(delivery, at=at, using=ALIAS)
+    """What has become of the files that came through the front; a constant number of queries inside."""
+    items = {item.code: item for item in store.open_files(cursor)}
+    found = list(Delivery.objects.using(ALIAS).filter(code__in=items))
+    for delivery, receipt in zip(found, receipts.documents(found, at=at, using=ALIAS), strict=True):
+        item = items[delivery.code]
         receipt.pop("issued_at")
         if receipt != item.status:
             store.tell(cursor, item.id, receipt, ended=receipt["final"])
 
 
-def _bring_feeds(cursor: store.Cursor) -> None:
-    feeds = catalog()
-    cursor.execute("select code, agency, zh, en from front_feed")
-    held = {row[0]: tuple(row[1:]) for row in cursor.fetchall()}
-    wanted = {code: (f.agency.code, f.title.zh, f.title.en) for code, f in feeds.items()}
-    for code in held.keys() - wanted.keys():
-        cursor.execute("delete from front_feed where code = %s", [code])
-    for code, values in wanted.items():
-        if held.get(code) != values:
-            cursor.execute(
-                "insert into front_feed (code, agency, zh, en) values (%s, %s, %s, %s) on conflict (code)"
-                " do update set agency = excluded.agency, zh = excluded.zh, en = excluded.en",
-                [code, *values],
-            )
+def _bring_feeds(cursor: store.Cursor, at: datetime) -> None:
+    feeds, standing = catalog(), {s.code: s for s in feed_states(on=timezone.localdate(at))}
+    cursor.execute("delete from front_feed where code <> all(%s)", [sorted(feeds)])
+    for code, feed in feeds.items():
+        state = standing[code]
+        status = {
+            "cadence": state.cadence, "state": state.state, "covers_until": _iso(state.covers_until),
+            "expected_by": _iso(state.expected_by), "landed_at": _iso(state.landed_at), "rows_last": state.rows_last,
+            "quarantined_last": state.quarantined_last, "issues": state.issues,
+        }  # fmt: skip
+        store.put_feed(
+            cursor, code, agency=feed.agency.code, zh=feed.title.zh, en=feed.title.en, status=status
+        )
+
+
+def _iso(value: date | datetime | None) -> str | None:
+    return (
+        None
+        if value is None
+        else (timezone.localtime(value) if isinstance(value, datetime) else value).isoformat()
+    )

@@ -16,7 +16,9 @@ _KEEP_NONCE = timedelta(minutes=15)
 TABLES = (
     "front_chunk",
     "front_inbox",
-    "front_letter",
+    "front_received",
+    "front_reply",
+    "front_quota",
     "front_feed",
     "front_nonce",
     "front_client",
@@ -39,6 +41,8 @@ class Client:
     agency_zh: str
     sealed_secret: bytes
     active: bool
+    #: what this machine is for: ``data``, ``letters`` or both
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,10 @@ def key(cursor: Cursor, side: str) -> bytes | None:
 
 def client(cursor: Cursor, key: str) -> Client | None:
     cursor.execute(
-        "select key, agency, agency_zh, sealed_secret, active from front_client where key = %s", [key]
+        "select key, agency, agency_zh, sealed_secret, active, scopes from front_client where key = %s", [key]
     )
     row = cursor.fetchone()
-    return Client(row[0], row[1], row[2], bytes(row[3]), row[4]) if row else None
+    return Client(row[0], row[1], row[2], bytes(row[3]), row[4], frozenset(row[5].split())) if row else None
 
 
 def use_nonce(cursor: Cursor, key: str, nonce: str, *, at: datetime) -> bool:
@@ -106,13 +110,36 @@ def feed(cursor: Cursor, code: str, *, agency: str) -> tuple[str, str] | None:
     return (row[0], row[1]) if row else None
 
 
+def feeds(cursor: Cursor, *, agency: str) -> list[dict[str, Any]]:
+    """The agency's own feeds in order of code: code, titles, and how they stand."""
+    cursor.execute("select code, zh, en, status from front_feed where agency = %s order by code", [agency])
+    return [
+        {"code": code, "title_zh": zh, "title_en": en, **parsed(s)} for code, zh, en, s in cursor.fetchall()
+    ]
+
+
+def put_feed(cursor: Cursor, code: str, *, agency: str, zh: str, en: str, status: dict[str, Any]) -> None:
+    """Written where it differs."""
+    cursor.execute(
+        "insert into front_feed (code, agency, zh, en, status) values (%s, %s, %s, %s, %s) on conflict (code)"
+        " do update set agency = excluded.agency, zh = excluded.zh, en = excluded.en, status = excluded.status"
+        " where (front_feed.agency, front_feed.zh, front_feed.en, front_feed.status)"
+        " is distinct from (excluded.agency, excluded.zh, excluded.en, excluded.status)",
+        [code, agency, zh, en, json.dumps(status)],
+    )
+
+
+def parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 # ---- handed in ----------------------------------------------------------------------------------
 
 _COLUMNS = "id, code, kind, agency, client, at, head, box, request, status"
 
 
 def _item(row: Any) -> Item:
-    head, status = (json.loads(v) if isinstance(v, str) else v for v in (row[6], row[9]))
+    head, status = parsed(row[6]), parsed(row[9])
     return Item(
         row[0], uuid.UUID(str(row[1])), row[2], row[3], row[4], row[5], head, bytes(row[7]), row[8], status
     )
@@ -162,6 +189,28 @@ def handed_in(cursor: Cursor, code: uuid.UUID, *, agency: str) -> Item | None:
     return _item(row) if row else None
 
 
+def attachments(
+    cursor: Cursor, codes: list[uuid.UUID], *, number: str, agency: str
+) -> dict[uuid.UUID, dict[str, Any]]:
+    """Heads of what the agency handed in for the answer to ``number``, by code."""
+    cursor.execute(
+        "select code, head from front_inbox where code = any(%s::uuid[]) and agency = %s and kind = 'attachment'"
+        " and head ->> 'number' = %s",
+        [[str(c) for c in codes], agency, number],
+    )
+    return {uuid.UUID(str(code)): parsed(head) for code, head in cursor.fetchall()}
+
+
+def agencies(cursor: Cursor, scope: str) -> list[str]:
+    """Those with a machine that may call for ``scope``."""
+    cursor.execute(
+        "select distinct agency from front_client where active and %s = any(string_to_array(scopes, ' '))"
+        " order by agency",
+        [scope],
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
 def waiting(cursor: Cursor, *, limit: int = 100) -> list[Item]:
     cursor.execute(
         f"select {_COLUMNS} from front_inbox where taken_at is null order by id limit %s",
@@ -202,73 +251,3 @@ def tell(cursor: Cursor, item: int, status: dict[str, Any], *, ended: bool) -> N
     cursor.execute(
         "update front_inbox set status = %s, ended = %s where id = %s", [json.dumps(status), ended, item]
     )
-
-
-# ---- letters ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LetterCopy:
-    id: int
-    number: str
-    agency: str
-    version: int
-    document: dict[str, Any]
-
-
-def _letter(row: Any) -> LetterCopy:
-    document = json.loads(row[4]) if isinstance(row[4], str) else row[4]
-    return LetterCopy(row[0], row[1], row[2], row[3], document)
-
-
-def letters(
-    cursor: Cursor, *, agency: str, updated_since: datetime | None, after: int, limit: int
-) -> list[LetterCopy]:
-    cursor.execute(
-        "select id, number, agency, version, document from front_letter where agency = %s and id > %s"
-        " and (%s::timestamptz is null or updated_at >= %s) order by id limit %s",
-        [agency, after, updated_since, updated_since, limit],
-    )
-    return [_letter(row) for row in cursor.fetchall()]
-
-
-def letter(cursor: Cursor, number: str, *, agency: str, lock: bool = False) -> LetterCopy | None:
-    cursor.execute(
-        "select id, number, agency, version, document from front_letter where number = %s and agency = %s"
-        + (" for update" if lock else ""),
-        [number, agency],
-    )
-    row = cursor.fetchone()
-    return _letter(row) if row else None
-
-
-def write_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
-    """The agency's own answer on its copy; the caller holds the row."""
-    cursor.execute(
-        "update front_letter set version = %s, document = %s, updated_at = %s where number = %s",
-        [copy.version, json.dumps(copy.document, ensure_ascii=False), updated_at, copy.number],
-    )
-
-
-def put_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
-    """The inner side's letter; an answer on its way, which made the copy newer, is not undone."""
-    cursor.execute(
-        "insert into front_letter (number, id, agency, version, updated_at, document) values (%s, %s, %s, %s, %s, %s)"
-        " on conflict (number) do update set version = excluded.version, updated_at = excluded.updated_at,"
-        " document = excluded.document where front_letter.version <= excluded.version"
-        " and front_letter.document is distinct from excluded.document",
-        [
-            copy.number,
-            copy.id,
-            copy.agency,
-            copy.version,
-            updated_at,
-            json.dumps(copy.document, ensure_ascii=False),
-        ],
-    )
-
-
-def restore_letter(cursor: Cursor, copy: LetterCopy, *, updated_at: datetime) -> None:
-    """As ``put_letter``, after an answer that the inner side could not take: its letter stands."""
-    cursor.execute("delete from front_letter where number = %s", [copy.number])
-    put_letter(cursor, copy, updated_at=updated_at)

@@ -16,8 +16,11 @@ from supervision.clues.actions.checking import (
 )
 from supervision.clues.actions.entry import enter
 from supervision.clues.actions.handling import act, clock, step, strike
-from supervision.clues.actions.letters import take_answer
+from supervision.clues.actions.inquiring import inquire
+from supervision.clues.actions.letters import answer_kinds, attach, take_answer
+from supervision.clues.actions.matters import detach, end_matter, join_matter, leave_matter, open_matter
 from supervision.clues.actions.moving import Refused
+from supervision.clues.actions.orders import call, escalate, urge
 from supervision.clues.actions.outcome import feed_back, settle
 from supervision.clues.actions.sight import admit, readmit, record_interference, recuse, seal, unmask, unseal
 from supervision.clues.actions.triage import accept, defer, dismiss, merge
@@ -27,15 +30,25 @@ __all__ = [
     "accept",
     "act",
     "admit",
+    "answer_kinds",
+    "attach",
+    "call",
     "clock",
     "conclude",
     "defer",
+    "detach",
     "dismiss",
     "dispatch",
+    "end_matter",
     "enter",
+    "escalate",
     "feed_back",
     "hand_over",
+    "inquire",
+    "join_matter",
+    "leave_matter",
     "merge",
+    "open_matter",
     "readmit",
     "receive",
     "record_interference",
@@ -50,4 +63,5 @@ __all__ = [
     "take_over",
     "unmask",
     "unseal",
+    "urge",
 ]

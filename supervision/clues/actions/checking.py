@@ -7,10 +7,11 @@ from datetime import date, datetime
 from django.utils import timezone
 
 from chuxiong.accounts.models import Department, Office, Person
+from supervision.clues.actions import orders
 from supervision.clues.actions.moving import Refused, known_reason, moving
 from supervision.clues.lifecycle import FINDING_STATE, Finding
 from supervision.clues.numbers import take_number
-from supervision.models import Clue
+from supervision.models import Clue, Order
 from supervision.reference import REFERENCE
 
 
@@ -23,9 +24,13 @@ def dispatch(
     department: str = "",
     note: str = "",
     due_on: date | None = None,
+    designated: str = "",
     expected_version: int | None = None,
 ) -> Clue:
-    """Hand the clue to an office (and department) for checking, with a number and an internal limit."""
+    """Hand the clue to an office (and department) for checking, with an order (交办单) and an internal limit.
+
+    ``designated``: by which decision, where another office than that of the organ's level gets it (指定管辖).
+    """
     target = Office.objects.filter(code=office).first()
     if target is None or office not in by.office_codes:
         raise Refused(
@@ -36,14 +41,19 @@ def dispatch(
             f"{target.name_zh}没有部门 {department}", f"{target.name_en} has no department {department}"
         )
     with moving("dispatch", clue_number=clue_number, by=by, at=at, expected_version=expected_version) as move:
+        by_decision = orders.jurisdiction(move.clue, target, by, designated)
         move.clue.office, move.clue.department, move.note = office, department, note
-        move.clue.due_on = due_on or REFERENCE.limit("checking").after(timezone.localdate(at))
+        move.clue.due_on = limit = due_on or REFERENCE.limit("checking").after(timezone.localdate(at))
+        order = orders.issue(
+            move.clue, take_number("JB", timezone.localdate(at).year), by=by, at=at, due_on=limit, demand=note,
+            designated=by_decision,
+        )  # fmt: skip
         move.detail |= {
-            "order": take_number("JB", timezone.localdate(at).year),
+            "order": order.number,
             "office": office,
             "department": department,
-            "due_on": move.clue.due_on.isoformat(),
-        }
+            "due_on": limit.isoformat(),
+        } | ({"designated": order.designated} if by_decision else {})
     return move.clue
 
 
@@ -55,6 +65,7 @@ def receive(*, clue_number: str, by: Person, at: datetime, expected_version: int
                 "只有承办院可以签收", "only the office in charge may sign for it", move.clue.version
             )
         move.clue.handler = by.username
+        orders.sign(move.clue, by, at)
     return move.clue
 
 
@@ -70,6 +81,7 @@ def take_over(
         "take_over", clue_number=clue_number, by=by, at=at, expected_version=expected_version
     ) as move:
         move.detail |= {"from_office": move.clue.office}
+        orders.end(move.clue, Order.Ended.TAKEN_OVER, at)
         move.clue.office, move.clue.handler, move.note = by.office_id, by.username, note
     return move.clue
 
@@ -88,6 +100,7 @@ def send_back(
         "send_back", clue_number=clue_number, by=by, at=at, expected_version=expected_version
     ) as move:
         move.note, move.clue.handler = note, ""
+        orders.end(move.clue, Order.Ended.SENT_BACK, at)
         move.detail["reason"] = reason
     return move.clue
 
@@ -114,6 +127,7 @@ def conclude(
         move.clue.state = FINDING_STATE[result].value
         if result is not Finding.NEEDS_DATA:
             move.clue.checked_at = move.clue.checked_at or at
+            orders.end(move.clue, Order.Ended.CLOSED, at)
         if result is Finding.CONFIRMED:
             move.clue.confirmed_at = at
         move.note = note

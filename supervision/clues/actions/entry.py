@@ -14,7 +14,7 @@ from chuxiong.audit.record import record
 from supervision.clues.actions.moving import Refused
 from supervision.clues.events import ClueMoved, announce
 from supervision.clues.numbers import take_number
-from supervision.duties import responsible
+from supervision.duties import competent_office, responsible
 from supervision.models import Clue, ClueEvent
 from supervision.reference import REFERENCE
 
@@ -77,6 +77,7 @@ def enter(
             responsible=duty.agency if duty else "",
             responsible_zh=duty.agency_zh if duty else "",
             responsible_en=duty.agency_en if duty else "",
+            competent=competent_office(duty, office, held.parent_id or office),
             level=level,
             office=office,
             township=township,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+from django.db.models import Q
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from supervision.clues.actions.moving import Act, Refused, moving
-from supervision.models import Clue, ClueTrack, TrackClock, TrackStep
+from supervision.models import Clue, ClueTrack, Letter, TrackClock, TrackStep
 from supervision.reference import REFERENCE
 from supervision.tracks.spec import Clock, Step, TrackSpec, tracks
 from supervision.tracks.terms import Due, Pause, due
@@ -56,6 +57,7 @@ def step(
     official_number: str = "",
     approver: str = "",
     variant: str = "",
+    reason: str = "",
     note: str = "",
     expected_version: int | None = None,
 ) -> TrackStep:
@@ -69,9 +71,12 @@ def step(
                 "这一步现在不能登记，请先完成前面的步骤", "this step cannot come now: enter those before it"
             )
         _fitting(wanted, happened_on, official_number, approver, taken, spec, timezone.localdate(at))
+        _required(wanted, spec, track, {t.step for t in taken})
+        if wanted.reasons and reason not in wanted.reasons:
+            raise Refused(f"“{wanted.zh}”请选择原因", f"“{wanted.en}”: choose the reason")
         made = TrackStep.objects.create(
             track=track, clue=move.clue, step=step, happened_on=happened_on, official_number=official_number.strip(),
-            approver=approver.strip(), note=note.strip(), entered_by=by.name, entered_at=at,
+            approver=approver.strip(), reason=reason if wanted.reasons else "", note=note.strip(), entered_by=by.name, entered_at=at,
         )  # fmt: skip
         for clock in track.clocks.filter(stopped_on=None):
             if step in (_clock(spec, clock.step)).stops:
@@ -89,7 +94,7 @@ def step(
             "track": track.code,
             "happened_on": happened_on.isoformat(),
             "official_number": made.official_number,
-        }
+        } | ({"step_reason": made.reason} if made.reason else {})
     return made
 
 
@@ -202,7 +207,7 @@ def _fitting(
     if happened_on > today:
         raise Refused(f"{wanted.date_zh}不能晚于今天", f"“{wanted.date_en}” cannot lie in the future")
     before = [t.happened_on for t in taken if t.step in wanted.after]
-    if before and happened_on < min(before):
+    if before and happened_on < min(before) and not wanted.earlier:
         earlier = min((t for t in taken if t.step in wanted.after), key=lambda t: t.happened_on)
         raise Refused(
             f"{wanted.date_zh}早于“{spec.step(earlier.step).zh}”（{earlier.happened_on}），请核对",
@@ -213,6 +218,15 @@ def _fitting(
             "请照全国检察业务应用系统填写文书号（案号）和审批人",
             "enter the official number and who approved it, as in the national business system",
         )
+
+
+def _required(wanted: Step, spec: TrackSpec, track: ClueTrack, done: set[str]) -> None:
+    """Refuses a step that what was chosen before makes wait for another."""
+    if not wanted.requires:
+        return
+    chosen = dict(track.clocks.filter(started_by__struck_at=None).values_list("step", "variant"))
+    if needed := spec.missing(wanted, done, chosen):
+        raise Refused(f"“{wanted.zh}”：{needed.zh}", f"“{wanted.en}”: {needed.en}")
 
 
 def _clock(spec: TrackSpec, step: str) -> Clock:
@@ -256,6 +270,7 @@ def reckon(row: TrackClock, clock: Clock) -> Due:
 def clues_due(clue: Clue, today: date) -> date | None:
     """The next day on which something runs out: the track's clocks, letters that wait for an answer, or the house's own limit."""
     clocks = TrackClock.objects.filter(clue=clue, stopped_on=None, due_on__isnull=False)
-    letters = clue.letters.filter(answered_at=None)
+    # Who asked for time has not answered yet.
+    letters = clue.letters.filter(Q(answered_at=None) | Q(answer=Letter.Answer.EXTENSION))
     days: list[Any] = [*clocks.values_list("due_on", flat=True), *letters.values_list("due_on", flat=True)]
     return min(days, default=today + timedelta(days=REFERENCE.limit("acting").days))

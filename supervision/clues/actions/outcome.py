@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from hashlib import sha256
 
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
+from chuxiong.audit.record import record
+from chuxiong.vault.keys import keys
 from ingestion import selectors as ingestion
 from supervision.clues.actions.handling import clues_due, running_track
 from supervision.clues.actions.moving import Refused, moving
@@ -28,9 +31,13 @@ def feed_back(
     subject: str,
     text: str,
     due_on: date | None = None,
+    records: tuple[bytes, int] | None = None,
     expected_version: int | None = None,
 ) -> Letter:
-    """Send a feedback letter (反馈函) to an agency; it answers through its REST door."""
+    """Send a feedback letter (反馈函) to an agency; it answers through its REST door or the portal.
+
+    ``records`` are those that go with it (content as ``supervision.leaving`` makes it, rows); they are kept sealed.
+    """
     if not subject.strip() or not text.strip():
         raise Refused("请填写标题和内容", "fill in subject and text")
     with moving(
@@ -41,19 +48,29 @@ def feed_back(
             names[move.clue.responsible] = move.clue.responsible_zh
         if agency not in names:
             raise Refused("请选择单位", "choose an agency", move.clue.version)
+        number, ring = take_number("FK", timezone.localdate(at).year), keys()
         letter = Letter.objects.create(
-            number=take_number("FK", timezone.localdate(at).year),
+            number=number,
             clue=move.clue,
             agency=agency,
             agency_zh=names[agency],
             subject=subject,
             text=text,
+            records=records[1] if records else 0,
+            sealed=ring.wrap(records[0], f"letter:{number}") if records else None,
+            key_id=ring.current if records else "",
             sent_at=at,
             due_on=due_on or REFERENCE.limit("feedback").after(timezone.localdate(at)),
             updated_at=at,
         )
         move.clue.due_on = clues_due(move.clue, timezone.localdate(at))
         move.detail |= {"letter": letter.number, "agency": agency}
+        if records:
+            move.detail |= {"records": records[1]}
+            record(
+                at=at, actor=by.username, office=by.office_id, action="letter.send_records", object_kind="letter",
+                object_ref=number, detail={"agency": agency, "rows": records[1], "digest": sha256(records[0]).hexdigest()},
+            )  # fmt: skip
     return letter
 
 

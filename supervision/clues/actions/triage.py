@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from supervision.clues import lifecycle
+from supervision.clues.actions import orders
 from supervision.clues.actions.moving import Refused, known_reason, moving
 from supervision.clues.lifecycle import State
-from supervision.models import Clue
+from supervision.models import Clue, Order
 
 
 def accept(
@@ -56,6 +57,7 @@ def merge(
                 f"cannot merge into {into}: no such open clue",
                 move.clue.version,
             )
+        orders.end(move.clue, Order.Ended.CLOSED, at)
         move.clue.merged_into, move.note = target, note
         move.detail["into"] = target.number
     return move.clue

@@ -1,29 +1,30 @@
-"""``manage.py rule``: list, check, operators, sync, sql, explain, run."""
+"""``manage.py rule``: list, check, operators, sync, sql, explain; run, backtest, compare, runs."""
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import date
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
-from django.utils import timezone
 
 from ingestion.catalog.load import CatalogError
 from ingestion.selectors import catalog
+from supervision.management import running
 from supervision.models import RuleState
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import Rulebook, load_rulebook
 from supervision.rulebook.operators import OPERATORS
 from supervision.rulebook.problems import RuleError
 from supervision.rulebook.sentence import rule_sentence
+from supervision.selectors import live_rules
 
 
 class Command(BaseCommand):
-    help = "监督模型：list | check [--tests] | operators | sync | sql ID | explain ID | run [ID]"
+    help = "监督模型：list | check [--tests] | operators | sync | sql ID | explain ID | run [ID] | backtest ID | compare [ID] | runs [ID]"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,13 +42,9 @@ class Command(BaseCommand):
         for verb in ("sql", "explain"):
             one = verbs.add_parser(verb)
             one.add_argument("rule")
-            one.add_argument("--engine", choices=["postgres", "duckdb"], default="postgres")
+            one.add_argument("--engine", choices=["postgres", "duckdb", "spark"], default="postgres")
             one.add_argument("--json", action="store_true")
-        run = verbs.add_parser("run")
-        run.add_argument("rule", nargs="?")
-        run.add_argument("--full", action="store_true")
-        run.add_argument("--as-of", type=date.fromisoformat)
-        run.add_argument("--json", action="store_true")
+        running.arguments(verbs)
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['verb']}")(**options)
@@ -192,17 +189,28 @@ class Command(BaseCommand):
         lines = [f"{one.code} {one.title.zh}", rule_sentence(one, None, "zh"), rule_sentence(one, None, "en")]
         self._say(json, {"zh": lines[1], "en": lines[2]}, lines)
 
-    def _run(self, *, rule: str | None, full: bool, as_of: date | None, json: bool, **_: Any) -> None:
-        from supervision.matching.run import run_rule
-        from supervision.selectors import live_rules
+    def _run(self, *, rule: str | None, full: bool, as_of: Any, engine: Any, json: bool, **_: Any) -> None:
+        rules = [self._one(rule).id] if rule else []
+        running.run(self, rules, as_of=as_of, full=full, engine=engine, as_json=json)
 
-        now = timezone.now()
-        results = [
-            run_rule(one, at=now, as_of=as_of or timezone.localdate(), full=full)
-            for one in ([self._one(rule).id] if rule else live_rules())
-        ]
-        lines = [
-            f"{r.rule:<28}{r.mode:<9}对象 {r.subjects}  变化 {r.changed}  新线索 {r.raised}  撤回 {r.withdrawn}"
-            for r in results
-        ]
-        self._say(json, [vars(r) for r in results], lines)
+    def _backtest(
+        self, *, rule: str | None, file: Path | None, as_of: Any, known_on: Any, **options: Any
+    ) -> None:
+        if (rule is None) == (file is None):
+            raise CommandError("写明模型编号，或用 --file 给出草稿 / name a model, or a draft by --file")
+        running.run_backtest(
+            self,
+            running.draft(file) if file else self._one(rule or ""),
+            as_of=as_of,
+            known_on=known_on,
+            engine=options["engine"],
+            draft=file is not None,
+            as_json=options["json"],
+        )
+
+    def _compare(self, *, rule: str | None, as_of: Any, json: bool, **_: Any) -> None:
+        rules = [self._one(rule)] if rule else [self._one(one) for one in live_rules()]
+        running.run_compare(self, rules, as_of=as_of, as_json=json)
+
+    def _runs(self, *, rule: str | None, json: bool, **_: Any) -> None:
+        running.run_history(self, rule, as_json=json)

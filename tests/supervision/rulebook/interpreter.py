@@ -19,6 +19,8 @@ from supervision.rulebook.units import units
 from tests.prefecture import SHANGHAI
 
 Row = dict[str, Any]
+#: the county of a row that names none
+COUNTY = "532301"
 #: a kept combination: true or undecided, and the row of each source
 Item = tuple[bool | None, dict[str, Row]]
 
@@ -54,7 +56,7 @@ def kept(
     """
     tables = {alias: _table(rule, alias, source, rows) for alias, source in rule.sources.items()}
     combinations: list[dict[str, Any]] = [
-        {rule.driver: row, "covers ": dict(covers)} for row in tables[rule.driver]
+        {rule.driver: row, "covers ": dict(covers), "tables ": tables} for row in tables[rule.driver]
     ]
     for link in rule.link:
         alias = link.right.split(".")[0]
@@ -69,7 +71,7 @@ def kept(
     for c in combinations:
         truth = _tree(rule, rule.when, c, as_of)
         for leg in rule.without:
-            truth = _and(truth, _absent(rule, leg, c, rows, covers))
+            truth = _and(truth, _absent(rule, leg, c, rows, covers, as_of))
         if rule.score:
             truth = _and(truth, _score(rule, c, as_of))
         subject = _get(c, rule.clue.subject)
@@ -91,7 +93,26 @@ def _ways(rule: RuleSpec, link: Link, c: dict[str, Row], row: Row, rows: Mapping
         return 1 if right in _related(link, left, rows.get("supervision_relation", [])) else 0
     one = _subjects(link.left_role, link.tier, c[left_alias], left, rows)
     two = _subjects(link.right_role, link.tier, row, right, rows)
+    kinds = {_column(rule, link.left).type, _column(rule, link.right).type}
+    if "text" in kinds and kinds & {"citizen_id", "credit_code"} and not (link.left_role or link.right_role):
+        # One side holds the number as a mention.
+        number = (kinds - {"text"}).pop()
+        one, two = [_as_mention(v, number) for v in one], [_as_mention(v, number) for v in two]
     return sum(1 for a in one for b in two if a is not None and a == b)
+
+
+def _column(rule: RuleSpec, name: str) -> Any:
+    """The catalogue's column behind a field; of a combined source its first member's."""
+    alias, column = name.split(".")
+    source = rule.sources[alias]
+    if source.feed is None:
+        member = next(m for m in source.any_of or () if column in m.columns)
+        return catalog()[member.feed].column(member.columns[column])
+    return catalog()[source.feed].column(column)
+
+
+def _as_mention(value: Any, kind: str) -> Any:
+    return value if value is None or value.startswith("〔") else f"〔{kind}:{value}〕"
 
 
 def _subjects(role: str | None, tier: str, row: Row, own: Any, rows: Mapping[str, list[Row]]) -> list[Any]:
@@ -257,7 +278,8 @@ def _as_days(source: Source) -> set[str]:
 
 def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[Row]]) -> list[Row]:
     if source.feed is not None:
-        return [r for r in rows.get(source.feed, []) if source.where is None or _plain(rule, source.where, r)]
+        held = _newest(source, rows.get(source.feed, []))
+        return [r for r in held if source.where is None or _plain(rule, source.where, r)]
     key = next(link.right.split(".")[1] for link in rule.link if link.right.split(".")[0] == alias)
     united: dict[Any, list[tuple[str, Row]]] = {}
     for member in source.any_of or ():
@@ -277,12 +299,35 @@ def _table(rule: RuleSpec, alias: str, source: Source, rows: Mapping[str, list[R
     return table
 
 
+def _newest(source: Source, rows: list[Row]) -> list[Row]:
+    """Of the rows of one key the last; what is empty comes before everything else."""
+    if source.latest is None:
+        return rows
+    newest: dict[tuple[Any, ...], Row] = {}
+    keyless = []
+    for row in rows:
+        key = tuple(row.get(c) for c in source.latest.by)
+        held = newest.get(key)
+        if None in key:
+            keyless.append(row)
+        elif held is None or _order(source, row) >= _order(source, held):
+            newest[key] = row
+    return [*newest.values(), *keyless]
+
+
+def _order(source: Source, row: Row) -> list[tuple[Any, ...]]:
+    assert source.latest
+    return [(row.get(c) is not None, row[c] if row.get(c) is not None else 0) for c in source.latest.order]
+
+
 def _plain(rule: RuleSpec, node: Node, row: Row) -> bool:
     return _tree(rule, node, {"": row}, date.min) is True
 
 
 def _get(combination: dict[str, Row], name: str) -> Any:
     alias, _, column = name.rpartition(".")
+    if column == "county" and combination[alias]:
+        return combination[alias].get(column, COUNTY)
     return combination[alias].get(column)
 
 
@@ -313,10 +358,44 @@ def _plus_months(day: date, months: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
+def _months_later(day: date, months: int) -> date:
+    """The same day of the month, or the last one of a shorter month."""
+    first = _plus_months(day, months)
+    last = (_plus_months(first, 1) - timedelta(days=1)).day
+    return first.replace(day=min(day.day, last))
+
+
 def _leaf(rule: RuleSpec, leaf: Leaf, c: dict[str, Row], as_of: date) -> bool | None:
     if leaf.op == "no_row":
         return _no_row(rule, leaf, c)
+    if leaf.op == "shared_by":
+        return _shared_by(rule, leaf, c)
     return _judge(rule, leaf, _get(c, leaf.field), c, as_of)
+
+
+def _shared_by(rule: RuleSpec, leaf: Leaf, c: dict[str, Any]) -> bool | None:
+    """Go through the whole source and look who else has the value."""
+    value, alias = _get(c, leaf.field), leaf.field.split(".")[0]
+    day = _get(c, leaf.at) if leaf.at else None
+    if value is None or (leaf.at and day is None):
+        return None
+    others = set()
+    for row in c["tables "][alias]:
+        then = row.get(leaf.at.split(".")[1]) if leaf.at else None
+        if row.get(leaf.field.split(".")[1]) != value or (leaf.at and then is None):
+            continue
+        if leaf.at and abs((_day(then) - _day(day)).days) > int(rule.params[leaf.days or ""].value):  # type: ignore[arg-type]
+            continue
+        others.add(row.get((leaf.other or "").split(".")[1]))
+    return len(others - {None}) >= int(rule.params[leaf.low or ""].value)  # type: ignore[arg-type]
+
+
+def _alike(one: str, two: str, percent: float) -> bool:
+    """Dice's coefficient over pairs of neighbouring characters, counted from both sides."""
+    a, b = _spelled(one)[:65], _spelled(two)[:65]
+    pairs_a, pairs_b = [a[i : i + 2] for i in range(len(a) - 1)], [b[i : i + 2] for i in range(len(b) - 1)]
+    common = sum(p in b for p in pairs_a) + sum(p in a for p in pairs_b)
+    return a == b or (len(pairs_a) + len(pairs_b) > 0 and common * 100 >= percent * (len(a) + len(b) - 2))
 
 
 def _no_row(rule: RuleSpec, leaf: Leaf, c: dict[str, Any]) -> bool | None:
@@ -385,6 +464,10 @@ def _judge(rule: RuleSpec, leaf: Leaf, value: Any, c: dict[str, Row], as_of: dat
         "same_county": lambda: value[:6] == against[:6],
         "same_name": lambda: _spelled(value) == _spelled(against),
         "same_address": lambda: _spelled(value) == _spelled(against),
+        "similar_name": lambda: _alike(value, against, percent),
+        "similar_address": lambda: _alike(value, against, percent),
+        "mentions": lambda: f":{against}〕" in value,
+        "months_ago_at_least": lambda: _months_later(_day(value), months) <= as_of,
         "after_month_of": lambda: _month(value) > _plus_months(_month(against), months),
         "before_month_of": lambda: _plus_months(_month(value), months) < _month(against),
         "in_same_month": lambda: (value.year, value.month) == (against.year, against.month),
@@ -475,25 +558,54 @@ def _absent(
     c: dict[str, Row],
     rows: Mapping[str, list[Row]],
     covers: Mapping[str, date | None],
+    as_of: date,
 ) -> bool | None:
     since = _get(c, leg.since)
-    if since is None:
+    if since is None and not leg.now:
         return None
-    since = _day(since)
+    back = timedelta(days=int(rule.params[leg.back].value)) if leg.back else timedelta()  # type: ignore[arg-type]
+    begins = _day(since) - back if since else None
     if leg.until is None:
-        until: date | None = since + timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
+        days = timedelta(days=int(rule.params[leg.days].value))  # type: ignore[arg-type]
+        until = _day(since) + days if since else None
     else:
         until = _day(end) if (end := _get(c, leg.until)) else None
-    found = 0
-    for absence in leg.feeds:
-        for row in rows.get(absence.feed, []):
-            day = row.get(absence.date)
-            same = all(_matches(row.get(own), _get(c, theirs)) for theirs, own in absence.match.items())
-            found += same and day is not None and since <= _day(day) and (until is None or _day(day) <= until)
+    found = sum(
+        _speaks_against(rule, leg, absence, c, row, begins, until, as_of)
+        for absence in leg.feeds
+        for row in rows.get(absence.feed, [])
+    )
     if found >= (int(rule.params[leg.fewer_than].value) if leg.fewer_than else 1):  # type: ignore[arg-type]
         return False
+    asked = [_get(c, name) for absence in leg.feeds for name in absence.asked]
     reached = [covers.get(absence.feed) for absence in leg.feeds]
-    return True if until is not None and all(day is not None and day >= until for day in reached) else None
+    sure = until is not None and all(day is not None and day >= until for day in reached)
+    return True if sure and None not in asked else None
+
+
+def _speaks_against(
+    rule: RuleSpec, leg: Any, absence: Any, c: dict[str, Row], row: Row, begins: Any, until: Any, as_of: date
+) -> bool:
+    if not all(_matches(_get({"": row}, own), _get(c, theirs)) for theirs, own in absence.match.items()):
+        return False
+    if absence.where is not None and not _plain(rule, absence.where, row):
+        return False
+    for theirs, own in absence.alike.items():
+        one, two = _get(c, theirs), row.get(own)
+        if one is None or two is None or not _alike(one, two, rule.params[absence.percent].value):  # type: ignore[arg-type]
+            return False
+    for theirs, own in absence.named_in.items():
+        if _get(c, theirs) is None or row.get(own) is None or _get(c, theirs) not in row[own]:
+            return False
+    end = row.get(absence.end) if absence.end else None
+    day = row.get(absence.date)
+    if leg.now:
+        late_enough = not leg.back or (day is not None and begins is not None and _day(day) >= begins)
+        return late_enough and (end is None or _day(end) >= as_of)
+    if day is None:
+        return False
+    last = (_day(end) if end else date.max) if absence.end else _day(day)
+    return bool(last >= begins and (until is None or _day(day) <= until))
 
 
 def _matches(own: Any, theirs: Any) -> bool:

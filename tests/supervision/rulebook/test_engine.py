@@ -21,7 +21,7 @@ from supervision.matching.stored_tests import negated, unproved_leaves
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.rulebook.sentence import condition_lines, rule_sentence
-from supervision.rulebook.spec import Test, leaves
+from supervision.rulebook.spec import Test, judged_leaves, leaves
 from supervision.selectors import rulebook
 from tests.conftest import acting_as
 from tests.prefecture import SHANGHAI
@@ -86,6 +86,9 @@ def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[s
     """Values drawn from those of the stored tests, so that conditions are met and missed often."""
     # Few rows where their presence alone speaks; a feed that the rule reads as well has to fill its source.
     absent = {leg.feed for leg in rule.without} - {source.feed for source in rule.sources.values()}
+    # Enough of them to share a value.
+    crowds = [rule.params[leaf.low or ""].value for leaf in judged_leaves(rule) if leaf.op == "shared_by"]
+    people = max([4, *(int(c) + 1 for c in crowds)])  # type: ignore[arg-type]
     rows: dict[str, list[dict[str, Any]]] = {}
     pool: dict[str, dict[str, list[Any]]] = {}
     for test in rule.tests:
@@ -101,18 +104,21 @@ def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[s
         }
         rows[feed] = [
             {
-                name: forms[name].format(f"P{draw.randint(1, 4)}")
+                name: forms[name].format(f"P{draw.randint(1, people)}")
                 if name in forms
                 # A table split by month has no place for a row without its time.
                 else draw.choice(
                     values
-                    if catalog()[feed].partition and name == catalog()[feed].valid_time
+                    if name == "county" or (catalog()[feed].partition and name == catalog()[feed].valid_time)
                     else [*values, None]
                 )
                 for name, values in columns.items()
             }
             for _ in range(draw.randint(0, 2 if feed in absent else 12))
         ]
+        if rule.domain != "minors":
+            # Sealed rows are not there for it; what is newest is found among the others.
+            rows[feed] = [row for row in rows[feed] if row.get("is_minor") is not True]
     return rows
 
 
@@ -135,7 +141,9 @@ def test_random_worlds_agree(database, rule_id):
         for subject, row in compiled.items():
             for name, value in by_ref[subject]["measures"].items():
                 shown = value.isoformat() if isinstance(value, date) else value
-                if rule.measures[name].per:  # kept to two places, judged in full
+                if (
+                    rule.measures[name].per or rule.measures[name].kind == "share"
+                ):  # kept to two places, judged in full
                     shown = round(Decimal(value), 2)
                     row["material"][name] = round(Decimal(row["material"][name]), 2)
                 if rule.measures[name].kind != "first" or rule.cluster:

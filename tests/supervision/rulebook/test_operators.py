@@ -23,6 +23,7 @@ PARAMS: dict[str, Any] = {
     "few": 2, "some": 5, "many": 40, "month": 1, "years": 14, "tenth": 10, "half": 50, "triple": 3, "near": 400,
     "low": 100, "high": 900, "since": date(2026, 3, 2), "until": date(2026, 4, 20), "words": ["一号", "街"],
     "codes": ["532300", "532301"], "provinces": ["530000"], "heads": ["5323", "53230"], "mark": 7,
+    "mostly": 80,
 }  # fmt: skip
 ACC, TWIN, DEAD = "acc", "twin", "dead"
 
@@ -95,6 +96,17 @@ LEAVES: dict[str, list[dict[str, Any]]] = {
     ],
     "same_name": [_leaf("same_name", "acc.person_name", other="dead.person_name")],
     "same_address": [_leaf("same_address", "acc.accident_place", other="dead.household_address")],
+    "similar_name": [_leaf("similar_name", "acc.person_name", other="dead.person_name", percent="half")],
+    "similar_address": [
+        _leaf("similar_address", "acc.accident_place", other="dead.household_address", percent="mostly")
+    ],
+    "mentions": [_leaf("mentions", "claim.applicant_id", other="acc.citizen_id")],
+    "shared_by": [
+        _leaf("shared_by", "acc.accident_place", other="acc.citizen_id", low="few"),
+        _leaf("shared_by", "acc.division_code", other="acc.person_name", low="few", at="acc.determination_date",
+              days="few"),
+    ],
+    "months_ago_at_least": [_leaf("months_ago_at_least", "acc.determination_date", months="month")],
     "no_row": [_leaf("no_row", "dead.citizen_id", other="acc.determination_date", days="some")],
 }  # fmt: skip
 
@@ -122,11 +134,16 @@ LINKS: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
+#: the number of one side stands in a text of the other
+MENTION = {"left": "acc.citizen_id", "right": "claim.respondent_id", "by": "identity", "optional": True}
+
+
 def make_rule(draw: random.Random, leaves: list[dict[str, Any]], **more: Any) -> RuleSpec:
     named = [{"id": f"c{n}", **leaf} for n, leaf in enumerate(leaves)]
     nodes = [{"not": leaf} if draw.random() < 0.3 else leaf for leaf in named]
     links = draw.choice(list(LINKS.values()))
     optional = draw.random() < 0.5 or any(leaf["op"] == "no_row" for leaf in leaves)
+    named_in = any(leaf["field"].startswith("claim.") for leaf in leaves)
     document = {
         "id": "drawn", "code": "T-1", "version": 1, "status": "draft", "domain": "civil", "purpose": "legal_supervision",
         "title": {"zh": "试", "en": "t"}, "summary": {"zh": "试", "en": "t"}, "department": "civil_admin",
@@ -136,9 +153,11 @@ def make_rule(draw: random.Random, leaves: list[dict[str, Any]], **more: Any) ->
             "acc": {"feed": "ps_traffic_accident", "zh": "一", "en": "one"},
             "twin": {"feed": "ps_traffic_accident", "zh": "二", "en": "two"},
             "dead": {"feed": "ps_population_death", "zh": "三", "en": "three"},
+            **({"claim": {"feed": "ct_enforcement", "zh": "四", "en": "four"}} if named_in else {}),
         },
         "driver": "acc",
-        "link": [*links, {"left": "acc.citizen_id", "right": "dead.citizen_id", "by": "identity", "optional": optional}],
+        "link": [*links, {"left": "acc.citizen_id", "right": "dead.citizen_id", "by": "identity", "optional": optional},
+                 *([MENTION] if named_in else [])],
         "when": {draw.choice(["all", "any"]): nodes},
         "measures": {"rows": {"count": "rows"}},
         "bands": [{"level": "important", "at_least": {"rows": "few"}, "zh": "多", "en": "many"},
@@ -191,9 +210,16 @@ def make_world(draw: random.Random) -> dict[str, list[dict[str, Any]]]:
         for person in draw.sample(people, draw.randint(0, 3))
     ]  # fmt: skip
     arbitrations = [
-        {"applicant_id": draw.choice(people), "apply_date": _maybe(draw, _some_day(draw))}
+        {"applicant_id": draw.choice(people), "apply_date": _maybe(draw, _some_day(draw)),
+         "close_date": _maybe(draw, _some_day(draw)), "dispute_type": _maybe(draw, draw.choice(["报酬", "工伤"])),
+         "applicant_name": _maybe(draw, draw.choice(names)), "respondent_name": _maybe(draw, "、".join(draw.sample(names, 2)))}
         for _ in range(draw.randint(0, 4))
-    ]
+    ]  # fmt: skip
+    enforcements = [
+        {"respondent_id": _maybe(draw, f"〔citizen_id:{draw.choice(people)}〕"), "filing_date": _some_day(draw),
+         "applicant_id": _maybe(draw, "、".join(f"〔citizen_id:{p}〕" for p in draw.sample(people, draw.randint(1, 2))))}
+        for _ in range(draw.randint(0, 4))
+    ]  # fmt: skip
     checks = [
         {"citizen_id": draw.choice(people), "death_date": _maybe(draw, _moment(draw))}
         for _ in range(draw.randint(0, 2))
@@ -203,6 +229,7 @@ def make_world(draw: random.Random) -> dict[str, list[dict[str, Any]]]:
         "ps_population_death": dead,
         "hr_labour_arbitration": arbitrations,
         "hh_death_certificate": checks,
+        "ct_enforcement": enforcements,
     }
 
 
@@ -279,6 +306,24 @@ WITHOUT: dict[str, dict[str, Any]] = {
         "since": "acc.determination_date", "days": "some",
         "nor": [{"feed": "hh_death_certificate", "match": {"acc.citizen_id": "citizen_id"}, "date": "death_date"}],
     },
+    "some of them alone": {
+        "since": "acc.determination_date", "days": "some",
+        "where": {"all": [{"id": "kind", **_leaf("=", "dispute_type", value="报酬")}]},
+    },
+    "reaching back": {"since": "acc.determination_date", "days": "few", "back": "some"},
+    "an interval": {"since": "acc.determination_date", "days": "few", "end": "close_date"},
+    "what stands today": {"since": "acc.determination_date", "days": "few", "now": True, "date": None, "end": "close_date"},
+    "since so long and still": {
+        "since": "acc.determination_date", "days": "few", "now": True, "back": "few", "end": "close_date",
+    },
+    "named in a text, in the county": {
+        "since": "acc.determination_date", "days": "many", "match": {"acc.county": "county"},
+        "named_in": {"acc.person_name": "respondent_name"},
+    },
+    "written alike": {
+        "since": "acc.determination_date", "days": "many", "alike": {"acc.person_name": "applicant_name"},
+        "percent": "half",
+    },
 }  # fmt: skip
 
 
@@ -291,10 +336,23 @@ def test_absence_agrees(database, request, window):
         agree(make_rule(draw, [LEAVES["is_present"][0]], without=[leg]), draw, Counter())
 
 
+def test_the_latest_row_agrees(database, request):
+    draw = _seeded(request)
+    for by in (["person_name"], ["citizen_id", "division_code"]):
+        rule = make_rule(draw, [LEAVES["shared_by"][0], LEAVES["contains_none"][0]])
+        document = rule.model_dump(by_alias=True, exclude_none=True)
+        document["sources"]["acc"] |= {
+            "latest": {"by": by, "order": ["determination_date", "compensation_cny"]},
+            "where": {"all": [{"id": "own", **_leaf("<", "compensation_cny", param="high")}]},
+        }
+        for _ in range(3):
+            agree(RuleSpec.model_validate(document), draw, Counter())
+
+
 def test_a_score_agrees(database, request):
     draw = _seeded(request)
     for _ in range(5):
-        chosen = draw.sample(sorted(LEAVES), 3)
+        chosen = draw.sample(sorted(set(LEAVES) - {"mentions"}), 3)
         items = [
             {"when": {"id": f"s{n}", **LEAVES[op][0]}, "points": points}
             for n, (op, points) in enumerate(zip(chosen, ["few", "some", "triple"], strict=True))

@@ -1,4 +1,4 @@
-"""``manage.py demo``: write, seed, deliver, score."""
+"""``manage.py demo``: write, seed, history, deliver, score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from chuxiong.work.jobs import work_off
+from chuxiong.work.jobs import enqueue, work_off
 
 if TYPE_CHECKING:
     from chuxiong.demo.score import RuleScore
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "演示州：write | seed | deliver | score"
+    help = "演示州：write | seed | history | deliver | score"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,13 +31,16 @@ class Command(BaseCommand):
         write.add_argument("--out", type=Path, required=True)
         seed = verbs.add_parser("seed", help="people, agreements, agency clients; log-ins printed once")
         seed.add_argument("--accounts-only", action="store_true")
+        history = verbs.add_parser("history", help="invented past checks, so that chances are known")
+        history.add_argument("--clues", type=int, default=400)
+        history.add_argument("--seed", type=int)
         deliver = verbs.add_parser("deliver", help="import the written files in the manifest's order")
         deliver.add_argument("folder", type=Path)
         deliver.add_argument("--day", type=int, action="append")
         deliver.add_argument("--no-wait", action="store_true")
         score = verbs.add_parser("score", help="precision and recall per rule against the planted truth")
         score.add_argument("--truth", type=Path, required=True)
-        for verb in (write, seed, deliver, score):
+        for verb in (write, seed, history, deliver, score):
             verb.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,6 +56,15 @@ class Command(BaseCommand):
             {"seed": drawn, "out": str(out), "rows": summary.rows},
             [f"种子 {drawn}，{summary.rows} 行 → {out}"],
         )
+
+    def _history(self, *, clues: int, seed: int | None, json: bool, **_: Any) -> None:
+        from chuxiong.demo.history import write_history
+
+        drawn = seed if seed is not None else secrets.randbelow(2**31)
+        made = write_history(clues=clues, seed=drawn, at=timezone.now())
+        enqueue("rank", "next", priority=4)
+        enqueue("calibrate", "history", priority=7, delay_seconds=20)
+        self._say(json, {"seed": drawn, "clues": made}, [f"种子 {drawn}，既往核查结论 {made} 条（虚构）"])
 
     def _seed(self, *, json: bool, accounts_only: bool, **_: Any) -> None:
         from chuxiong.demo.seed import seed

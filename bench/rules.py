@@ -1,0 +1,348 @@
+"""How fast rules run: compiled against hand-written SQL on each engine, pandas and polars beside; new rows; a county.
+
+``make bench BENCH=rules``: 5 million payments × 200,000 deaths and 200,000 sentences (a join with groups, one with windows
+of time, a sliding count), interleaved; 10,000 new payments to their clues; all live rules in full over the demo county.
+Every engine must find the same hits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import polars as pl
+
+from bench.desk import prepare
+from bench.report import Figure, at_most, write
+from bench.rules_by_hand import COLUMNS, SLIDING, SQL, TODAY, by_pandas, by_polars
+from bench.search import COUNTIES
+
+FEEDS = list(COLUMNS)
+#: a compiled rule against what a person would write for the same engine
+RATIO = 1.3
+#: seconds from new rows to clues, and of all rules over a county
+NEW_ROWS, COUNTY = 1.0, 60.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.rules")
+    parser.add_argument("--payments", type=int, default=5_000_000)
+    parser.add_argument("--people", type=int, default=400_000)
+    parser.add_argument("--others", type=int, default=200_000, help="deaths, and sentences")
+    parser.add_argument("--new", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--scale", choices=["none", "small", "county", "prefecture"], default="county")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(31))
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    from chuxiong.up import services
+
+    load, folder = os.getloadavg()[0], Path(tempfile.mkdtemp(prefix="cx-bench-"))
+    running = services.start(folder)
+    try:
+        from django.core.management import call_command
+
+        prepare(running.environment | {"CHUXIONG_VAR": str(folder)})
+        with _as("owner"), open(os.devnull, "w") as nowhere:
+            call_command("demo", "seed", stdout=nowhere)
+        with _as("worker"):
+            figures = list(_all(options, folder))
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(running.postgres.sockets, ignore_errors=True)
+    notes = {name: getattr(options, name) for name in ("seed", "payments", "people", "others", "scale")}
+    return write("rules", figures, notes={**notes, "load_before": round(load, 2)})
+
+
+@contextmanager
+def _as(role: str) -> Iterator[None]:
+    """``default`` is the role's connection, as in a process of its own."""
+    from django.db import connections
+
+    before = connections["default"]
+    connections["default"] = connections[role]
+    try:
+        yield
+    finally:
+        connections["default"] = before
+
+
+def _all(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
+    if options.scale != "none":
+        yield from _county(options, folder)
+    yield Figure("filled", _fill(options), "s")
+    yield from _against(options)
+    yield from _new_rows(options)
+
+
+# ---- data ----------------------------------------------------------------------------------------
+
+
+def _fill(options: argparse.Namespace) -> float:
+    """Payments of ``people``; of the dead and the sentenced one in fifty is among them; seconds."""
+    from django.db import connections
+
+    months = max(1, options.payments // options.people)
+    other = "md5('{0}' || case when g % 50 = 0 then (random() * %(people)s)::int else -g end)::uuid"
+    bare = (
+        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null, (%(counties)s::text[])[1 + g % 10]"
+    )
+    first = "natural_hash, row_hash, batch_id, row_no, from_landing, to_landing, county"
+    landing = _land("hr_pension_payment")
+    given: dict[str, Any] = {
+        "people": options.people,
+        "others": options.others,
+        "payments": options.people * months,
+    }
+    given |= {"m": months, "counties": COUNTIES}
+    statements = {
+        "hr_pension_payment": (
+            f"({first}, citizen_id, person_name, insurance_type, pay_month, survival_check_date, amount_cny, recovered_cny,"
+            " pay_status)"
+            f" select {bare.format('y', landing)}, md5('p' || g / %(m)s)::uuid, '甲' || g / %(m)s, '110',"
+            " (date '2026-01-01' - make_interval(months => g %% %(m)s))::date,"
+            " (date '2026-01-15' - make_interval(months => g %% %(m)s))::date, 100000 + (random() * 110000)::int,"
+            " case when random() < 0.02 then 400000 end, case when random() < 0.02 then '暂停' else '正常' end"
+            " from generate_series(1, %(payments)s) g"
+        ),
+        "ps_population_death": (
+            f"({first}, citizen_id, household_status, death_date)"
+            f" select {bare.format('d', landing)}, {other.format('p')}, case when g % 20 = 0 then '在籍' else '死亡注销' end,"
+            " case when random() < 0.99 then date '2026-01-01' - (random() * 1500)::int end"
+            " from generate_series(1, %(others)s) g"
+        ),
+        "ca_funeral": (
+            f"({first}, citizen_id, death_date) select {bare.format('f', landing)}, {other.format('p')},"
+            " date '2026-01-01' - (random() * 1500)::int from generate_series(1, %(others)s / 2) g"
+        ),
+        "ja_penalty_execution": (
+            f"({first}, citizen_id, person_category, is_minor, start_date, end_date)"
+            f" select {bare.format('s', landing)}, {other.format('p')}, '监狱服刑', false, day, day + (random() * 900)::int"
+            " from (select g, date '2026-01-01' - (random() * 1500)::int as day"
+            " from generate_series(1, %(others)s) g) s"
+        ),
+    }
+    began = time.perf_counter()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("select setseed(%s)", [options.seed / 2**31])
+        for feed, statement in statements.items():
+            cursor.execute(f'truncate pool."{feed}"')
+            sql = f'insert into pool."{feed}" {statement}'
+            cursor.execute(sql.replace("g % ", "g %% ").replace("%%%", "%%"), given)
+            cursor.execute(f'vacuum analyze pool."{feed}"')
+    return round(time.perf_counter() - began, 1)
+
+
+def _land(feed: str) -> int:
+    """A landing of the feed that covers everything, without files; its number."""
+    from django.utils import timezone
+
+    from ingestion.models import Batch, Landing
+
+    number = (Landing.objects.using("owner").order_by("-number").first() or Landing(number=0)).number + 1
+    batch = Batch.objects.using("owner").create(
+        feed=feed, file_name="bench", digest=f"bench {number}", size=1, received_at=timezone.now(), received_by="bench"
+    )  # fmt: skip
+    Landing.objects.using("owner").create(
+        number=number, feed=feed, batch=batch, landed_at=timezone.now(), covers_until=TODAY
+    )
+    return number
+
+
+# ---- compiled against hand-written -----------------------------------------------------------------
+
+
+def _rules() -> dict[str, Any]:
+    from ingestion.selectors import catalog
+    from supervision.rulebook.load import read_rule
+    from supervision.selectors import rulebook
+
+    sliding, problems = read_rule(SLIDING, "bench", catalog())
+    assert sliding is not None, problems
+    shipped = {name: rulebook()[name] for name in SQL if name != sliding.id}
+    return {**shipped, sliding.id: sliding}
+
+
+def _against(options: argparse.Namespace) -> Iterator[Figure]:
+    """Interleaved: each round runs every way once; medians and their ratios."""
+    from django.db import connection, transaction
+    from django.utils import timezone
+
+    from chuxiong.accounts.scope import scope
+    from ingestion import selectors as ingestion
+    from ingestion.mirror import writing
+    from supervision.matching import engines
+    from supervision.matching.run import parameters, reach_of
+    from supervision.rulebook.compiler import compile_rule
+
+    began = time.perf_counter()
+    for feed in FEEDS:
+        writing.bring_up(feed, ingestion.catalog(), at=timezone.now(), rebuild=True)
+    yield Figure("mirror written", round(time.perf_counter() - began, 1), "s")
+    landing = ingestion.last_landing()
+    for name, rule in _rules().items():
+        plan, reach = compile_rule(rule, ingestion.catalog()), reach_of(rule)
+        with (
+            transaction.atomic(),
+            scope(offices=reach.offices, feeds=FEEDS, purpose=reach.purpose, department=reach.department),
+            connection.cursor() as cursor,
+            engines.columns(plan, reach, landing=landing, memory_mb=2048) as duck,
+        ):
+            params = parameters(plan, landing, TODAY)
+            hits: dict[str, int] = {}
+
+            def compiled(
+                engine: Any, plan: Any = plan, params: Any = params, cursor: Any = cursor
+            ) -> Callable[[], int]:
+                def once() -> int:
+                    engines.evaluate(cursor, plan, params, engine)
+                    cursor.execute("select count(*) from run_result where verdict = 'hit'")
+                    found = int(cursor.fetchone()[0])
+                    cursor.execute("drop table run_result")
+                    return found
+
+                return once
+
+            def by_postgres(name: str = name, cursor: Any = cursor) -> int:
+                cursor.execute(f"create temp table by_hand on commit drop as {SQL[name]}")
+                cursor.execute("select count(*) from by_hand where verdict = 'hit'")
+                found = int(cursor.fetchone()[0])
+                cursor.execute("drop table by_hand")
+                return found
+
+            def by_duckdb(name: str = name, duck: Any = duck) -> int:
+                return int(duck.sql(SQL[name]).pl().filter(pl.col("verdict") == "hit").height)
+
+            lazy = {feed: _lazy(feed) for feed in FEEDS}
+            frames = {feed: _frame(frame) for feed, frame in lazy.items()}
+            ways: dict[str, Callable[[], int]] = {
+                "postgres": compiled(None),
+                "postgres by hand": by_postgres,
+                "duckdb": compiled(duck),
+                "duckdb by hand": by_duckdb,
+                "polars": lambda name=name, lazy=lazy: by_polars(name, lazy),  # type: ignore[misc]
+                "pandas": lambda name=name, frames=frames: by_pandas(name, frames),  # type: ignore[misc]
+            }
+            plan.query("duckdb")  # translated once for all runs of a process
+            times: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(options.runs):
+                for way, run in ways.items():
+                    began = time.perf_counter()
+                    hits[way] = run()
+                    times[way].append(time.perf_counter() - began)
+        if len(set(hits.values())) != 1:
+            raise SystemExit(f"{name}: the ways do not find the same hits: {hits}")
+        yield Figure(f"{name}: hits", hits["postgres"], "")
+        middle = {way: median(taken) for way, taken in times.items()}
+        for way in ("postgres", "duckdb"):
+            hand = middle[f"{way} by hand"]
+            yield Figure(f"{name}: {way}", round(middle[way], 3), "s", peer=round(hand, 3))
+            yield at_most(f"{name}: {way} to by hand", round(middle[way] / hand, 2), "×", RATIO)
+        for way in ("polars", "pandas"):
+            yield Figure(f"{name}: {way}", round(middle[way], 3), "s")
+
+
+def _lazy(feed: str) -> pl.LazyFrame:
+    from ingestion.mirror import files
+    from ingestion.models import MirrorMark
+
+    listed = [files.folder(feed) / f["name"] for f in MirrorMark.objects.get(name=feed).files]
+    return pl.scan_parquet(listed).select(COLUMNS[feed])
+
+
+def _frame(frame: pl.LazyFrame) -> pd.DataFrame:
+    return frame.filter(pl.col("to_landing").is_null()).collect().to_pandas()
+
+
+# ---- new rows, a county ------------------------------------------------------------------------------
+
+
+def _new_rows(options: argparse.Namespace) -> Iterator[Figure]:
+    """From a landing of new payments to the clues that they raise: the run that its bell starts."""
+    from django.db import connections
+    from django.utils import timezone
+
+    from ingestion.intake import merge
+    from ingestion.selectors import catalog
+    from supervision.matching.run import run_rule
+    from supervision.models import Clue
+
+    rule, feed = "pension_after_death", "hr_pension_payment"
+    began = time.perf_counter()
+    run_rule(rule, at=timezone.now(), as_of=TODAY, full=True)
+    yield Figure("full run with its clues", round(time.perf_counter() - began, 2), "s")
+    times = []
+    for turn in range(options.runs):
+        landing = _land(feed)
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(
+                f'insert into pool."{feed}" (natural_hash, row_hash, batch_id, row_no, from_landing, county, citizen_id,'
+                " person_name, insurance_type, pay_month, amount_cny, pay_status)"
+                " select decode(md5('n' || %(turn)s || ' ' || g), 'hex'), '\\x00', 1, g, %(landing)s, '532301',"
+                " md5('p' || (random() * %(people)s)::int)::uuid, '乙', '120', date '2026-05-01', 250000, '正常'"
+                " from generate_series(1, %(new)s) g",
+                {"turn": turn, "landing": landing, "people": options.people, "new": options.new},
+            )
+            merge._touch(cursor, catalog()[feed], landing)
+        before = Clue.objects.using("owner").count()
+        began = time.perf_counter()
+        result = run_rule(rule, at=timezone.now(), as_of=TODAY)
+        times.append(time.perf_counter() - began)
+        raised = Clue.objects.using("owner").count() - before
+        if result.mode != "subjects" or not raised:
+            raise SystemExit(f"new rows raised no clue: {result}")
+    yield at_most(f"{options.new} new rows to their clues", round(median(times), 3), "s", NEW_ROWS)
+
+
+def _county(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
+    """All live rules in full over what the demo's agencies deliver, by each engine."""
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from ingestion import selectors as ingestion
+    from ingestion.mirror import writing
+    from ingestion.mirror.tables import tables
+    from supervision.matching.run import run_rule
+    from supervision.selectors import live_rules
+
+    files, today = folder / "files", timezone.localdate()
+    with open(os.devnull, "w") as nowhere:
+        call_command("demo", "write", scale=options.scale, seed=options.seed, out=files, stdout=nowhere)
+        began = time.perf_counter()
+        call_command("demo", "deliver", str(files), stdout=nowhere)
+    yield Figure(f"{options.scale} delivered", round(time.perf_counter() - began, 1), "s")
+    for name in tables(ingestion.catalog()):
+        writing.bring_up(name, ingestion.catalog(), at=timezone.now())
+    for engine in ("postgres", "duckdb"):
+        taken = {}
+        for rule in live_rules():
+            began = time.perf_counter()
+            run_rule(rule, at=timezone.now(), as_of=today, full=True, engine=engine)
+            taken[rule] = time.perf_counter() - began
+        slowest = max(taken, key=lambda rule: taken[rule])
+        print(f"{engine}: slowest {slowest} {taken[slowest]:.2f} s")
+        yield at_most(
+            f"{len(taken)} rules in full, {options.scale}, {engine}",
+            round(sum(taken.values()), 1),
+            "s",
+            COUNTY,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+// The one sheet of a clue: its print button.
+document.querySelector('[data-act="print"]')?.addEventListener("click", () => window.print());
