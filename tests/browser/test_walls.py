@@ -45,7 +45,7 @@ _FAULTS = """() => {
     const style = getComputedStyle(e);
     if (['auto', 'scroll'].includes(style.overflowX) || ['auto', 'scroll'].includes(style.overflowY)) found.push('scrollbar ' + e.className);
     if (style.overflow !== 'visible' && e.clientWidth && style.textOverflow !== 'ellipsis' && e.scrollWidth > e.clientWidth + 1) found.push('too wide ' + e.className + ': ' + e.textContent.slice(0, 40));
-    if (style.overflow !== 'visible' && e.clientHeight && style.webkitLineClamp === 'none' && e.scrollHeight > e.clientHeight + 2) found.push('too high ' + e.className + ': ' + e.textContent.slice(0, 40));
+    if (style.overflow !== 'visible' && e.clientHeight && style.webkitLineClamp === 'none' && e.scrollHeight > e.clientHeight + Math.max(2, parseFloat(style.fontSize) * 0.15)) found.push('too high ' + e.className + ': ' + e.textContent.slice(0, 40));
     if (!e.children.length && e.textContent.trim() && parseFloat(style.fontSize) * 1080 / innerHeight < 19.5) found.push('too small ' + e.className + ' ' + style.fontSize);
   }
   const boxes = [...canvas.querySelectorAll('.w-panel:not([hidden])')].map((e) => [e.className, e.getBoundingClientRect()]);
