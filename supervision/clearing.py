@@ -73,7 +73,7 @@ def _hold(clearing: AgreementClearing) -> None:
         cursor.execute(
             "insert into ingestion_clearinghold (clearing_id, feed, ref) select distinct %s::bigint, '', (m.part)[1]::uuid"
             " from (select concat_ws(' ', subject_ref, material, conditions, source_changes, results) as words"
-            " from supervision_clue union all select concat_ws(' ', text, rows) from supervision_letter"
+            " from supervision_clue union all select concat_ws(' ', text) from supervision_letter"
             " union all select subject_ref from supervision_alarm"
             " union all select concat_ws(' ', subject_ref, material) from supervision_hit where verdict = 'hit') w,"
             f" regexp_matches(w.words, '({_UUID})', 'g') m(part)",

@@ -589,6 +589,10 @@ def _row(
     )
 
 
+#: moves of those above whom the clue does not wait for
+_FROM_ABOVE = frozenset({"take_over", "urge", "call"})
+
+
 def _knows_names(clue: Clue, person: Person) -> bool:
     """Names stand in clear for those whom the clue waits for now: who may make its next move. Others look on.
 
@@ -596,7 +600,7 @@ def _knows_names(clue: Clue, person: Person) -> bool:
     """
     if clue.seals and shut(clue.seals, person.department.code if person.department else ""):
         return False
-    return any(move.name != "take_over" for move in _offered(clue, person))
+    return any(move.name not in _FROM_ABOVE for move in _offered(clue, person))
 
 
 @lru_cache(maxsize=256)

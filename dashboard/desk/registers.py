@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -17,14 +16,9 @@ from supervision.tracks.spec import tracks
 
 @allowed("clue.read")
 @require_safe
-def first_register(request: HttpRequest) -> HttpResponse:
-    return redirect("desk:register", reading.with_register()[0].code)
-
-
-@allowed("clue.read")
-@require_safe
-def register(request: HttpRequest, track: str) -> HttpResponse:
-    spec = tracks().get(track)
+def register(request: HttpRequest, track: str = "") -> HttpResponse:
+    """The register of a track; of the first that has one where none is named."""
+    spec = tracks().get(track) if track else reading.with_register()[0]
     if spec is None or not spec.rules:
         raise Http404
     found = reading.register(person_of(request), spec, asked_page(request), at=timezone.now())

@@ -33,7 +33,15 @@ from tests.supervision.rulebook.test_engine import (
     _thick_readings,
     _thick_sightings,
 )
-from tests.supervision.rulebook.test_operators import LEAVES, LINKS, WHOLES, WITHOUT, make_rule, make_world
+from tests.supervision.rulebook.test_operators import (
+    LEAVES,
+    LINKS,
+    MENTION,
+    WHOLES,
+    WITHOUT,
+    make_rule,
+    make_world,
+)
 
 RULES = sorted(rulebook())
 #: what a hit says; when the coverage that it shows was learnt is not part of it
@@ -165,6 +173,8 @@ def _some_rule(draw: random.Random, ops: list[str]) -> tuple[RuleSpec, dict[str,
     if way:
         twin = _WAYS[way] if "twin" in _WAYS[way]["right"] else draw.choice(list(LINKS.values()))[0]
         more["link"] = [twin, _WAYS[way] if "dead" in _WAYS[way]["right"] else _DEAD]
+        if any(leaf["field"].startswith("claim.") for leaf in leaves):
+            more["link"].append(MENTION)
         further = {"role": "party"} if "mention" in way else {"kind": "household"}
     if draw.random() < 0.3:
         more["without"] = [
@@ -179,7 +189,10 @@ def _some_rule(draw: random.Random, ops: list[str]) -> tuple[RuleSpec, dict[str,
             "all": [{"id": "whole", "zh": "整体", "en": "whole", "field": "figure", "op": op, key: value}]
         }
     elif draw.random() < 0.4:
-        chosen = draw.sample(sorted(LEAVES), 3)
+        plain = [
+            op for op in sorted(LEAVES) if not any(leaf["field"].startswith("claim.") for leaf in LEAVES[op])
+        ]
+        chosen = draw.sample(plain, 3)
         items = [
             {"when": {"id": f"s{n}", **draw.choice(LEAVES[op])}, "points": points}
             for n, (op, points) in enumerate(zip(chosen, ["few", "some", "triple"], strict=True))
