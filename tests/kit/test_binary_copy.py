@@ -54,7 +54,7 @@ def _frame(draw: random.Random, height: int) -> pl.DataFrame:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("height", [0, 1, 2, 500])
+@pytest.mark.parametrize("height", [0, 1, 2, 500, 8_193])  # the last in two parts
 def test_the_database_holds_what_was_written(database: None, height: int) -> None:
     seed = secrets.randbits(32)
     print("seed", seed)
