@@ -2,7 +2,7 @@
 
 from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
-from supervision import tally
+from supervision import derived, tally
 from supervision.naming import rights as naming_rights
 from supervision.ranking import lines
 from supervision.reference import REFERENCE
@@ -543,6 +543,7 @@ STATEMENTS = [
     "grant execute on function supervision_letter_event(bigint, timestamptz, text, text) to cx_web",
     *tally.STATEMENTS,
     *lines.STATEMENTS,
+    *derived.STATEMENTS,
     *spine_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
 ]

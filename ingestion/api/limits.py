@@ -45,8 +45,6 @@ class InterfaceLimits(_Strict):
     page: Sourced[int]
     page_most: Sourced[int]
     reply_days: Sourced[int]
-    hook_waits: Sourced[tuple[int, ...]]
-    hook_seconds: Sourced[int]
 
 
 def _load() -> InterfaceLimits:

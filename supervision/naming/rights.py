@@ -4,8 +4,6 @@ Under a policy no index serves likeness or arrays (their operators could leak); 
 the owner's rights and hold every row to the same scope as the record it came from.
 """
 
-from ingestion.intake.merge import LANDING_LOCK
-
 _SCOPE = (
     "n.feed = any (string_to_array((select current_setting('cx.feeds', true)), ','))"
     " and (n.county is null or n.county = any (string_to_array((select current_setting('cx.offices', true)), ',')))"
@@ -88,25 +86,4 @@ STATEMENTS = [
     """,
     "revoke all on function supervision_relation_holders(text[], bigint, integer) from public",
     "grant execute on function supervision_relation_holders(text[], bigint, integer) to cx_web, cx_worker",
-    # A landing of no feed, in the caller's transaction: rules read its touches and no feed looks fresher for it.
-    f"""
-    create or replace function supervision_relation_landing(at_time timestamptz)
-    returns bigint language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-    declare
-        fresh bigint;
-        batch bigint;
-    begin
-        perform pg_advisory_xact_lock({LANDING_LOCK});
-        select coalesce(max(number), 0) + 1 into fresh from ingestion_landing;
-        insert into ingestion_batch (feed, file_name, digest, size, received_at, received_by, snapshot, state, received, loaded,
-            unchanged, duplicate, quarantined, blank, removed, landing, landed_at, fence, progress, layout)
-        values ('', 'relations', encode(sha256(convert_to('relations:' || fresh, 'UTF8')), 'hex'), 0, at_time, 'identity', false,
-            'landed', 0, 0, 0, 0, 0, 0, 0, fresh, at_time, 0, 0, '{{}}')
-        returning id into batch;
-        insert into ingestion_landing (number, feed, batch_id, landed_at) values (fresh, '', batch, at_time);
-        return fresh;
-    end $$
-    """,
-    "revoke all on function supervision_relation_landing(timestamptz) from public",
-    "grant execute on function supervision_relation_landing(timestamptz) to cx_worker",
 ]

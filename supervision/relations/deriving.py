@@ -221,7 +221,7 @@ def _touch(cursor: Any, said: Relations, at: datetime) -> int | None:
     cursor.execute("select exists (select 1 from relation_changed)")
     if not cursor.fetchone()[0]:
         return None
-    cursor.execute("select supervision_relation_landing(%s)", [at])
+    cursor.execute("select supervision_derived_landing('relations', %s)", [at])
     landing = int(cursor.fetchone()[0])
     # One more than the cap had shared it before or shares it now: their relation ends or begins as well.
     most = max(cap.most for cap in said.caps.values()) + 1

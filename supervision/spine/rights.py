@@ -1,7 +1,5 @@
 """What the spine may ask of the vault and of the landings, and what a page may ask of the spine: by function alone."""
 
-from ingestion.intake.merge import LANDING_LOCK
-
 STATEMENTS = [
     # What rules need of a number without the number; tokens find nobody who has not the key of the vault.
     """
@@ -14,27 +12,6 @@ STATEMENTS = [
     """,
     "revoke all on function supervision_identifier_facts(uuid[]) from public",
     "grant execute on function supervision_identifier_facts(uuid[]) to cx_worker",
-    # A landing of no feed, in the caller's transaction: rules read its touches and no feed looks fresher for it.
-    f"""
-    create or replace function supervision_identity_landing(at_time timestamptz)
-    returns bigint language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-    declare
-        fresh bigint;
-        batch bigint;
-    begin
-        perform pg_advisory_xact_lock({LANDING_LOCK});
-        select coalesce(max(number), 0) + 1 into fresh from ingestion_landing;
-        insert into ingestion_batch (feed, file_name, digest, size, received_at, received_by, snapshot, state, received, loaded,
-            unchanged, duplicate, quarantined, blank, removed, landing, landed_at, fence, progress, layout)
-        values ('', 'identity', encode(sha256(convert_to('identity:' || fresh, 'UTF8')), 'hex'), 0, at_time, 'identity', false,
-            'landed', 0, 0, 0, 0, 0, 0, 0, fresh, at_time, 0, 0, '{{}}')
-        returning id into batch;
-        insert into ingestion_landing (number, feed, batch_id, landed_at) values (fresh, '', batch, at_time);
-        return fresh;
-    end $$
-    """,
-    "revoke all on function supervision_identity_landing(timestamptz) from public",
-    "grant execute on function supervision_identity_landing(timestamptz) to cx_worker",
     # How many other numbers bear the name: counts alone, whoever they are.
     """
     create or replace function supervision_namesakes(of_subject uuid)

@@ -76,7 +76,9 @@ def write(*, full: bool, at: datetime) -> Written:
     merged = split = 0
     if changed:
         landing = int(
-            read("select supervision_identity_landing(%(at)s)", {"at": at}, {"n": pl.Int64})["n"][0]
+            read("select supervision_derived_landing('identity', %(at)s)", {"at": at}, {"n": pl.Int64})["n"][
+                0
+            ]
         )
         _versions(landing)
         merged, split = _keys(landing, at)

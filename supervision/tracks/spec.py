@@ -116,7 +116,7 @@ class TrackSpec(_Strict):
     outcome: Literal["corrected", "improved"]
     kind: str
     basis: tuple[Basis, ...] = Field(min_length=1)
-    note: str = ""
+    note: Named | None = None
     #: rules whose clues belong to the track's register, also before it begins
     rules: tuple[str, ...] = ()
     #: measures of those rules (money, 分) that the register adds up

@@ -23,6 +23,7 @@ from ingestion.selectors import catalog
 from supervision.models import Alarm, Clue
 from supervision.selectors import clue_detail, live_rules, rulebook
 from tests.conftest import acting_as
+from tests.supervision.matching.agreeing import assert_engines_agree
 
 _REFERENCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
 
@@ -40,6 +41,7 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
         while work_off():
             pass
         results = score(tmp_path / "truth.jsonl")
+        assert_engines_agree(timezone.localdate())
         defects, counts = score_defects(tmp_path / "truth.jsonl"), feed_counts()
     states = Counter(b.state for b in Batch.objects.using("owner").filter(pk__in=[b.pk for b in batches]))
     # One file is planted to be refused (a web page named .xls), one to be held (a layout that drifted).
