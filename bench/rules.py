@@ -14,23 +14,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import pandas as pd
-import polars as pl
-
 from bench.desk import prepare
 from bench.report import Figure, at_most, write
-from bench.rules_by_hand import COLUMNS, SLIDING, SQL, TODAY, by_pandas, by_polars
+from bench.rules_by_hand import BARE, COLUMNS, SLIDING, TODAY
 from bench.search import COUNTIES
 
 FEEDS = list(COLUMNS)
-#: a compiled rule against what a person would write for the same engine
-RATIO = 1.3
 #: seconds from new rows to clues, and of all rules over a county
 NEW_ROWS, COUNTY = 1.0, 60.0
 
@@ -167,22 +162,12 @@ def _land(feed: str) -> int:
 # ---- compiled against hand-written -----------------------------------------------------------------
 
 
-def _rules() -> dict[str, Any]:
-    from ingestion.selectors import catalog
-    from supervision.rulebook.load import read_rule
-    from supervision.selectors import rulebook
-
-    sliding, problems = read_rule(SLIDING, "bench", catalog())
-    assert sliding is not None, problems
-    shipped = {name: rulebook()[name] for name in SQL if name != sliding.id}
-    return {**shipped, sliding.id: sliding}
-
-
 def _against(options: argparse.Namespace) -> Iterator[Figure]:
-    """Interleaved: each round runs every way once; medians and their ratios."""
+    """Each rule on both engines, beside what a person would write for them."""
     from django.db import connection, transaction
     from django.utils import timezone
 
+    from bench.rules_contest import Contest
     from chuxiong.accounts.scope import scope
     from ingestion import selectors as ingestion
     from ingestion.mirror import writing
@@ -195,7 +180,7 @@ def _against(options: argparse.Namespace) -> Iterator[Figure]:
         writing.bring_up(feed, ingestion.catalog(), at=timezone.now(), rebuild=True)
     yield Figure("mirror written", round(time.perf_counter() - began, 1), "s")
     landing = ingestion.last_landing()
-    for name, rule in _rules().items():
+    for rule in _rules().values():
         plan, reach = compile_rule(rule, ingestion.catalog()), reach_of(rule)
         with (
             transaction.atomic(),
@@ -203,70 +188,19 @@ def _against(options: argparse.Namespace) -> Iterator[Figure]:
             connection.cursor() as cursor,
             engines.columns(plan, reach, landing=landing, memory_mb=2048) as duck,
         ):
-            params = parameters(plan, landing, TODAY)
-            hits: dict[str, int] = {}
-
-            def compiled(
-                engine: Any, plan: Any = plan, params: Any = params, cursor: Any = cursor
-            ) -> Callable[[], int]:
-                def once() -> int:
-                    engines.evaluate(cursor, plan, params, engine)
-                    cursor.execute("select count(*) from run_result where verdict = 'hit'")
-                    found = int(cursor.fetchone()[0])
-                    cursor.execute("drop table run_result")
-                    return found
-
-                return once
-
-            def by_postgres(name: str = name, cursor: Any = cursor) -> int:
-                cursor.execute(f"create temp table by_hand on commit drop as {SQL[name]}")
-                cursor.execute("select count(*) from by_hand where verdict = 'hit'")
-                found = int(cursor.fetchone()[0])
-                cursor.execute("drop table by_hand")
-                return found
-
-            def by_duckdb(name: str = name, duck: Any = duck) -> int:
-                return int(duck.sql(SQL[name]).pl().filter(pl.col("verdict") == "hit").height)
-
-            lazy = {feed: _lazy(feed) for feed in FEEDS}
-            frames = {feed: _frame(frame) for feed, frame in lazy.items()}
-            ways: dict[str, Callable[[], int]] = {
-                "postgres": compiled(None),
-                "postgres by hand": by_postgres,
-                "duckdb": compiled(duck),
-                "duckdb by hand": by_duckdb,
-                "polars": lambda name=name, lazy=lazy: by_polars(name, lazy),  # type: ignore[misc]
-                "pandas": lambda name=name, frames=frames: by_pandas(name, frames),  # type: ignore[misc]
-            }
-            plan.query("duckdb")  # translated once for all runs of a process
-            times: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(options.runs):
-                for way, run in ways.items():
-                    began = time.perf_counter()
-                    hits[way] = run()
-                    times[way].append(time.perf_counter() - began)
-        if len(set(hits.values())) != 1:
-            raise SystemExit(f"{name}: the ways do not find the same hits: {hits}")
-        yield Figure(f"{name}: hits", hits["postgres"], "")
-        middle = {way: median(taken) for way, taken in times.items()}
-        for way in ("postgres", "duckdb"):
-            hand = middle[f"{way} by hand"]
-            yield Figure(f"{name}: {way}", round(middle[way], 3), "s", peer=round(hand, 3))
-            yield at_most(f"{name}: {way} to by hand", round(middle[way] / hand, 2), "×", RATIO)
-        for way in ("polars", "pandas"):
-            yield Figure(f"{name}: {way}", round(middle[way], 3), "s")
+            contest = Contest(plan, parameters(plan, landing, TODAY), cursor, duck)
+            yield from contest.run(options.runs)
 
 
-def _lazy(feed: str) -> pl.LazyFrame:
-    from ingestion.mirror import files
-    from ingestion.models import MirrorMark
+def _rules() -> dict[str, Any]:
+    from ingestion.selectors import catalog
+    from supervision.rulebook.load import read_rule
+    from supervision.selectors import rulebook
 
-    listed = [files.folder(feed) / f["name"] for f in MirrorMark.objects.get(name=feed).files]
-    return pl.scan_parquet(listed).select(COLUMNS[feed])
-
-
-def _frame(frame: pl.LazyFrame) -> pd.DataFrame:
-    return frame.filter(pl.col("to_landing").is_null()).collect().to_pandas()
+    sliding, problems = read_rule(SLIDING, "bench", catalog())
+    assert sliding is not None, problems
+    shipped = {name: rulebook()[name] for name in BARE if name != sliding.id}
+    return {**shipped, sliding.id: sliding}
 
 
 # ---- new rows, a county ------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def translate(sql: str, dialect: Dialect) -> str:
         return sql
     tree = sqlglot.parse_one(sql, read="postgres")
     if dialect == "duckdb":
+        _list_records(tree)
         _lift_aggregates(tree)
         _name_unnested(tree)
     words = {"duckdb": _DUCKDB, "spark": _SPARK}[dialect]
@@ -107,6 +108,40 @@ def _lift_aggregates(tree: exp.Expr) -> None:
             above.set("with_", select.args["with_"])
         if select is not tree:
             select.replace(above)
+
+
+def _list_records(tree: exp.Expr) -> None:
+    """``(select jsonb_agg(f(x.r)) from (select distinct u.r from unnest(list) as u(r) order by u.r limit n) x)``.
+
+    A subquery of its own for each row there; here the list is sorted, cut and mapped where it is.
+    """
+    for unnest in list(tree.find_all(exp.Unnest)):
+        inner = unnest.find_ancestor(exp.Select)
+        outer = inner.find_ancestor(exp.Select) if inner else None
+        if inner is None or outer is None or not inner.args.get("limit"):
+            continue
+        aggregate = outer.expressions[0]
+        if not (isinstance(aggregate, exp.Anonymous) and aggregate.name.lower() == "jsonb_agg"):
+            continue
+        ordered = aggregate.expressions[0]
+        assert isinstance(ordered, exp.Order)  # noqa: S101  the compiler writes it so
+        one = ordered.this.copy()
+        for column in list(one.find_all(exp.Column)):
+            if column.table == "x":
+                column.replace(exp.column("r"))
+        listed: exp.Expr = unnest.expressions[0].copy()
+        if inner.args.get("distinct"):
+            listed = _call("list_distinct", listed)
+        first = _call(
+            "list_slice",
+            _call("list_sort", listed),
+            exp.Literal.number(1),
+            inner.args["limit"].expression.copy(),
+        )
+        mapped = _call("list_transform", first, exp.Lambda(this=one, expressions=[exp.to_identifier("r")]))
+        whole = outer.parent
+        assert isinstance(whole, exp.Subquery)  # noqa: S101  a value within a select
+        whole.replace(_call("to_json", mapped))
 
 
 def _name_unnested(tree: exp.Expr) -> None:
@@ -196,6 +231,18 @@ def _duck_pipe(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _duck_element(node: exp.Expr) -> exp.Expr:
+    """The first of gathered values: no list is made for it."""
+    gathered = node.this.unnest()
+    aggregate = gathered.this if isinstance(gathered, exp.Filter) else gathered
+    if not isinstance(aggregate, exp.ArrayAgg):
+        return node
+    first: exp.Expr = _call("first", aggregate.this.copy())
+    if isinstance(gathered, exp.Filter):
+        first = exp.Filter(this=first, expression=gathered.expression.copy())
+    return first
+
+
 def _duck_coalesce(node: exp.Expr) -> exp.Expr:
     """An empty array is written ``[]``."""
     if node.this.find(exp.ArrayAgg):
@@ -254,6 +301,7 @@ def _duck_encode(node: exp.Expr) -> exp.Expr:
 
 _DUCKDB: tuple[tuple[type[exp.Expr], _Replace], ...] = (
     (exp.Anonymous, _duck_call),
+    (exp.Bracket, _duck_element),
     (exp.ArrayAgg, _duck_distinct),
     (exp.Filter, _duck_filter),
     (exp.DPipe, _duck_pipe),
