@@ -62,15 +62,15 @@ _DEATH_MEASURES = """count(*) filter (where late) as months, sum(amount_cny) fil
 _TERM_MEASURES = """count(*) filter (where inside) as months, sum(amount_cny) filter (where inside) as total,
             min(pay_month) filter (where inside) as first_month, max(pay_month) filter (where inside) as last_month,
             max(began) filter (where inside) as start, max(ended) filter (where inside) as "end\""""
-_DEATH_LEVEL = "case when support >= 2 and total >= 1000000 then 'urgent' when total >= 300000 then 'important' else 'ordinary' end"
-_TERM_LEVEL = "case when total >= 300000 then 'important' else 'ordinary' end"
+_DEATH_LEVEL = "case when h.support >= 2 and h.total >= 1000000 then 'urgent' when h.total >= 300000 then 'important' else 'ordinary' end"
+_TERM_LEVEL = "case when h.total >= 300000 then 'important' else 'ordinary' end"
 
 
 def _bare(start: str, true: str, measures: str, level: str) -> str:
     return f"""{start}
         select subject, case when hit then 'hit' else 'undecided' end as verdict, {level} as level, label, county, {{names}}
         from (select citizen_id as subject, coalesce(bool_or({true}), false) as hit, {measures},
-            min(person_name) as label, min(county) as county from kept group by citizen_id) g"""
+            min(person_name) as label, min(county) as county from kept group by citizen_id) h"""
 
 
 #: rule → SQL that Postgres and DuckDB both read
