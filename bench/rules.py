@@ -103,8 +103,10 @@ def _fill(options: argparse.Namespace) -> None:
 
     months = max(1, options.payments // options.people)
     other = "md5('{0}' || case when g % 50 = 0 then (random() * %(people)s)::int else -g end)::uuid"
+    # A person's payments come from one county.
     bare = (
-        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null, (%(counties)s::text[])[1 + g % 10]"
+        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null,"
+        " (%(counties)s::text[])[1 + g / %(m)s % 10]"
     )
     first = "natural_hash, row_hash, batch_id, row_no, from_landing, to_landing, county"
     landing = _land("hr_pension_payment")
