@@ -106,7 +106,7 @@ def _fill(options: argparse.Namespace) -> None:
     # A person's payments come from one county.
     bare = (
         "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null,"
-        " (%(counties)s::text[])[1 + g / %(m)s % 10]"
+        " (%(counties)s::text[])[1 + mod(g / %(m)s, 10)]"
     )
     first = "natural_hash, row_hash, batch_id, row_no, from_landing, to_landing, county"
     landing = _land("hr_pension_payment")
