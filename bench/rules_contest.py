@@ -104,7 +104,7 @@ class Contest:
         return engines.run(self.duck, query.sql, {**query.params, **self.params})
 
     def by_hand_in_duckdb(self, sql: str) -> pl.DataFrame:
-        return self.duck.sql(sql).pl()
+        return engines.run(self.duck, sql, {})
 
     def drop(self) -> None:
         self.cursor.execute("drop table if exists by_rule; drop table if exists by_hand")
