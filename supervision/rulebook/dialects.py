@@ -175,13 +175,24 @@ def _is_json(node: exp.Expr) -> bool:
     return isinstance(node, exp.Paren) and _is_json(node.this)
 
 
+def _in_json(node: exp.Expr) -> exp.Expr:
+    """A value within JSON. Most kinds stand there as they are; every macro costs time at each planning."""
+    if _is_json(node) or isinstance(node, exp.Literal | exp.Boolean | exp.Null):
+        return node
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "json_object":
+        return node
+    if isinstance(node, exp.Cast) and node.to.is_type("text", "bigint", "date", "boolean"):
+        return node
+    return _call("pg_json", node)
+
+
 def _duck_call(node: exp.Expr) -> exp.Expr:
     name, given = node.name.lower(), node.expressions
     if name == "jsonb_build_object":
-        pairs = [item if i % 2 == 0 else _call("pg_json", item) for i, item in enumerate(given)]
+        pairs = [item if i % 2 == 0 else _in_json(item) for i, item in enumerate(given)]
         return _call("json_object", *pairs)
     if name == "jsonb_build_array":
-        return _call("json_array", *[_call("pg_json", item) for item in given])
+        return _call("json_array", *[_in_json(item) for item in given])
     if name == "jsonb_agg":
         listed = _duck_distinct(exp.ArrayAgg(this=given[0]))
         return _call("to_json", listed)
