@@ -154,8 +154,8 @@ def cleared(*, since: int, until: int) -> bool:
     """Whether records were deleted by a landing in (since, until]: what rested on them is not in the pool any more."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select 1 from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
-            " where l.number > %s and l.number <= %s and l.feed = '' and b.received_by <> 'identity')",
+            "select exists (select 1 from ingestion_landing"
+            " where number > %s and number <= %s and feed = '' and kind = 'clearing')",
             [since, until],
         )
         return bool(cursor.fetchone()[0])

@@ -17,7 +17,7 @@ from chuxiong.kit.binary_copy import binary_copy
 from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake import late, snapshots
-from ingestion.models import Batch
+from ingestion.models import Batch, Landing
 from ingestion.pool import pool_columns
 
 _HASH = 16  # bytes
@@ -223,7 +223,7 @@ def land_stream(
             f"select s.natural_hash from {staged} s join {table} t on {same} where t.from_landing < {number}",
         )
         _touch(cursor, feed, number)
-        _landed(cursor, feed, batch, number, at, None)
+        _landed(cursor, feed, batch, number, at, None, Landing.Kind.STREAM)
     counts = Counts(loaded, single.height - loaded, rows.height - single.height, 0)
     return number, counts, packets
 
@@ -247,16 +247,23 @@ def land(
         number = next_number(cursor)
         counts = _merge(cursor, feed, batch, number, remove_absent)
         _touch(cursor, feed, number)
-        _landed(cursor, feed, batch, number, at, covers_until)
+        _landed(cursor, feed, batch, number, at, covers_until, Landing.Kind.FILE)
     return number, counts
 
 
 def _landed(
-    cursor: Any, feed: FeedSpec, batch: Batch, number: int, at: datetime, covers_until: date | None
+    cursor: Any,
+    feed: FeedSpec,
+    batch: Batch,
+    number: int,
+    at: datetime,
+    covers_until: date | None,
+    kind: Landing.Kind,
 ) -> None:
     cursor.execute(
-        "insert into ingestion_landing (number, feed, batch_id, landed_at, covers_until) values (%s, %s, %s, %s, %s)",
-        [number, feed.code, batch.pk, at, covers_until],
+        "insert into ingestion_landing (number, feed, kind, batch_id, landed_at, covers_until)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        [number, feed.code, kind.value, batch.pk, at, covers_until],
     )
 
 

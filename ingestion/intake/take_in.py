@@ -48,8 +48,36 @@ class _Forgotten(Exception):
     """A clearing landed while the file was read: the vault may have forgotten identifiers whose refs are staged."""
 
 
+#: how often one file is read while other landings make what was staged of it worthless. Both causes are rare (the same
+#: feed landed beside it; data were cleared), so a third time in a row is a state that a person should know of.
+_READINGS = 3
+
+
 def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
     """Take one received batch in. Safe to call again at any time; a landed batch is left alone."""
+    for _ in range(_READINGS):
+        try:
+            return _take_in(batch_id, feed, fence=fence, at=at)
+        except (_Forgotten, merge.Overtaken) as changed:
+            logger.info("batch %s is read again: %s", batch_id, type(changed).__name__)
+    batch = _claim(batch_id, fence)
+    if batch.state != Batch.State.READING:
+        return batch
+    return _end(batch, fence, Batch.State.HELD, _unsettled(batch))
+
+
+def _unsettled(batch: Batch) -> Problem:
+    return Problem(
+        place=batch.file_name,
+        what=f"读取期间数据池连续 {_READINGS} 次被清除或改动，本批未入库",
+        cure="待数据清除或同一数据源的其他交付办结后放行，系统将从头读取。",
+        what_en=f"The pool was cleared or changed {_READINGS} times running while this file was read; nothing of it was loaded",
+        cure_en="Let it in when the clearing, or the other delivery of this feed, is over; the file is then read from the start.",
+    )
+
+
+def _take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
+    """Once through. Raises ``_Forgotten`` or ``merge.Overtaken`` when the file must be read again."""
     batch = _claim(batch_id, fence)
     if batch.state != Batch.State.READING:
         return batch
@@ -79,14 +107,14 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
-    except (_Forgotten, merge.Overtaken):
-        return take_in(batch_id, feed, fence=fence, at=at)
 
 
 def _last_clearing() -> int:
-    """Number of the last landing of a clearing, which belongs to no feed; 0 for none."""
+    """Number of the last landing of a clearing; 0 for none. Other landings of no feed forget nothing."""
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("select coalesce(max(number), 0) from ingestion_landing where feed = ''")
+        cursor.execute(
+            "select coalesce(max(number), 0) from ingestion_landing where feed = '' and kind = 'clearing'"
+        )
         return int(cursor.fetchone()[0])
 
 
