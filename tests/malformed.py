@@ -33,6 +33,13 @@ WILD = (
 )  # fmt: skip
 
 
+#: numbers that no column can hold: exponents beyond all bounds, more digits than 64 bits, days beyond the calendar
+TOO_LARGE = (
+    "1e999999", "-1E+1000001", "1e999999万元", "1e-1000001", "9" * 400, "92233720368547758.08", "9223372036854775808",
+    "-9223372036854775809", "1e308", "1e309", "99999999999-12-31", "2958466", "10000-01-01", "9" * 30 + "亿元", "0." + "9" * 400,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class File:
     """One generated file. ``rows``: rows with content below the header, where that is certain."""
@@ -103,7 +110,18 @@ def _wilder(rows: Rows, draw: random.Random) -> Rows:
     return spoilt
 
 
+def _larger(rows: Rows, draw: random.Random) -> Rows:
+    return [
+        [draw.choice(TOO_LARGE) if draw.random() < 0.5 else cell for cell in row[:-1]] + ["留存"]
+        for row in rows
+    ]
+
+
 # ---- text --------------------------------------------------------------------------------------
+
+
+def _too_large(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
+    return _encoded(_text([_header(feed, draw), *_larger(rows, draw)]), draw), len(rows)
 
 
 def _text(rows: Rows, *, separator: str = ",", end: str = "\r\n") -> str:
@@ -399,7 +417,7 @@ def sheet_of(xml: bytes, **more: bytes) -> bytes:
 
 
 _KINDS: dict[str, Callable[[FeedSpec, Rows, random.Random], tuple[bytes, int | None]]] = {
-    "wild_text": _wild_text, "title_above": _title_above, "totals_below": _totals_below, "blank_lines": _blank_lines,
+    "wild_text": _wild_text, "too_large": _too_large, "title_above": _title_above, "totals_below": _totals_below, "blank_lines": _blank_lines,
     "doubled_headers": _doubled_headers, "odd_headers": _odd_headers, "shifted": _shifted, "cut": _cut, "bytes_changed": _bytes_changed,
     "mixed_encodings": _mixed_encodings, "nul_bytes": _nul_bytes, "open_quote": _open_quote, "huge_cell": _huge_cell,
     "no_header": _no_header, "foreign_header": _foreign_header, "other_newlines": _other_newlines,
