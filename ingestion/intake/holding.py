@@ -209,7 +209,9 @@ def decide(
         batch.layout = {**batch.layout, "decision": said}
         if outcome == LET_IN:
             batch.state = Batch.State.RECEIVED
-            batch.layout = {**batch.layout, "accepted": True}
+            # What failed was never looked at: to try it again accepts nothing of its layout.
+            if batch.layout.pop("failed", None) is None:
+                batch.layout["accepted"] = True
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
         else:
             batch.state = Batch.State.REFUSED

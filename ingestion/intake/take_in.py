@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,6 +117,51 @@ def _last_clearing() -> int:
             "select coalesce(max(number), 0) from ingestion_landing where feed = '' and kind = 'clearing'"
         )
         return int(cursor.fetchone()[0])
+
+
+def give_up(batch_id: int, *, fence: int, error: str) -> bool:
+    """A batch whose job failed for good ends as held, so that nobody waits for it any more; whether it did.
+
+    ``error``: type and place, without a message, which may quote a record. Letting it in tries again from the start.
+    """
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
+        if batch.state not in (Batch.State.RECEIVED, Batch.State.READING) or batch.fence > fence:
+            return False
+        batch.fence, batch.layout = fence, {**batch.layout, "failed": error}
+        batch.save(using=ALIAS, update_fields=["fence", "layout"])
+        _end(batch, fence, Batch.State.HELD, _failed(batch, error))
+    return True
+
+
+def _failed(batch: Batch, error: str) -> Problem:
+    return Problem(
+        place=batch.file_name,
+        what=f"多次处理均未成功（{error}），本批未入库，后续交付不再等待",
+        cure="请系统管理员按出错位置排除原因后放行，系统将从头处理；无法排除的，退回并请提供单位另行报送。",
+        what_en=f"It failed every time it was tried ({error}); nothing of it was loaded, and later deliveries no longer wait",
+        cure_en="Let it in once a system administrator has removed the cause: it is tried again from the start. Else send it back"
+        " and ask the provider for another file.",
+    )
+
+
+def give_up_abandoned() -> list[int]:
+    """Batches on their way in whose job has failed and that no job works on any more end as held; returns their numbers."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "select b.id, b.fence, j.error from ingestion_batch b cross join lateral (select error from work_job j"
+            " where j.kind = 'take_in' and j.key = b.id::text and j.state = 'failed' order by j.id desc limit 1) j"
+            " where b.state in ('received', 'reading') and not exists (select from work_job o where o.kind = 'take_in'"
+            " and o.key = b.id::text and o.state in ('queued', 'running')) order by b.id"
+        )
+        left = cursor.fetchall()
+    return [pk for pk, fence, error in left if give_up(pk, fence=fence, error=_without_message(error))]
+
+
+def _without_message(error: str) -> str:
+    """Of an error written down when messages were still kept, the type alone."""
+    kept = re.match(r"\w+(?: \([\w/.-]+:\d+\)$)?", error)
+    return kept[0] if kept else "?"
 
 
 def waits_its_turn(batch_id: int, feed: str) -> bool:
