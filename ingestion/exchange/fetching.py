@@ -49,9 +49,7 @@ def run(
     try:
         found = fetch(dict(mark.mark))
     except FetchFailed as failure:
-        mark.tried_at, mark.failures = at, mark.failures + 1
-        mark.problem = deliveries.as_problem(failure.problem)
-        mark.save(using=ALIAS)
+        failed(source, failure.problem, at=at)
         return None
     mark.tried_at, mark.failures, mark.problem = at, 0, None
     if found is None:
@@ -76,6 +74,14 @@ def run(
     except BaseException:
         deliveries.clear([laid])
         raise
+
+
+def failed(source: Pull | View, problem: Problem, *, at: datetime) -> None:
+    """Keep what went wrong where the status shows it; the next try comes after a longer pause."""
+    mark, _new = SourceMark.objects.using(ALIAS).get_or_create(pk=source.code)
+    mark.tried_at, mark.failures = at, mark.failures + 1
+    mark.problem = deliveries.as_problem(problem)
+    mark.save(using=ALIAS, update_fields=["tried_at", "failures", "problem"])
 
 
 class Fetched:

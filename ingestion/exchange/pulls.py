@@ -77,7 +77,8 @@ def _pages(source: Pull, mark: dict[str, Any], out: BinaryIO) -> dict[str, Any] 
         if not isinstance(found, list) or not isinstance(following, str | int | None):
             raise _failed(source, f"“{pages.rows}”不是数组，或“{pages.next}”不是游标")
         for row in found:
-            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            # Escaped: half a character ("\\ud800") has no bytes of its own, and is the reader's to put aside.
+            out.write(json.dumps(row).encode() + b"\n")
         rows += len(found)
         if out.tell() > LIMITS.pull_bytes.value:
             raise _failed(source, f"超过 {LIMITS.pull_bytes.value} 字节")

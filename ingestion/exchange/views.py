@@ -76,7 +76,7 @@ def _read(source: View, connection: Any, mark: str | None, out: Any) -> tuple[in
             at = names.index(source.high_water)
             for row in rows:
                 line = dict(zip(headers, map(_text, row), strict=True))
-                out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                out.write(json.dumps(line).encode() + b"\n")
                 if row[at] is not None:
                     last, high = row[at], _text(row[at])
             count += len(rows)
