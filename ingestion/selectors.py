@@ -210,11 +210,11 @@ def freshness(
     """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never.
 
     Expected by: the end of the period after the one that was delivered, and the agreed lag. A delivery of which nobody
-    said what it covers is reckoned from its landing alone.
+    said what it covers is reckoned from its landing alone. Nothing is covered beyond ``today``.
     """
     if covers is None and landed_at is None:
         return "never", None
-    reached = next_end(feed.cadence, covers) if covers else timezone.localdate(landed_at)
+    reached = next_end(feed.cadence, min(covers, today)) if covers else timezone.localdate(landed_at)
     due = reached + timedelta(days=feed.max_lag_days)
     if today <= due:
         return "ok", due

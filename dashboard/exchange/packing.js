@@ -65,6 +65,8 @@
       const day = document.createElement("input");
       day.type = "date";
       day.value = item.covers_until;
+      // Data are complete up to a day that has passed; the local one, not that of Greenwich.
+      day.max = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 10);
       day.setAttribute("aria-label", item.file.name);
       day.addEventListener("change", () => { item.covers_until = day.value; });
       row.insertCell().append(day);

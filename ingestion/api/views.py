@@ -168,9 +168,13 @@ def _head(request: Request, feed: str) -> dict[str, Any]:
     name = _named(request, faults)
     covers, snapshot = request.headers.get("X-Covers-Until", ""), request.headers.get("X-Snapshot", "false")
     try:
-        covers = covers and date.fromisoformat(covers).isoformat()
+        day = date.fromisoformat(covers) if covers else None
     except ValueError:
         faults["X-Covers-Until"] = ["日期须写成 2026-10-31。"]
+    else:
+        covers = day.isoformat() if day else ""
+        if day and day > timezone.localdate():
+            faults["X-Covers-Until"] = ["不能晚于今天：数据只能完整到已经过去的日期。"]
     if snapshot not in ("true", "false"):
         faults["X-Snapshot"] = ["只能是 true 或 false。"]
     if faults:

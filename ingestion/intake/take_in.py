@@ -26,8 +26,9 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import holding, late, merge, snapshots
+from ingestion.intake import coverage, holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
+from ingestion.intake.issues import raise_issue
 from ingestion.intake.normalising import Mapping, Normalised, normalise
 from ingestion.intake.reading import Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
@@ -202,8 +203,7 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
             )
         )
     for header in mapping.unknown:
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "unknown_header",
             header,
@@ -254,16 +254,14 @@ def _stage_all(
                 filled[name] = filled.get(name, 0) + result.good[name].len() - result.good[name].null_count()
     for name, rows in disagreeing.items():
         header = feed.column(name).headers[0]
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "text_disagrees",
             name,
             _DISAGREES.format(file=batch.file_name, rows=rows, header=header),
         )
     for warning in tally.warnings():
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "above_maximum",
             warning.place,
@@ -319,17 +317,6 @@ def _keys_aside(feed: FeedSpec, result: Normalised, minter: refs.Minter) -> pl.S
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
-
-
-def _issue(feed: FeedSpec, batch: Batch, kind: str, place: str, text: str) -> None:
-    """Something a person must decide; told again it is counted, not repeated."""
-    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
-        cursor.execute(
-            "insert into ingestion_feedissue (feed, kind, place, text, first_batch_id, seen, open)"
-            " values (%s, %s, %s, %s, %s, 1, true)"
-            " on conflict (feed, kind, place) do update set seen = ingestion_feedissue.seen + 1",
-            [feed.code, kind, place[:120], text, batch.pk],
-        )
 
 
 def _quarantine(batch: Batch, originals: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:
@@ -398,12 +385,14 @@ def _land(
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
         if batch.fence != fence:
             raise Superseded(batch.pk)
+        with connection.cursor() as cursor:
+            covers = coverage.covers(cursor, feed, batch, merge.staging_table(batch))
         number, counts = merge.land(
             connection,
             feed,
             batch,
             at=at,
-            covers_until=batch.covers_until or _covers(connection, feed, batch),
+            covers_until=covers,
             remove_absent=batch.snapshot,
         )
         # Under the lock of landings: no clearing can be between this look and the commit.
@@ -429,15 +418,6 @@ def _land(
         transaction.on_commit(lambda: publish("landed", landing=number), using=ALIAS)
     logger.info("batch %s of %s landed as %s: %s rows", batch.pk, feed.code, number, received)
     return batch
-
-
-def _covers(connection: Any, feed: FeedSpec, batch: Batch) -> date | None:
-    """Covers-until from the data itself when the hand-over sheet does not state it."""
-    if not feed.covers:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(f'select max("{feed.covers}")::date from {merge.staging_table(batch)}')
-        return cursor.fetchone()[0]
 
 
 def _end(batch: Batch, fence: int, state: str, problem: Problem) -> Batch:

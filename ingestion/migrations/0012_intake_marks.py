@@ -6,6 +6,11 @@ _KINDS = """
         else 'clearing' end
     from ingestion_batch b where b.id = l.batch_id and (l.feed = '' or b.received_by = 'HJ 212')
 """
+#: nothing is complete beyond the day on which it landed
+_COVERAGE = """
+    update ingestion_landing set covers_until = (landed_at at time zone 'Asia/Shanghai')::date
+        where covers_until > (landed_at at time zone 'Asia/Shanghai')::date
+"""
 
 
 class Migration(migrations.Migration):
@@ -23,6 +28,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunSQL(_KINDS, migrations.RunSQL.noop),
+        migrations.RunSQL(_COVERAGE, migrations.RunSQL.noop),
         migrations.AddConstraint(
             model_name="landing",
             constraint=models.CheckConstraint(

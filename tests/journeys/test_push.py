@@ -126,6 +126,7 @@ def test_the_same_key_is_one_hand_over(agency):
         ({"Idempotency_Key": "short"}, 400, "/Idempotency-Key"),
         ({"X_File_Name": "..%2Fx"}, 400, "/X-File-Name"),
         ({"X_Covers_Until": "31.10.2026"}, 400, "/X-Covers-Until"),
+        ({"X_Covers_Until": "9999-12-31"}, 400, "/X-Covers-Until"),
         ({"X_Snapshot": "yes"}, 400, "/X-Snapshot"),
         ({"feed": "ca_funeral"}, 404, ""),
         ({"feed": "no_such"}, 404, ""),
