@@ -63,7 +63,8 @@ class Laid:
     size: int
     digest: str
     covers_until: date | None = None
-    snapshot: bool = False
+    #: a whole list, whose absent records end; None: as the feed's load mode says
+    snapshot: bool | None = None
 
 
 def as_problem(problem: Problem) -> dict[str, str]:
@@ -75,7 +76,7 @@ def store_path(name: str) -> Path:
 
 
 def lay_down(
-    source: Readable, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool = False
+    source: Readable, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool | None = None
 ) -> Laid:
     """Seal a stream into the exchange store under the inner side's public key."""
     store, data_key = uuid.uuid4().hex, envelope.new_data_key()

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
@@ -17,7 +16,7 @@ from django.utils import timezone
 from chuxiong.kit.problems import Problem
 from chuxiong.work.jobs import where
 from ingestion.exchange import deliveries, fetching, pulls, views
-from ingestion.exchange.fetching import Fetched
+from ingestion.exchange.fetching import Fetch
 from ingestion.exchange.folders import TAKEN, FilesFailed, Watcher
 from ingestion.exchange.sources import Folder, Pull, Sources, SourcesFault, View, load
 from ingestion.intake.receive import ALIAS
@@ -109,9 +108,7 @@ class Watch:
         else:
             _tell(folder, at, None)
 
-    def _fetch(
-        self, source: Pull | View, fetch: Callable[[dict[str, Any]], Fetched | None], way: str, at: datetime
-    ) -> None:
+    def _fetch(self, source: Pull | View, fetch: Fetch, way: str, at: datetime) -> None:
         """One source by its schedule; whatever it does, the others are served."""
         try:
             if fetching.due(source, at=at):

@@ -23,7 +23,8 @@ from ingestion.models import Batch, Delivery
 from supervision.clients import new_client
 from tests.conftest import acting_as
 from tests.front import carry
-from tests.ingestion.exchange.ways import cremations, payments, work
+from tests.ingestion.exchange.test_whole_lists import LIST, staff
+from tests.ingestion.exchange.ways import agency_of, cremations, payments, work
 from tests.prefecture import agreements
 
 HR, PAY = "hr_bureau", "hr_pension_payment"
@@ -191,6 +192,18 @@ def test_a_carrier_killed_between_the_two_databases_brings_nothing_twice(agency,
     fetch_all()
     assert Delivery.objects.using("intake").count() == Batch.objects.using("intake").count() == 1
     assert agency.status(answer)["final"]
+
+
+def test_a_whole_list_is_one_unless_the_header_says_otherwise(agency):
+    other, feed = Agency(agency_of(LIST)), LIST
+    carry()
+    for said in ({}, {"X_Snapshot": "false"}, {"X_Snapshot": "true"}):
+        assert other.push(staff(*range(5 + len(said) + len(str(said)))), feed=feed, **said).status_code == 202
+    for _ in range(4):
+        carry()
+        work(agency_of(LIST))
+    found = Batch.objects.using("intake").filter(feed=LIST).order_by("pk")
+    assert [b.snapshot for b in found] == [True, False, True]
 
 
 def test_an_item_that_cannot_be_taken_keeps_no_other_agency_waiting_and_is_refused_in_the_end(agency):

@@ -252,9 +252,10 @@ def _laid(cursor: store.Cursor, item: store.Item) -> Laid:
         os.fsync(out.fileno())
     head = item.head
     covers = datetime.fromisoformat(head["covers_until"]).date() if head.get("covers_until") else None
+    whole = head.get("snapshot")
     return Laid(
         feed=head["feed"], name=head["name"], store=name, sealed_key=item.box, size=head["size"],
-        digest=head["sha256"], covers_until=covers, snapshot=bool(head.get("snapshot")),
+        digest=head["sha256"], covers_until=covers, snapshot=whole if isinstance(whole, bool) else None,
     )  # fmt: skip
 
 

@@ -138,10 +138,10 @@ def test_one_source_that_breaks_keeps_no_other_waiting(bureau, tmp_path, monkeyp
     )  # fmt: skip
     real = pulls.fetch
 
-    def fetch(source, mark):  # type: ignore[no-untyped-def]
+    def fetch(source, mark, whole):  # type: ignore[no-untyped-def]
         if source.code == "first":
             raise UnicodeError("a record")
-        return real(source, mark)
+        return real(source, mark, whole)
 
     monkeypatch.setattr(pulls, "fetch", fetch)
     bureau.answer = lambda path, headers: (200, {}, payments(1))
