@@ -19,6 +19,7 @@ from ingestion.exchange.deliveries import store_path, sweep
 from ingestion.exchange.folders import Watcher
 from ingestion.exchange.sources import Folder, SourcesFault, load, secret
 from ingestion.exchange.watching import Watch, checked
+from ingestion.intake.receive import store_path as batch_path
 from ingestion.models import Batch, Delivery, SourceMark
 from tests.ingestion.exchange.ways import payments, work
 from tests.prefecture import NOW, agreements
@@ -114,6 +115,31 @@ def test_one_file_that_cannot_be_handed_over_keeps_no_other_waiting(folder, tmp_
     monkeypatch.setattr(deliveries, "lay_down", real)
     watch.round(at=NOW)
     assert Delivery.objects.using("intake").count() == 2 and SourceMark.objects.get().problem is None
+
+
+def test_a_file_is_unsealed_in_pieces_and_before_the_agencys_lock_is_taken(folder, monkeypatch):
+    watcher, unsealed, free = Watcher(folder, quiet_seconds=0), deliveries._unsealed, []
+    for n in (1, 2):
+        (folder.path / f"{n}.csv").write_bytes(payments(n))
+    for _ in range(2):
+        watcher.round(at=NOW)
+
+    def looked_at(file):  # type: ignore[no-untyped-def]
+        kept = unsealed(file)
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"exchange:{HR}"])
+            free.append(cursor.fetchone()[0])
+        if len(free) == 1:
+            deliveries.advance(HR, at=NOW)  # another worker is faster
+        return kept
+
+    monkeypatch.setattr(deliveries, "_unsealed", looked_at)
+    monkeypatch.delattr(os, "memfd_create")
+    work(HR)
+    found = Batch.objects.using("intake").order_by("pk")
+    assert [b.state for b in found] == ["landed", "landed"] and free and all(free)
+    stored = {p.stem for p in batch_path("x").parent.glob("*.enc")}
+    assert {b.layout["store"] for b in found} == stored, "nothing of the slower one is left"
 
 
 def test_the_service_goes_on_whatever_a_round_meets(folder, tmp_path, monkeypatch):
