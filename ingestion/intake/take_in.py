@@ -26,7 +26,7 @@ from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import coverage, holding, late, merge, snapshots
+from ingestion.intake import conflicts, coverage, holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
 from ingestion.intake.issues import raise_issue
 from ingestion.intake.normalising import Mapping, Normalised, normalise
@@ -222,7 +222,7 @@ def _stage_all(
             cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
             if batch.snapshot:
                 snapshots.prepare(cursor, batch)
-    received = blank = 0
+    received = blank = chunks = 0
     filled: dict[str, int] = {}
     disagreeing: Counter[str] = Counter()
     notes: Notes = Counter()
@@ -230,7 +230,7 @@ def _stage_all(
     received_on = timezone.localdate(batch.received_at)
     # Three chunks are on their way at a time: one is checked, one gets its refs, one is written.
     for chunk in ahead(_sheltered(ahead(_normalised(table, feed, mapping, received_on)), feed, batch)):
-        result, sheltered = chunk.result, chunk.sheltered
+        result, sheltered, chunks = chunk.result, chunk.sheltered, chunks + 1
         blank += result.blank
         for column, note, rows in result.notes.group_by("column", "reason").len().iter_rows():
             notes[column, note] += rows
@@ -252,6 +252,10 @@ def _stage_all(
         for name in feed.expectations.minimum.filled:
             if name in result.good.columns:
                 filled[name] = filled.get(name, 0) + result.good[name].len() - result.good[name].null_count()
+    if chunks > 1:
+        with transaction.atomic(using=ALIAS), connection.cursor() as cursor:
+            for place, rows in conflicts.across_chunks(cursor, feed, batch, mapping).items():
+                notes[place] = max(notes[place], rows)
     for name, rows in disagreeing.items():
         header = feed.column(name).headers[0]
         raise_issue(
