@@ -14,7 +14,7 @@ _COVERAGE = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0011_mirror")]
+    dependencies = [("ingestion", "0012_device_tickets")]
 
     operations = [
         migrations.AddField(
