@@ -366,6 +366,17 @@ def _odd_sheets(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes,
     return _saved(book), None
 
 
+def _several_sheets(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
+    """The table in parts: again under its header, under part of it, or without; what becomes of it is the reader's to say."""
+    header, cut = _header(feed, draw), draw.randrange(len(rows) + 1)
+    above = draw.choice([[header], [header[:-1]], [], [[], ["续表"]]])
+    sheets = [[header, *rows[:cut]], [*above, *rows[cut:]]]
+    if draw.random() < 0.3:
+        sheets += [[["代码", "名称"], ["01", "甲"]]] * draw.choice([1, 70])
+    draw.shuffle(sheets)
+    return _saved(_book(*sheets)), None
+
+
 def _empty_book(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
     return _saved(_book(draw.choice([[], [_header(feed, draw)], [[None, None], []]]))), None
 
@@ -423,5 +434,6 @@ _KINDS: dict[str, Callable[[FeedSpec, Rows, random.Random], tuple[bytes, int | N
     "no_header": _no_header, "foreign_header": _foreign_header, "other_newlines": _other_newlines,
     "nearly_nothing": _nearly_nothing, "other_magic": _other_magic, "json": _json, "damaged_json": _damaged_json,
     "wild_book": _wild_book, "half_book": _half_book, "flipped_book": _flipped_book, "odd_sheets": _odd_sheets,
+    "several_sheets": _several_sheets,
     "empty_book": _empty_book, "merged_book": _merged_book, "odd_parts": _odd_parts,
 }  # fmt: skip

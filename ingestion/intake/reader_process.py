@@ -25,11 +25,13 @@ import types
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 NUMBER, MOMENT = "\x01", "\x02"
 REFUSED = 3
 _CHUNK = 32_768
+#: visible sheets of a workbook that are looked at
+_SHEETS = 64
 _HEAD_ROWS = 15
 _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
@@ -137,6 +139,7 @@ def _stream(out: Any, width: int, batches: Iterator[tuple[Any, Any, Any]]) -> No
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     accepted = {_key(header) for header in request["accepted"]}
+    required = [{_key(header) for header in names} for names in request.get("required", [])]
     path = _source(request["path"], request.get("key", ""))
     with path() as source:
         head = source.read(8)
@@ -148,9 +151,9 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
             "ask the provider for the whole file",
         )
     if head.startswith(b"PK\x03\x04"):
-        return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, "xlsx")
+        return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, required, "xlsx")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return _best_sheet(_xls_sheets(path), accepted, "xls")
+        return _best_sheet(_xls_sheets(path), accepted, required, "xls")
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         raise Refusal(
             "不是表格文件（按内容识别为文档、图片或压缩包）",
@@ -394,34 +397,81 @@ def _xls_sheets(path: Source) -> Iterator[tuple[str, Iterator[Cells], Callable[[
         yield name, cells, functools.partial(list, merged)
 
 
+class _Sheet(NamedTuple):
+    """A visible sheet with something in its first rows, or further below."""
+
+    title: str
+    head: list[Cells]
+    rows: Iterator[Cells]
+    merged: Callable[[], Merged]
+    hits: int
+    headers: list[str]
+
+
 def _best_sheet(
-    sheets: Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]], accepted: set[str], kind: str
+    sheets: Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]],
+    accepted: set[str],
+    required: list[set[str]],
+    kind: str,
 ) -> tuple[dict[str, Any], Any]:
-    """The visible sheet whose header fits best. Two that fit as well are refused: one would be lost in silence."""
-    found: list[tuple[int, str, list[Cells], Iterator[Cells], Callable[[], Merged]]] = []
-    for title, rows, merged in itertools.islice(sheets, 64):
+    """The visible sheet whose header fits best. No other may carry the table's columns as well, and whatever else holds
+    rows is counted: nothing of a workbook is lost in silence."""
+    found: list[_Sheet] = []
+    for title, rows, merged in itertools.islice(sheets, _SHEETS):
         head = list(itertools.islice(rows, _HEAD_ROWS))
-        if any(any(row) for row in head):
-            found.append((_find_header(head, accepted)[0], title, head, rows, merged))
-    if not found:
+        hits, _, _, headers = _find_header(head, accepted) if any(map(any, head)) else (0, 0, 0, [])
+        found.append(_Sheet(title, head, rows, merged, hits, headers))
+    if next(sheets, None) is not None:
+        raise Refusal(
+            f"可见的工作表超过 {_SHEETS} 张",
+            "请把数据放在一张工作表上，或拆成多个文件",
+            f"more than {_SHEETS} visible sheets",
+            "put the data on one sheet, or split the file",
+        )
+    filled = [sheet for sheet in found if any(map(any, sheet.head))]
+    if not filled:
         raise Refusal(
             "工作表是空的",
             "请确认数据在可见的工作表中",
             "the sheet is empty",
             "put the data on a visible sheet",
         )
-    best = max(hits for hits, *_ in found)
-    fitting = [entry for entry in found if entry[0] == best]
-    if best >= 2 and len(fitting) > 1:
-        names = "、".join(title for _, title, *_ in fitting)
+    best = max(filled, key=lambda sheet: sheet.hits)
+    fitting = [sheet for sheet in filled if sheet is best or _carries(sheet, best, required)]
+    if best.hits >= 2 and len(fitting) > 1:
+        names = "、".join(sheet.title for sheet in fitting)
         raise Refusal(
-            f"有 {len(fitting)} 张表头相同的工作表（{names}）",
+            f"有 {len(fitting)} 张表头相同或都有必填列的工作表（{names}）",
             "请合并到一张工作表，或每张另存为一个文件",
-            f"{len(fitting)} sheets with the same header ({names})",
+            f"{len(fitting)} sheets with the same header or all required columns ({names})",
             "put them on one sheet, or each into a file of its own",
         )
-    _, title, head, rows, merged = fitting[0]
-    return _table(head, rows, accepted, kind, title, merged())
+    layout, batches = _table(best.head, best.rows, accepted, kind, best.title, best.merged())
+    layout["others"] = [told for sheet in found if sheet is not best if (told := _left_out(sheet, best))]
+    return layout, batches
+
+
+def _carries(sheet: _Sheet, best: _Sheet, required: list[set[str]]) -> bool:
+    """Whether the table might as well be read from this sheet."""
+    if sheet.hits == best.hits:
+        return True
+    headers = {_key(header) for header in sheet.headers}
+    return sheet.hits >= 2 and bool(required) and all(names & headers for names in required)
+
+
+def _left_out(sheet: _Sheet, best: _Sheet) -> dict[str, Any] | None:
+    """Title and rows of a sheet that is not read; ``alike``: its rows are wide enough to be more of the table, as where an
+    old workbook ended after 65,536 rows and went on, without a header, on the next sheet."""
+    rows, widest = 0, 0
+    # What is damaged further below counts as far as it can be read.
+    with contextlib.suppress(Refusal):
+        for cells in itertools.chain(sheet.head, sheet.rows):
+            filled = sum(1 for cell in cells if cell)
+            rows, widest = rows + bool(filled), max(widest, filled)
+    if not rows:
+        return None
+    columns = sum(1 for header in best.headers if header)
+    return {"sheet": sheet.title, "rows": rows, "alike": widest >= 2 and widest * 2 >= columns}
 
 
 def _cell(value: Any) -> str | None:

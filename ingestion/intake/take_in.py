@@ -25,12 +25,13 @@ from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
+from ingestion.imports.columns import NOTES
 from ingestion.imports.registered import mapping_for, reading_feed
 from ingestion.intake import conflicts, coverage, holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
 from ingestion.intake.issues import raise_issue
 from ingestion.intake.normalising import Mapping, Normalised, normalise
-from ingestion.intake.reading import Limits, Refused, Table, read_table
+from ingestion.intake.reading import LeftOut, Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
 from ingestion.intake.shelter import shelter
 from ingestion.models import Batch
@@ -91,7 +92,7 @@ def _take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batc
         )
         mapping = mapping_for(batch, table, feed, known)
         _check_layout(batch, feed, table, mapping)
-        holding.check_layout(batch, feed, mapping)
+        holding.check_layout(batch, feed, mapping, _not_notes(batch, table))
         cleared = _last_clearing()
         received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
@@ -209,6 +210,15 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
             header,
             f"文件 {batch.file_name} 多出一列“{header}”，未入库。请登记为别名，或列入不采集的列。",
         )
+
+
+def _not_notes(batch: Batch, table: Table) -> list[LeftOut]:
+    """Sheets of the workbook that were not read, but for the notes of our own blank sheets; each is told as an issue."""
+    others = [sheet for sheet in table.others if sheet.sheet != NOTES]
+    for sheet in others:
+        text = f"文件 {batch.file_name} 的工作表“{sheet.sheet}”有 {sheet.rows} 行没有读取。请与提供单位核对是否为本表数据。"
+        raise_issue(batch, "sheet_left_out", sheet.sheet, text)
+    return others
 
 
 def _stage_all(
