@@ -30,6 +30,8 @@ from typing import Any, NamedTuple
 NUMBER, MOMENT = "\x01", "\x02"
 REFUSED = 3
 _CHUNK = 32_768
+#: lines of JSON that are held at a time
+_JSON_CHUNK = 5_000
 #: visible sheets of a workbook that are looked at
 _SHEETS = 64
 _HEAD_ROWS = 15
@@ -836,10 +838,16 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
             numbers = np.setdiff1d(span, gone, assume_unique=True)[: batch.num_rows]
             number = int(numbers[-1]) if len(numbers) else number
             seen += int((gone < number).sum())
+            while seen < len(uneven) and uneven[seen][0] == number + 1:
+                number, seen = number + 1, seen + 1
             start = int((numbers <= skip).sum())
             for at in range(start, batch.num_rows, _CHUNK):
                 part = batch.slice(at, _CHUNK)
                 yield part.columns, numbers[at : at + _CHUNK], None
+            if seen >= _CHUNK:
+                yield from _uneven(uneven[:seen], skip, delimiter, width)
+                del uneven[:seen]
+                seen = 0
     except pa.ArrowInvalid as error:
         raise Refusal(
             f"第 {number + 1} 行之后无法按 CSV 解析（单行超过 {_LONGEST_ROW >> 20} MB，或引号不成对）",
@@ -847,12 +855,18 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
             f"no CSV after row {number + 1} (a row of more than {_LONGEST_ROW >> 20} MB, or quotation marks that do not pair)",
             "check quotation marks and long cells, and export again",
         ) from error
-    rows = [_fitted(text, delimiter, width) for n, text in uneven if n > skip]
-    places = [n for n, _ in uneven if n > skip]
-    for at in range(0, len(rows), _CHUNK):
-        part = rows[at : at + _CHUNK]
-        columns = [[cells[i] for cells, _ in part] for i in range(width)]
-        yield columns, places[at : at + _CHUNK], [text for _, text in part]
+    yield from _uneven(uneven, skip, delimiter, width)
+
+
+def _uneven(
+    records: list[tuple[int, str]], skip: int, delimiter: str, width: int
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Records that have too many or too few cells, as far as they lie below the header, in chunks of their own."""
+    below = [(n, text) for n, text in records if n > skip]
+    for at in range(0, len(below), _CHUNK):
+        part = [(n, *_fitted(text, delimiter, width)) for n, text in below[at : at + _CHUNK]]
+        columns = [[cells[i] for _, cells, _ in part] for i in range(width)]
+        yield columns, [n for n, _, _ in part], [text for _, _, text in part]
 
 
 def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
@@ -866,15 +880,11 @@ def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
 
 
 def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
-    rows: list[dict[str, Any] | None] = []
-    raw: list[str] = []
+    """Two passes: the last object may have a name that no other has, and rows are held a chunk at a time."""
     headers: dict[str, None] = {}
     with io.TextIOWrapper(text.utf8(), encoding="utf-8") as source:
         for line in source:
-            raw.append(line.rstrip("\n"))
-            row = _json_object(line)
-            headers |= dict.fromkeys(row or ())
-            rows.append(row)
+            headers |= dict.fromkeys(_json_object(line) or ())
     if not headers:
         raise Refusal(
             "看起来是 JSON，但没有一行是完整的对象",
@@ -885,11 +895,14 @@ def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
     names = list(headers)
 
     def batches() -> Iterator[tuple[Any, list[int], list[str | None]]]:
-        for at in range(0, len(rows), 5_000):
-            part = rows[at : at + 5_000]
-            columns = [[_json_cell(r.get(n)) if r is not None else None for r in part] for n in names]
-            bad = [raw[at + i] if r is None else None for i, r in enumerate(part)]
-            yield columns, list(range(at + 1, at + 1 + len(part))), bad
+        at = 0
+        with io.TextIOWrapper(text.utf8(), encoding="utf-8") as source:
+            while part := list(itertools.islice(source, _JSON_CHUNK)):
+                rows = [_json_object(line) for line in part]
+                columns = [[_json_cell(r.get(n)) if r is not None else None for r in rows] for n in names]
+                bad = [line.rstrip("\n") if r is None else None for line, r in zip(part, rows, strict=True)]
+                yield columns, list(range(at + 1, at + 1 + len(part))), bad
+                at += len(part)
 
     return {"headers": _distinct(names), "header_row": 0, "encoding": text.encoding, "sheet": ""}, batches()
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import random
 import secrets
 import struct
 import subprocess
@@ -209,6 +210,33 @@ def test_some_of_them_through_the_whole_intake(database: None) -> None:
             cursor.execute("select count(*) from pg_tables where schemaname = 'staging'")
             assert cursor.fetchone() == (0,), "staging was left behind"
     assert len(states) == 13 and "landed" in states
+
+
+def test_memory_does_not_grow_with_lines_of_json(reader: Reader) -> None:
+    line = json.dumps(
+        {"姓名": "赵样本", "公民身份号码": "1", "户口状态": "在籍", "备注": "甲" * 20}, ensure_ascii=False
+    )
+    last = json.dumps({"末列": "乙"}, ensure_ascii=False)
+    peaks = []
+    for count in (5_000, 120_000):
+        layout, frames, ended = reader.read("\n".join([*[line] * count, last]).encode(), ["姓名"])
+        assert sum(frame.height for frame in frames) == count + 1 and layout["headers"][-1] == "末列"
+        assert frames[-1]["row_no"][-1] == count + 1 and frames[-1]["末列"][-1] == "乙"
+        peaks.append(ended["memory"])
+    # Held whole, they took a kilobyte each: more than a hundred megabytes here.
+    assert peaks[1] - peaks[0] < 40 << 20, peaks
+
+
+def test_uneven_records_keep_their_places_over_all_blocks(reader: Reader) -> None:
+    draw = random.Random(secrets.randbits(32))
+    uneven = [draw.random() < 0.6 for _ in range(250_000)]
+    body = "".join("甲,1,在籍,多出的一格\n" if more else "甲,1,在籍\n" for more in uneven)
+    _, frames, _ = reader.read(
+        f"姓名,公民身份号码,户口状态\n{body}".encode(), ["姓名", "公民身份号码", "户口状态"]
+    )
+    found = pl.concat([frame.select("row_no", "ragged") for frame in frames]).sort("row_no")
+    assert found["row_no"].to_list() == list(range(2, len(uneven) + 2))
+    assert found["ragged"].is_not_null().to_list() == uneven
 
 
 # ---- hostile files -----------------------------------------------------------------------------
