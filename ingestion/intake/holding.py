@@ -23,6 +23,7 @@ from chuxiong.audit.record import record
 from chuxiong.kit.problems import Problem
 from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
+from ingestion.catalog.health import limits
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Mapping
 from ingestion.intake.reading import LeftOut
@@ -30,8 +31,6 @@ from ingestion.models import Batch, ManualImport
 from ingestion.selectors import catalog, deliveries_of_feeds
 
 ALIAS = "intake"
-#: landed deliveries whose layouts count as usual
-_RECENT = 12
 LET_IN, REJECT = "let_in", "reject"
 
 
@@ -60,7 +59,7 @@ def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping, left_out: Seque
             cursor.execute(
                 "select layout->'columns', layout->'unknown' from ingestion_batch where feed = %s and state = 'landed'"
                 " and layout ? 'columns' order by id desc limit %s",
-                [feed.code, _RECENT],
+                [feed.code, limits().layouts],
             )
             recent = [(_listed(had), _listed(odd)) for had, odd in cursor.fetchall()]
         current = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)

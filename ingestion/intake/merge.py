@@ -31,6 +31,8 @@ _STAGED = {"row_no": "integer", "natural_hash": "bytea", "row_hash": "bytea", "c
 _BLOCK = 1 << 16
 #: rows of a chunk that are looked up to guess how many are held
 _SAMPLE = 200
+#: share of them held from which on staging bare is the faster way; either way the outcome is the same
+_MOSTLY = 0.8
 LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
@@ -96,7 +98,7 @@ def _mostly_held(cursor: Any, feed: FeedSpec, rows: pl.DataFrame) -> bool:
         " and c.to_landing is null and c.row_hash = s.row_hash limit 1) k",
         [sample["natural_hash"].to_list(), sample["row_hash"].to_list()],
     )
-    return bool(cursor.fetchone()[0] > sample.height * 0.8)
+    return bool(cursor.fetchone()[0] > sample.height * _MOSTLY)
 
 
 def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
