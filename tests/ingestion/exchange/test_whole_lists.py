@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import psycopg2
 import pytest
 import yaml
 
@@ -118,7 +120,8 @@ def test_by_view_every_row_is_asked_for(database: None, monkeypatch: pytest.Monk
         out.write(b"{}\n")
         return 3, "7"
 
-    monkeypatch.setattr(views.psycopg2, "connect", lambda *_, **__: Connection())
+    driver = SimpleNamespace(connect=lambda *_, **__: Connection(), Error=psycopg2.Error)
+    monkeypatch.setattr(views, "psycopg2", driver)
     monkeypatch.setattr(views, "_read", read)
     monkeypatch.setenv("ROLLS_DSN", "x")
     source = View(
