@@ -1,6 +1,7 @@
 """Intake's jobs."""
 
 import contextlib
+from collections.abc import Iterator
 from datetime import date
 
 from django.db import InterfaceError, OperationalError, connections
@@ -29,12 +30,19 @@ def _fence(claim: Claim) -> int:
     return claim.id * _CLAIMS + claim.fence
 
 
-def _give_up(claim: Claim, error: str) -> None:
+@contextlib.contextmanager
+def _away_again() -> Iterator[None]:
+    """Where the database went away the connection is made anew for the next try."""
     try:
-        give_up(claim.payload["batch"], fence=_fence(claim), error=error)
+        yield
     except (OperationalError, InterfaceError):
         connections["intake"].close()
         raise
+
+
+def _give_up(claim: Claim, error: str) -> None:
+    with _away_again():
+        give_up(claim.payload["batch"], fence=_fence(claim), error=error)
 
 
 @handler("take_in", leased=True, gave_up=_give_up)
@@ -74,7 +82,12 @@ def run_registers_day(claim: Claim) -> None:
     agreement_actions.warn(today, at=now, days=limits().agreement.warn_days, machine=drafting.MACHINE)
 
 
-@handler("import_check", leased=True)
+def _check_given_up(claim: Claim, error: str) -> None:
+    with _away_again():
+        checking.give_up(claim.payload["import"], claim.payload["revision"], error=error)
+
+
+@handler("import_check", leased=True, gave_up=_check_given_up)
 def run_import_check(claim: Claim) -> None:
     checking.check(claim.payload["import"], claim.payload["revision"])
 
