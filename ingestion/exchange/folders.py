@@ -62,7 +62,9 @@ class Watcher:
             (self.folder.path / name).mkdir(exist_ok=True)
         for path in self._finished():
             self._claim(path)
-        count, failed, last = 0, [], None
+        count = 0
+        failed: list[str] = []
+        last: Exception | None = None
         for path in sorted(self._taken(), key=lambda p: (p.stat().st_mtime_ns, p.name)):
             claim, _sep, name = path.name.partition("__")
             name = _readable(name)

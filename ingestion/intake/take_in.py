@@ -66,17 +66,22 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
     batch = _claim(batch_id, fence)
     if batch.state != Batch.State.READING:
         return batch
-    return _end(batch, fence, Batch.State.HELD, _unsettled(batch))
-
-
-def _unsettled(batch: Batch) -> Problem:
-    return Problem(
+    problem = Problem(
         place=batch.file_name,
         what=f"读取期间数据池连续 {_READINGS} 次被清除或改动，本批未入库",
         cure="待数据清除或同一数据源的其他交付办结后放行，系统将从头读取。",
         what_en=f"The pool was cleared or changed {_READINGS} times running while this file was read; nothing of it was loaded",
         cure_en="Let it in when the clearing, or the other delivery of this feed, is over; the file is then read from the start.",
     )
+    return _hold_unread(batch, fence, problem, "overtaken")
+
+
+def _hold_unread(batch: Batch, fence: int, problem: Problem, why: str) -> Batch:
+    """Held not for what it says but because it could not be taken in: letting it in tries again and accepts nothing."""
+    with transaction.atomic(using=ALIAS):
+        batch.layout = {**batch.layout, "failed": why}
+        batch.save(using=ALIAS, update_fields=["layout"])
+        return _end(batch, fence, Batch.State.HELD, problem)
 
 
 def _take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
@@ -130,9 +135,9 @@ def give_up(batch_id: int, *, fence: int, error: str) -> bool:
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
         if batch.state not in (Batch.State.RECEIVED, Batch.State.READING) or batch.fence > fence:
             return False
-        batch.fence, batch.layout = fence, {**batch.layout, "failed": error}
-        batch.save(using=ALIAS, update_fields=["fence", "layout"])
-        _end(batch, fence, Batch.State.HELD, _failed(batch, error))
+        batch.fence = fence
+        batch.save(using=ALIAS, update_fields=["fence"])
+        _hold_unread(batch, fence, _failed(batch, error), error)
     return True
 
 

@@ -72,6 +72,7 @@ def test_clearings_without_end_leave_the_file_to_a_person(
     batch = bring(FEED, sheet(FEED, ROWS))
     assert (batch.state, readings) == ("held", [1, 2, 3])
     assert batch.problem["what"] and batch.problem["cure"] and batch.problem["cure_en"]
+    assert holding.decide(batch.pk, holding.LET_IN, by="he", reason="办结").layout.get("accepted") is None
     with connections["owner"].cursor() as cursor:
         cursor.execute(f"select count(*) from pool.{FEED}")
         assert cursor.fetchone() == (0,)
