@@ -449,7 +449,10 @@ def _best_sheet(
             "put them on one sheet, or each into a file of its own",
         )
     layout, batches = _table(best.head, best.rows, accepted, kind, best.title, best.merged())
-    layout["others"] = [told for sheet in found if sheet is not best if (told := _left_out(sheet, best))]
+    # As wide as the rows of the table are filled; where none stands in its head, as its header is.
+    body = best.head[layout["header_row"] :]
+    wide = max((sum(map(bool, row)) for row in body), default=0) or sum(map(bool, best.headers))
+    layout["others"] = [told for sheet in found if sheet is not best if (told := _left_out(sheet, wide))]
     return layout, batches
 
 
@@ -461,9 +464,9 @@ def _carries(sheet: _Sheet, best: _Sheet, required: list[set[str]]) -> bool:
     return sheet.hits >= 2 and bool(required) and all(names & headers for names in required)
 
 
-def _left_out(sheet: _Sheet, best: _Sheet) -> dict[str, Any] | None:
-    """Title and rows of a sheet that is not read; ``alike``: its rows are wide enough to be more of the table, as where an
-    old workbook ended after 65,536 rows and went on, without a header, on the next sheet."""
+def _left_out(sheet: _Sheet, wide: int) -> dict[str, Any] | None:
+    """Title and rows of a sheet that is not read; ``alike``: it has rows at least half as ``wide`` as the table's, so they
+    may be more of it, as where an old workbook ended after 65,536 rows and went on, without a header, on the next sheet."""
     rows, widest = 0, 0
     # What is damaged further below counts as far as it can be read.
     with contextlib.suppress(Refusal):
@@ -472,8 +475,7 @@ def _left_out(sheet: _Sheet, best: _Sheet) -> dict[str, Any] | None:
             rows, widest = rows + bool(filled), max(widest, filled)
     if not rows:
         return None
-    columns = sum(1 for header in best.headers if header)
-    return {"sheet": sheet.title, "rows": rows, "alike": widest >= 2 and widest * 2 >= columns}
+    return {"sheet": sheet.title, "rows": rows, "alike": widest >= 2 and widest * 2 >= wide}
 
 
 def _cell(value: Any) -> str | None:
