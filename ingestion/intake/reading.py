@@ -132,8 +132,10 @@ def read_table(
     timer.daemon = True
     timer.start()
     required = [[c.name, *c.headers] for c in feed.delivered if c.required] if feed else []
-    request = {"path": str(path), "accepted": known, "limits": vars(limits), "key": key.hex() if key else ""}
-    request["required"] = required
+    request = {
+        "path": str(path), "accepted": known, "required": required, "limits": vars(limits),
+        "key": key.hex() if key else "",
+    }  # fmt: skip
     assert process.stdin and process.stdout  # noqa: S101  both are pipes
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")
