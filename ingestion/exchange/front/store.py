@@ -211,10 +211,12 @@ def agencies(cursor: Cursor, scope: str) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def waiting(cursor: Cursor, *, limit: int = 100) -> list[Item]:
+def waiting(cursor: Cursor, *, at: datetime, limit: int = 100) -> list[Item]:
+    """What may be taken, the oldest first; an agency whose item is to be tried again later waits with all of its own."""
     cursor.execute(
-        f"select {_COLUMNS} from front_inbox where taken_at is null order by id limit %s",
-        [limit],
+        f"select {_COLUMNS} from front_inbox where taken_at is null and agency not in (select w.agency from front_inbox w"
+        " where w.taken_at is null and (w.status ->> 'again_at')::timestamptz > %s) order by id limit %s",
+        [at, limit],
     )
     return [_item(row) for row in cursor.fetchall()]
 
