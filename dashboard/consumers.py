@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from django.utils import timezone
 
 from chuxiong.accounts import sessions
@@ -18,41 +19,34 @@ from dashboard.walls import hub
 from dashboard.walls.snapshot import snapshot
 
 
-class WallConsumer(AsyncJsonWebsocketConsumer):
-    """One screen. Joins before it reads, so that nothing falls between snapshot and events."""
-
-    groups = [EVENTS]
-    #: Events within this many seconds are answered by one snapshot.
-    gather = 0.1
+class WallConsumer(AsyncWebsocketConsumer):
+    """The overview for whoever is in the house. Listens before it reads, so that nothing falls in between."""
 
     async def connect(self) -> None:
-        self._poked_at = 0.0
-        self._sender: asyncio.Task[None] | None = None
+        await hub.join(self)
         await self.accept()
         # A few screens that connect together may share a snapshot of the last second's quarter.
-        await self._send(time.monotonic() - 0.25)
+        since = time.monotonic() - 0.25
+        await self.send(await hub.shared("snapshot", since, lambda: _snapshot(since)))
 
-    async def event(self, message: dict[str, Any]) -> None:
-        if message["kind"] == "SessionEnded":
-            return
-        self._poked_at = time.monotonic()
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._answer())
+    def wants(self) -> list[tuple[Hashable, Callable[[float], str]]]:
+        return [("snapshot", _snapshot)]
 
-    async def _answer(self) -> None:
-        # The first poke is answered at once; those that follow closely are answered together.
-        answered = 0.0
-        while answered < self._poked_at:
-            answered = self._poked_at
-            await self._send(answered)
-            await asyncio.sleep(self.gather)
+    def heard(self, message: dict[str, Any]) -> None:
+        """Nothing but the answer follows from an event here."""
 
-    async def _send(self, since: float) -> None:
-        await self.send(await hub.shared("snapshot", since, lambda: json.dumps(snapshot(since=since))))
+    async def deliver(self, key: Hashable, text: str) -> None:
+        await self.send(text)
 
-    async def disconnect(self, code: int) -> None:
-        if self._sender:
-            self._sender.cancel()
+    async def __call__(self, *way: Any) -> None:
+        try:
+            await super().__call__(*way)
+        finally:
+            hub.leave(self)
+
+
+def _snapshot(since: float) -> str:
+    return json.dumps(snapshot(since=since), ensure_ascii=False)
 
 
 def _offices_of(person: Person) -> list[str]:
