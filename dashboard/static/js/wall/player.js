@@ -123,8 +123,11 @@ function arrived(message) {
   if (message.visitors !== Boolean(state.visit)) return;
   data.set(message.scene, { message, at: performance.now() });
   state.alive = performance.now();
-  for (const held of [state.shown, state.next]) if (held?.scene?.spec.code === message.scene) held.scene.update(message);
+  for (const held of [state.shown, state.next]) if (held?.scene?.spec.code === message.scene && !(held === state.shown && soon())) held.scene.update(message);
 }
+
+/** About to switch: nothing is drawn any more on what is about to go, so that the moment is not missed. */
+const soon = () => Boolean(state.next?.ready && !state.next.same && state.next.piece.since - time.now() < 1500);
 
 function drop(held) {
   held?.scene?.dispose();
@@ -331,7 +334,7 @@ setInterval(heartbeat, HEARTBEAT);
 setInterval(() => { if (socket?.readyState !== WebSocket.OPEN || performance.now() - state.heard > 3 * HEARTBEAT) poll(); }, POLL + Math.random() * 500);
 // Slow refresh although nothing was said: what changes with the clock alone.
 setInterval(() => { if (state.shown) say({ kind: "want", scene: state.shown.piece.scene }); }, EXPECTED);
-setInterval(() => { state.shown?.scene?.draw(); }, 12000);
+setInterval(() => { if (!soon()) state.shown?.scene?.draw(); }, 12000);
 setInterval(() => { document.body.dataset.drift = (Number(document.body.dataset.drift || 0) + 1) % 4; }, 600000);
 setInterval(() => { if (performance.now() - state.alive > RELOAD_AFTER && !state.reloading) { state.reloading = true; reload(); } }, 30000);
 // Nightly, each screen at its own minute: what leaked by day is gone.
