@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from django.utils import timezone
 
@@ -28,6 +28,8 @@ class WallConsumer(AsyncWebsocketConsumer):
         # A few screens that connect together may share a snapshot of the last second's quarter.
         since = time.monotonic() - 0.25
         await self.send(await hub.shared("snapshot", since, lambda: _snapshot(since)))
+        if not hub.hearing():
+            await self.hears(False)
 
     def wants(self) -> list[tuple[Hashable, Callable[[float], str]]]:
         return [("snapshot", _snapshot)]
@@ -37,6 +39,9 @@ class WallConsumer(AsyncWebsocketConsumer):
 
     async def deliver(self, key: Hashable, text: str) -> None:
         await self.send(text)
+
+    async def hears(self, now: bool) -> None:
+        await self.send(json.dumps({"kind": "hears", "hears": now}))
 
     async def __call__(self, *way: Any) -> None:
         try:
@@ -69,12 +74,12 @@ class DeskConsumer(AsyncJsonWebsocketConsumer):
         if person is None or not person.is_authenticated or not await self._goes_on():
             await self.close(code=4401)
             return
-        self._offices: set[str] = set(await sync_to_async(_offices_of)(person))
+        self._offices: set[str] = set(await database_sync_to_async(_offices_of)(person))
         await self.accept()
         self._watch = asyncio.create_task(self._look())
 
     async def _goes_on(self) -> bool:
-        return await sync_to_async(self._stay_goes_on)()
+        return await database_sync_to_async(self._stay_goes_on)()
 
     def _stay_goes_on(self) -> bool:
         person, stay = self.scope["user"], self.scope["session"].get(sessions.STAY)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import timezone
@@ -39,7 +39,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
         self._on: list[str] = []
         self._visit = 0
         token = self.scope.get("cookies", {}).get(settings.SCREEN_COOKIE, "")
-        self._screen = await sync_to_async(registry.screen_of)(token)
+        self._screen = await database_sync_to_async(registry.screen_of)(token)
         if self._screen is None:
             await self.close(code=4401)
             return
@@ -60,9 +60,9 @@ class ScreenConsumer(AsyncWebsocketConsumer):
             # Before anything that waits: what is measured is the way, not the database.
             await self.send(json.dumps({"kind": "pong", "sent": said.get("sent"), "now": time.time() * 1000}))
         elif kind == "ready" and isinstance(said.get("switch"), int):
-            await sync_to_async(device.ready)(screen, said["switch"], at=timezone.now())
+            await database_sync_to_async(device.ready)(screen, said["switch"], at=timezone.now())
         elif kind == "health":
-            await sync_to_async(device.heard)(screen, said, at=timezone.now())
+            await database_sync_to_async(device.heard)(screen, said, at=timezone.now())
             # The timeline goes on, and whatever poke was lost meanwhile is made good.
             await self._tell()
         elif kind == "want" and said.get("scene") in scenes():
@@ -73,7 +73,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
 
     async def _tell(self) -> None:
         assert self._screen is not None  # noqa: S101  only after connect
-        found = await sync_to_async(state)(self._screen, at=timezone.now())
+        found = await database_sync_to_async(state)(self._screen, at=timezone.now())
         changed, self._visit = found["visit"] != self._visit, found["visit"]
         await self.send(json.dumps(found | {"hears": hub.hearing()}))
         for scene in self._on if changed else ():
@@ -91,12 +91,16 @@ class ScreenConsumer(AsyncWebsocketConsumer):
         if any(key == wanted for wanted, _build in self.wants()):
             await self.send(text)
 
+    async def hears(self, now: bool) -> None:
+        # Acts were missed as well as events.
+        await self._tell()
+
     async def screens_changed(self, message: dict[str, Any]) -> None:
         """Somebody acted on screens: on all (None) or on some."""
         if self._screen is None:
             return
         if message["screens"] is None or self._screen.pk in message["screens"]:
-            fresh = await sync_to_async(registry.again)(self._screen)
+            fresh = await database_sync_to_async(registry.again)(self._screen)
             if fresh is None:
                 await self.close(code=4401)
                 return
@@ -114,7 +118,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         if self._screen is not None:
-            await sync_to_async(device.dropped_out)(self._screen, at=timezone.now())
+            await database_sync_to_async(device.dropped_out)(self._screen, at=timezone.now())
 
     async def __call__(self, *way: Any) -> None:
         try:
@@ -125,7 +129,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
 
 async def _consider(screen: Screen) -> None:
     try:
-        await sync_to_async(interrupts.consider)(screen, at=timezone.now())
+        await database_sync_to_async(interrupts.consider)(screen, at=timezone.now())
     except Exception:
         logger.exception("nobody looked at what may be urgent; the next event is looked at again")
 

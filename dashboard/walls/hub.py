@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from chuxiong.work.bell import EVENTS
@@ -34,7 +34,10 @@ async def shared(key: Hashable, since: float, build: Callable[[], str]) -> str:
     found = kept.get(key)
     if found is None or found[0] < since or (found[1].done() and found[1].exception() is not None):
         # Not on the common thread: screens wait for no page and pages for no screen.
-        found = (time.monotonic(), asyncio.ensure_future(sync_to_async(build, thread_sensitive=False)()))
+        found = (
+            time.monotonic(),
+            asyncio.ensure_future(database_sync_to_async(build, thread_sensitive=False)()),
+        )
         kept[key] = found
     return await asyncio.shield(found[1])
 
@@ -51,6 +54,9 @@ class Listener(Protocol):
     async def deliver(self, key: Hashable, text: str) -> None:
         """Send the text, if it is still wanted."""
 
+    async def hears(self, now: bool) -> None:
+        """From now on events are heard again, or none is."""
+
 
 class _Hall:
     """The listeners of one event loop, and the one ear that they share."""
@@ -61,6 +67,7 @@ class _Hall:
         self.behind: dict[tuple[Listener, Hashable], str] = {}
         self.ready = asyncio.Event()
         self.poked_at = self.echoed_at = 0.0
+        self.deaf = False
         self.ear: asyncio.Task[None] | None = None
         self.answering: asyncio.Task[None] | None = None
 
@@ -93,7 +100,7 @@ class _Hall:
         try:
             await layer.group_add(EVENTS, channel)
             self.echoed_at = time.monotonic()
-            echo = asyncio.create_task(_echo(layer, channel))
+            echo = asyncio.create_task(self._echo(layer, channel))
             self.ready.set()
             while True:
                 self._hear(await layer.receive(channel))
@@ -108,6 +115,25 @@ class _Hall:
             return
         for listener in self.listeners:
             listener.heard(message)
+        self._poked()
+
+    async def _echo(self, layer: Any, channel: str) -> None:
+        """Words of a process to itself by the way that events come: their absence says that no event would be heard."""
+        while True:
+            await asyncio.sleep(ECHO)
+            try:
+                await asyncio.wait_for(layer.send(channel, {"type": "event", "kind": "Echo"}), ECHO)
+            except Exception as error:
+                logger.warning("events are not heard (%s); screens ask by themselves", type(error).__name__)
+            if self.deaf != (deaf := time.monotonic() - self.echoed_at >= DEAF):
+                self.deaf = deaf
+                every = [listener.hears(not deaf) for listener in self.listeners]
+                await asyncio.gather(*every, return_exceptions=True)
+                if not deaf:
+                    # Whatever was said meanwhile is lost.
+                    self._poked()
+
+    def _poked(self) -> None:
         self.poked_at = time.monotonic()
         if self.answering is None or self.answering.done():
             self.answering = asyncio.create_task(self._answer())
@@ -157,16 +183,6 @@ class _Hall:
             text = self.behind.pop((listener, key), None)
 
 
-async def _echo(layer: Any, channel: str) -> None:
-    """Words of a process to itself by the way that events come: their absence says that no event would be heard."""
-    while True:
-        await asyncio.sleep(ECHO)
-        try:
-            await asyncio.wait_for(layer.send(channel, {"type": "event", "kind": "Echo"}), ECHO)
-        except Exception as error:
-            logger.warning("events are not heard (%s); screens ask by themselves", type(error).__name__)
-
-
 _halls: WeakKeyDictionary[asyncio.AbstractEventLoop, _Hall] = WeakKeyDictionary()
 
 
@@ -183,4 +199,4 @@ def leave(listener: Listener) -> None:
 def hearing() -> bool:
     """Whether events reach this process now. Without them screens must ask by themselves, and say so."""
     hall = _halls.get(asyncio.get_running_loop())
-    return hall is None or time.monotonic() - hall.echoed_at < DEAF
+    return hall is None or not hall.deaf
