@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -23,16 +22,18 @@ class WallConsumer(AsyncWebsocketConsumer):
     """The overview for whoever is in the house. Listens before it reads, so that nothing falls in between."""
 
     async def connect(self) -> None:
+        self._open = False
         await hub.join(self)
         await self.accept()
+        self._open = True
         # A few screens that connect together may share a snapshot of the last second's quarter.
-        since = time.monotonic() - 0.25
+        since = hub.since(0.25)
         await self.send(await hub.shared("snapshot", since, lambda: _snapshot(since)))
         if not hub.hearing():
             await self.hears(False)
 
     def wants(self) -> list[tuple[Hashable, Callable[[float], str]]]:
-        return [("snapshot", _snapshot)]
+        return [("snapshot", _snapshot)] if self._open else []
 
     def heard(self, message: dict[str, Any]) -> None:
         """Nothing but the answer follows from an event here."""

@@ -69,7 +69,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
             scene = said["scene"]
             # The scene on the wall and the one that is being prepared.
             self._on = [*[s for s in self._on if s != scene], scene][-2:]
-            await self._data(scene, time.monotonic() - 5)
+            await self._data(scene, hub.since(5))
 
     async def _tell(self) -> None:
         assert self._screen is not None  # noqa: S101  only after connect
@@ -77,7 +77,7 @@ class ScreenConsumer(AsyncWebsocketConsumer):
         changed, self._visit = found["visit"] != self._visit, found["visit"]
         await self.send(json.dumps(found | {"hears": hub.hearing()}))
         for scene in self._on if changed else ():
-            await self._data(scene, time.monotonic() - 1)
+            await self._data(scene, hub.since(1))
 
     async def _data(self, scene: str, since: float) -> None:
         key, build = _text(scene, bool(self._visit))

@@ -99,7 +99,7 @@ class _Hall:
         echo = None
         try:
             await layer.group_add(EVENTS, channel)
-            self.echoed_at = time.monotonic()
+            self.echoed_at, self.deaf = time.monotonic(), False
             echo = asyncio.create_task(self._echo(layer, channel))
             self.ready.set()
             while True:
@@ -194,6 +194,12 @@ async def join(listener: Listener) -> None:
 def leave(listener: Listener) -> None:
     if hall := _halls.get(asyncio.get_running_loop()):
         hall.leave(listener)
+
+
+def since(seconds: float) -> float:
+    """So many seconds ago, or the last event if that is later: what is older than this is not good enough."""
+    hall = _halls.get(asyncio.get_running_loop())
+    return max(time.monotonic() - seconds, hall.poked_at if hall else 0.0)
 
 
 def hearing() -> bool:

@@ -30,7 +30,7 @@ from tests.dashboard.walls.test_switching import somebody
 from tests.dashboard.walls.test_themes import picture, settled
 from tests.ingestion.test_cameras import GOOD as CAMERAS
 from tests.ingestion.test_water import GOOD as RIVERS
-from tests.prefecture import agreements, case_card, citizen, decided, land_rows, wage_clue
+from tests.prefecture import agreements, case_card, citizen, land_rows, wage_clue
 
 pytestmark = [
     pytest.mark.browser,
@@ -271,7 +271,6 @@ def _busy() -> None:
         settled(
             f"示例{n:02d}", state=state, origin="model", rule=rules[n % len(rules)], office=offices[n % len(offices)],
             township="示例彝族傈僳族乡", level=("urgent", "important", "ordinary")[n % 3], results={"facts": facts},
-            **{k: v for k, v in decided(state).items()},
         )  # fmt: skip
     when = [(day - timedelta(days=31 * n)).isoformat() for n in range(11)]
     land_rows(

@@ -24,23 +24,20 @@ from supervision.selectors import live_rules
 from supervision.tracks.results import kinds
 from tests.conftest import acting_as
 from tests.dashboard.walls.test_switching import TOKENS, registered, somebody
-from tests.prefecture import agreements, case_card, citizen, land_rows, wage_clue
+from tests.prefecture import agreements, case_card, citizen, decided, land_rows, wage_clue
 
 DAY = timezone.localdate() - timedelta(days=40)
 
 
 def settled(number: str, **more) -> Clue:
+    state = more.get("state", "settled")
+    words = {
+        "number": number, "origin": "manual", "subject_kind": "place", "subject_ref": number, "level": "ordinary",
+        "title": "示例", "label": "示例", "township": "示例镇", "material": {}, "office": "532301", "state": state,
+        "raised_at": timezone.now(), "responsible": "example", "responsible_zh": "示例",
+    }  # fmt: skip
     with acting_as("owner"):
-        return Clue.objects.create(
-            **{
-                "number": number, "origin": "manual", "subject_kind": "place", "subject_ref": number, "level": "ordinary",
-                "title": "示例", "label": "示例", "township": "示例镇", "material": {}, "office": "532301",
-                "raised_at": timezone.now(), "confirmed_at": timezone.now(), "checked_at": timezone.now(),
-                "settled_at": timezone.now(), "state": "settled", "outcome": "corrected", "responsible": "example",
-                "responsible_zh": "示例",
-            }
-            | more
-        )  # fmt: skip
+        return Clue.objects.create(**(words | decided(state, "corrected") | more))
 
 
 def picture(colour: str = "red", *, kind: str = "JPEG", size: tuple[int, int] = (400, 300)) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from channels.testing import WebsocketCommunicator
+from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.db import connections
 from django.test import Client
@@ -79,22 +79,30 @@ class _Player:
             (b"origin", b"http://testserver"),
             (b"cookie", f"{settings.SCREEN_COOKIE}={self.token}".encode()),
         ]
-        line = WebsocketCommunicator(application, "/ws/screen/", headers=headers)
-        assert (await line.connect(20))[0]
+        scope = {
+            "type": "websocket", "path": "/ws/screen/", "query_string": b"", "headers": headers, "subprotocols": [],
+        }  # fmt: skip
+        line = ApplicationCommunicator(application, scope)
+        await line.send_input({"type": "websocket.connect"})
+        assert (await line.receive_output(20))["type"] == "websocket.accept"
         await self._until(line, "state", 1)
         for scene in scenes():
-            await line.send_to(json.dumps({"kind": "want", "scene": scene}))
+            await self._says(line, kind="want", scene=scene)
             await self._until(line, "data", 1)
         # What is pushed after an event: both scenes that were asked for last.
         await asyncio.to_thread(announce, CluesRaised("示例", 1))
         await self._until(line, "data", 2)
-        await line.send_to(json.dumps({"kind": "health", "scene": "overview"}))
+        await self._says(line, kind="health", scene="overview")
         await self._until(line, "state", 1)
-        await line.disconnect()
+        await line.send_input({"type": "websocket.disconnect", "code": 1000})
+        await line.wait(20)
 
-    async def _until(self, line: WebsocketCommunicator, kind: str, count: int) -> None:
+    async def _says(self, line: ApplicationCommunicator, **words: str) -> None:
+        await line.send_input({"type": "websocket.receive", "text": json.dumps(words)})
+
+    async def _until(self, line: ApplicationCommunicator, kind: str, count: int) -> None:
         while count:
-            text = await line.receive_from(20)
+            text = (await line.receive_output(20))["text"]
             self.note(text)
             message = json.loads(text)
             assert not message.get("failed"), message["failed"]
@@ -144,8 +152,8 @@ def _named(said: Iterable[str], people: dict[str, str]) -> list[tuple[str, str, 
 
 
 @pytest.fixture
-def centre(database, tmp_path, capsys) -> str:
-    """The demo prefecture with its people, its clues and a screen; returns the screen's token."""
+def centre(database, tmp_path, capsys) -> _Player:
+    """The demo prefecture with its people, its clues and a screen; returns what the screen was sent before."""
     drawn = secrets.randbelow(2**31)
     with capsys.disabled():
         print(f"\ndemo seed {drawn}")
