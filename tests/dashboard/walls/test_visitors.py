@@ -31,8 +31,8 @@ from tests.dashboard.walls.test_switching import TOKENS, registered
 
 #: feeds full of people, and those that walls draw from
 FEEDS = {
-    "ps_population_death", "hr_pension_payment", "hr_wage_arrears", "hr_wage_guarantee", "pr_case", "wr_river_patrol",
-    "ee_discharge_permit", "ee_auto_monitor", "ee_surface_water", "vd_enforcement_video", "tr_overload",
+    "ps_population_death", "ps_traffic_accident", "hr_wage_arrears", "hr_wage_guarantee", "pr_case", "wr_river_patrol",
+    "ee_discharge_permit", "ee_auto_monitor", "ee_surface_water", "vd_enforcement_video",
 }  # fmt: skip
 
 

@@ -3,7 +3,8 @@ import { Scene, ageOf } from "./scene.js";
 import { clock, fill } from "./draw.js";
 
 const setting = JSON.parse(document.getElementById("setting").textContent);
-const POLL = 30000;
+const POLL = 10000;
+const EXPECTED = 30000; // data older than twice this is late
 const POLL_ALONE = 2500; // when no event would be heard
 const SILENT = 9500;
 const stage = document.getElementById("stage");
@@ -29,7 +30,7 @@ function age() {
   const { words } = setting;
   let said = "";
   if (scene.heard && alone()) said = silent > SILENT ? fill(words.unreachable, clock(scene.generated)) : words.polling;
-  const name = scene.heard ? ageOf(silent, POLL) : "late";
+  const name = scene.heard ? ageOf(silent, EXPECTED) : "late";
   scene.state(name === "live" && said && silent > SILENT ? "late" : name, said);
   scene.tick(Date.now(), setting.english);
 }

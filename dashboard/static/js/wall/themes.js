@@ -17,7 +17,7 @@ function table(box, words, columns, rows, keys, total) {
   box.replaceChildren(el("table", "w-table w-four", el("thead", "", head), el("tbody", "", ...body, line(total, words.all, true))));
 }
 
-const named = (rows, pick, words) => rows.map((row) => ({ ...row, shown: row.code ? pick(row, "name") : words.own }));
+const named = (rows, pick, words) => rows.map((row) => ({ ...row, shown: row.code ? pick(row, "name") : words.recovery.unsaid }));
 const plain = (value) => value;
 
 export function recoverySum(box, { words }) {
@@ -94,7 +94,7 @@ export function wageSites(box, { words, note }) {
     if (stopped.includes("hr_wage_guarantee")) return nothing(box, words.river.stopped);
     if (!sites) return nothing(box, own.noSites);
     note(`${sites.month}　${fill(own.sites, number(sites.sites))}`);
-    return bars(box, own.lacks.map(([key, name]) => ({ name, value: sites[key], tone: sites[key] ? "soon" : "good", said: sites[key] ? number(sites[key]) : `${SHAPES.good} 0` })), Math.max(1, sites.sites));
+    return bars(box, own.lacks.map(([key, name]) => ({ name, value: sites[key], tone: sites[key] ? "soon" : "good", said: sites[key] ? number(sites[key]) : el("span", "t-good", `${SHAPES.good} 0`) })), Math.max(1, sites.sites));
   };
 }
 
@@ -114,17 +114,18 @@ export function pairs(box, { words, pick }) {
     // Two pictures of 4 : 3 beside each other with a line above and below: as many pairs as leave them largest.
     const wide = box.clientWidth / Math.max(1, box.clientHeight);
     const most = Math.min(rows.length, wide > 2.6 ? 4 : 2);
-    const columns = [1, 2, 3, 4].filter((n) => n <= most).reduce((best, n) => {
-      const size = (k) => Math.min(wide / k, 2.4 / Math.ceil(most / k));
+    const shown = pageOf(rows, most, 15);
+    const count = shown.rows.length;
+    const columns = [1, 2, 3, 4].filter((n) => n <= count).reduce((best, n) => {
+      const size = (k) => Math.min(wide / k, 2.4 / Math.ceil(count / k));
       return size(n) > size(best) + 1e-6 ? n : best;
     }, 1);
-    const shown = pageOf(rows, most, 15);
     const named = shown.rows.map((row) => row.id).join(" ");
     // The same pictures stay: nothing is loaded or painted again.
     if (named === drawn) return;
     drawn = named;
     box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    box.style.gridTemplateRows = `repeat(${Math.ceil(most / columns)}, minmax(0, 1fr))`;
+    box.style.gridTemplateRows = `repeat(${Math.ceil(count / columns)}, minmax(0, 1fr))`;
     box.replaceChildren(...shown.rows.map((row) => {
       const county = pick(row, "county");
       const side = (name, word) => {
