@@ -25,6 +25,7 @@ from supervision.selectors.clue import (
     open_numbers,
     opened_numbers,
 )
+from supervision.selectors.display import settled_for_display
 from supervision.selectors.evidence import (
     ALL_SOURCES,
     MAX_SOURCES,
@@ -121,6 +122,7 @@ __all__ = [
     "run_detail",
     "runs",
     "sees",
+    "settled_for_display",
     "source_titles",
     "titles_of",
     "todays_few",

@@ -162,6 +162,7 @@ class World:
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "pair": 0,
+            "side": "before",
             "judgement": 0,
             "act": act or "open",
             "manual": self.manual,
