@@ -133,9 +133,28 @@ def document_of(letter: Letter) -> dict[str, Any]:
             for code in one.files
         ],
         "answered_at": _moment(letter.answered_at),
+        "extension": _decided(letter),
         "version": letter.version,
         "updated_at": _moment(letter.updated_at),
     }
+
+
+def _decided(letter: Letter) -> dict[str, Any] | None:
+    """What was last decided on a request for more time."""
+    last = list(letter.extensions.all())[-1:]
+    return next(
+        (
+            {
+                "granted": one.granted,
+                "asked_until": one.asked_until.isoformat(),
+                "due_on": one.due_after.isoformat(),
+                "reason": one.reason,
+                "decided_at": _moment(one.at),
+            }
+            for one in last
+        ),
+        None,
+    )
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -35,6 +35,7 @@ urlpatterns = [
     path("clues/<str:number>/documents/<slug:kind>", documents.document_new, name="document_new"),
     path("documents/<int:document>", documents.document, name="document"),
     path("documents/<int:document>/file/<slug:form>", documents.document_file, name="document_file"),
+    path("documents/finals/<uuid:code>", documents.document_final, name="document_final"),
     path("documents/<int:document>/<slug:act>", documents.document_act, name="document_act"),
     path("reports", documents.reports, name="reports"),
     path("reports/ledger", documents.ledger_file, name="ledger"),

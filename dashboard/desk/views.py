@@ -230,7 +230,7 @@ def _clue_page(
 
 
 #: made where the track is shown, not in the rail
-_ON_THE_TRACK = frozenset({"step", "strike", "clock", "inquire"})
+_ON_THE_TRACK = frozenset({"step", "strike", "clock", "inquire", "extension"})
 
 
 def _rail(found: supervision.ClueDetail) -> list[supervision.Possible]:
@@ -471,6 +471,17 @@ def _clock(post: Any, **act: Any) -> Any:
     )
 
 
+def _extension(post: Any, **act: Any) -> Any:
+    until = post.get("until", "")
+    return actions.extension(
+        letter=_number(post.get("letter", "")),
+        how=post.get("how", ""),
+        until=_date(until) if until and post.get("how") == "grant" else None,
+        note=post.get("note", ""),
+        **act,
+    )
+
+
 def _inquire(post: Any, **act: Any) -> Any:
     return actions.inquire(
         happened_on=_date(post.get("happened_on", "")),
@@ -543,6 +554,7 @@ _ACTS: dict[str, Any] = {
     "inquire": _inquire,
     "strike": lambda p, **a: actions.strike(taken=_number(p.get("taken", "")), note=p.get("note", ""), **a),
     "clock": _clock,
+    "extension": _extension,
     "feed_back": _feed_back,
     "settle": _settle,
     "take_over": lambda p, **a: actions.take_over(note=p.get("note", ""), **a),

@@ -116,6 +116,7 @@ def _document(ticket: DataTicket, number: str, attached: bool, seen: datetime | 
         "answer_until": None,
         "answer_files": [],
         "answered_at": _moment(ticket.answered_at),
+        "extension": None,
         "version": ticket.version,
         "updated_at": _moment(ticket.updated_at),
     }

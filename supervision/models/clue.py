@@ -343,7 +343,7 @@ class LetterExtension(models.Model):
     due_before = models.DateField()
     asked_until = models.DateField()
     due_after = models.DateField()
-    reason = models.CharField(max_length=200)
+    reason = models.CharField(max_length=200, blank=True)
     by = models.CharField(max_length=60)
     by_name = models.CharField(max_length=60)
     at = models.DateTimeField()

@@ -207,7 +207,7 @@ def clue_detail(
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(
             clue.letters.defer("sealed").prefetch_related(
-                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+                "answers", "extensions", Prefetch("files", LetterFile.objects.defer("sealed"))
             )
         )
         inquiries = list(clue.inquiries.all())

@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import psycopg2
 import pytest
 import requests
 import schemathesis
@@ -25,6 +27,7 @@ from schemathesis import checks
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from ingestion.api.signing import sign, string_to_sign
+from ingestion.exchange.front import store
 from supervision.clients import new_client
 from tests.conftest import acting_as
 from tests.front import ROOT, carry, live
@@ -93,7 +96,7 @@ def test_whatever_the_description_allows_is_answered_as_it_says(front, agency, l
         _forget_quota()
         operation = found.ok()
         seen[operation.label] = _asked(operation, front, agency, letter.number)
-    assert len(seen) == 9
+    assert len(seen) == 12
     assert {200, 400, 404} <= set().union(*seen.values()), seen
     # Signed as it should be; a body under another digest than the one signed is the one exception.
     assert not [label for label, answers in seen.items() if answers == {401}], seen
@@ -178,6 +181,26 @@ def test_its_process_holds_no_secret_of_the_inner_side(front):
     for path in ("/", "/clues", "/provider/", "/feeds", "/api/v1/nothing"):
         lost = requests.get(f"{front}{path}", timeout=30)
         assert (lost.status_code, lost.headers["Content-Type"]) == (404, "application/problem+json"), path
+
+
+def test_its_database_holds_its_own_tables_alone_and_its_role_enters_no_other(front):
+    """No pool, no people, no clues at the front; and with its password in hand no way to where they are."""
+    address = os.environ["CHUXIONG_DATABASE_URL_FRONT"]
+    with closing(psycopg2.connect(address)) as held, held.cursor() as cursor:
+        cursor.execute(
+            "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')"
+            " and n.nspname not like 'pg_toast%'"
+        )
+        tables = {name for (name,) in cursor.fetchall()}
+        assert tables == {f"public.{name}" for name in store.TABLES}
+        cursor.execute("select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user")
+        assert cursor.fetchone() == (False,)
+    centre = urlsplit(os.environ["CHUXIONG_DATABASE_URL_WEB"]).path
+    own = urlsplit(address)
+    for name in (centre, "/postgres", "/template1"):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            psycopg2.connect(own._replace(path=name).geturl())
 
 
 # ---- the sample clients --------------------------------------------------------------------------
