@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chuxiong.accounts.models import Person
 from chuxiong.work.jobs import work_off
 from supervision.clues import actions
 from supervision.matching.run import run_rule
