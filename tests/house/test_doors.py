@@ -162,6 +162,7 @@ class World:
             "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
+            "call": 0,
             "pair": 0,
             "judgement": 0,
             "act": act or "open",
