@@ -84,6 +84,7 @@ TABLES = {
     # A draft stands as made; its number and its end are entered once (trigger).
     "supervision_document": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_ledgerchoice": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_savedview": {"web": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -217,6 +218,7 @@ POLICIES = {
         ("see", ["web"], "select", _OF_CLUE, ""),
         ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
     ],
+    "supervision_savedview": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_ledgerchoice": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],

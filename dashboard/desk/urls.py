@@ -15,12 +15,15 @@ from dashboard.desk import (
     orders,
     ranking,
     registers,
+    saved_views,
     views,
 )
 
 app_name = "desk"
 urlpatterns = [
     path("", views.queue, name="queue"),
+    path("views", saved_views.view_save, name="view_save"),
+    path("views/<int:view>/forget", saved_views.view_forget, name="view_forget"),
     path("login", sign_in.sign_in, name="login"),
     path("logout", sign_in.sign_out, name="logout"),
     path("clues/new", views.enter, name="enter"),

@@ -26,7 +26,7 @@ from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
 from ingestion.intake import holding
 from supervision import case_query as case_queries
-from supervision import matters
+from supervision import matters, saved_views
 from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import (
@@ -100,6 +100,9 @@ def queue(request: HttpRequest) -> HttpResponse:
         context["alarm_count"] = supervision.alarm_count(person)
         return render(request, "desk/parts/queue_fresh.html", context)
     context["chips"] = _chips(request, filters)
+    own, this = saved_views.of(person), saved_views.query_of(filters)
+    context |= {"views": own, "view": next((v for v in own if v.query == this and not filters.text), None)}
+    context["may_save"] = bool(this) and not context["view"]
     if not context["narrowed"] and found.page == 1 and found.rows:
         context["few"] = supervision.todays_few(person, at=timezone.now())
     return page_of(request, "desk/queue.html", "queue", context)

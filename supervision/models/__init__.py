@@ -13,7 +13,7 @@ from .clue import (
     Unmasking,
 )
 from .disclosure import Disclosure, DisclosureClue
-from .document import Document, DocumentFinal, LedgerChoice
+from .document import Document, DocumentFinal, LedgerChoice, SavedView
 from .exchange import AgencyCertificate, AgencyClient, Webhook, WebhookCall
 from .identity import (
     Appearance,
@@ -72,6 +72,7 @@ __all__ = [
     "Relation",
     "RuleState",
     "Run",
+    "SavedView",
     "Subject",
     "SubjectEvent",
     "Tally",

@@ -110,3 +110,20 @@ class LedgerChoice(models.Model):
 
     def __str__(self) -> str:
         return self.person
+
+
+class SavedView(models.Model):
+    """Filters of the queue that a person has given a name."""
+
+    person = models.CharField(max_length=60)
+    name = models.CharField(max_length=20)
+    #: as in the address of the queue; never words that were searched for
+    query = models.CharField(max_length=1000)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["person", "name"], name="saved_view_once")]
+
+    def __str__(self) -> str:
+        return self.name

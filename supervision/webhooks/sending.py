@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import secrets
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 
@@ -30,12 +32,17 @@ def send(
     body: bytes, *, to: Target, by: Host, key: str, secret: bytes, algorithm: str, code: str, seconds: float
 ) -> Sent:
     """POST ``body`` (JSON). Raises nothing: whatever goes wrong at the other end is told in ``problem``."""
-    connection: http.client.HTTPConnection | None = None
+    connection: _Pinned | None = None
+    cut: threading.Timer | None = None
     try:
         address = _address(to, by)
         if address is None:
             return Sent(None, f"{to.host} 解析到的地址不在清单允许的网段内")
         connection = _Pinned(to, address, by, seconds)
+        # Whoever answers byte by byte is cut off too: a worker waits for it.
+        cut = threading.Timer(2 * seconds, connection.cut)
+        cut.daemon = True
+        cut.start()
         # No redirect is followed and no proxy of the environment's is used: ``http.client`` knows neither.
         connection.request("POST", to.path, body, _headers(body, to.path, key, secret, algorithm, code))
         answer = connection.getresponse()
@@ -45,6 +52,8 @@ def send(
     except (OSError, http.client.HTTPException) as error:
         return Sent(None, f"连接不上（{type(error).__name__}）")
     finally:
+        if cut is not None:
+            cut.cancel()
         if connection is not None:
             connection.close()
     if 200 <= status < 300:
@@ -82,3 +91,10 @@ class _Pinned(http.client.HTTPConnection):
     def connect(self) -> None:
         plain = socket.create_connection((self._pinned, self._to.port), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self._to.host) if self._tls else plain
+
+    def cut(self) -> None:
+        """End the exchange from another thread."""
+        held = self.sock
+        if held is not None:
+            with contextlib.suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)

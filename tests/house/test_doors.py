@@ -163,6 +163,7 @@ class World:
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
             "call": 0,
+            "view": 0,
             "pair": 0,
             "judgement": 0,
             "act": act or "open",
