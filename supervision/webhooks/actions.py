@@ -213,7 +213,7 @@ def document_of(call: WebhookCall) -> dict[str, Any]:
 
 
 def resend(*, by: Person, at: datetime, call: int) -> WebhookCall:
-    """A dead call begins anew, with all its attempts. Raises ``Refused``."""
+    """A dead call begins anew, with all its attempts; the next look sets it going. Raises ``Refused``."""
     with transaction.atomic():
         found = WebhookCall.objects.select_for_update().filter(pk=call).first()
         if found is None or found.state != State.DEAD:
@@ -228,5 +228,4 @@ def resend(*, by: Person, at: datetime, call: int) -> WebhookCall:
             at=at, actor=by.username, office=by.office_id, action="webhook.resend", object_kind="client",
             object_ref=found.webhook.client_id, detail={"number": found.number, "version": found.version},
         )  # fmt: skip
-        _ring(found.code)
     return found

@@ -27,10 +27,19 @@ def _asks(agency, letter, until: date, tag: str) -> None:  # type: ignore[no-unt
     carry()
 
 
-def _decides(letter, **said: object):  # type: ignore[no-untyped-def]
+def _desk() -> Client:
+    """A sign-in ends the one before."""
     desk = Client()
     desk.force_login(Person.objects.get(username="zhou"))
-    return desk.post(f"/clues/{letter.clue.number}/extension", {"letter": letter.pk, **said})
+    return desk
+
+
+def _page_of(letter) -> str:  # type: ignore[no-untyped-def]
+    return _desk().get(f"/clues/{letter.clue.number}").content.decode()
+
+
+def _decides(letter, **said: object):  # type: ignore[no-untyped-def]
+    return _desk().post(f"/clues/{letter.clue.number}/extension", {"letter": letter.pk, **said})
 
 
 def _now(letter) -> tuple[Letter, Clue]:  # type: ignore[no-untyped-def]
@@ -42,9 +51,7 @@ def _now(letter) -> tuple[Letter, Clue]:  # type: ignore[no-untyped-def]
 def test_granted_time_moves_the_term_and_an_answer_is_still_due(agency, letter):
     asked = letter.due_on + timedelta(days=20)
     _asks(agency, letter, asked, '"1"')
-    desk = Client()
-    desk.force_login(Person.objects.get(username="zhou"))
-    page = desk.get(f"/clues/{letter.clue.number}").content.decode()
+    page = _page_of(letter)
     assert f"/clues/{letter.clue.number}/extension" in page and f'value="{asked}"' in page
     early = _decides(letter, how="grant", until=letter.due_on.isoformat())
     assert early.status_code == 409 and "须晚于现在的期限" in early.content.decode()
@@ -66,7 +73,7 @@ def test_granted_time_moves_the_term_and_an_answer_is_still_due(agency, letter):
     )
     assert (done.status_code, done.json()["state"]) == (200, "answered"), done.content
     carry()
-    page = desk.get(f"/clues/{letter.clue.number}").content.decode()
+    page = _page_of(letter)
     assert f"期限由 {letter.due_on} 改为 {granted}" in page and "先后答复 2 次" in page
     assert f"/clues/{letter.clue.number}/extension" not in page
     with scope(offices=all_offices()):

@@ -73,7 +73,7 @@ def test_what_comes_back_after_it_was_settled_goes_to_who_settled_it(database, g
     actions.feed_back(**at, agency="wr_532301", subject="示例河岸垃圾", text="请清理")
     actions.settle(**at, outcome="corrected", kind="by_supervision", note="已清理")
     if gone:
-        Person.objects.using("owner").filter(pk=city.pk).update(is_active=False)
+        Person.objects.using("owner").filter(pk=city.pk).update(is_active=False, left_at=NOW)
     _deliver([patrol(4, "2026-11-04", "101.5003")])
     old, new = _all()
     assert (old.state, old.outcome, old.material["sightings"]) == ("settled", "corrected", 2)

@@ -66,11 +66,11 @@ def _states() -> dict[str, str]:
         return dict(Clue.objects.values_list("number", "state"))
 
 
-def test_five_hundred_clues_in_one_round_trip(lin, tmp_path) -> None:
+def test_what_was_drawn_is_what_is_entered_once(lin, tmp_path) -> None:
     seed = secrets.randbelow(2**32)
     print("seed", seed)
     draw = random.Random(seed)
-    numbers = _clues(500)
+    numbers = _clues(80)
     assert sorted(actions.numbers_of(lin, ClueFilters())) == sorted(numbers)
     made = actions.make(by=lin, at=NOW, numbers=numbers)
     content = actions.workbook(by=lin, at=NOW, checklist=made)
@@ -89,8 +89,8 @@ def test_five_hundred_clues_in_one_round_trip(lin, tmp_path) -> None:
         file_name="list.xlsx",
     )
     told = []
-    while more := actions.apply(by=lin, at=NOW, back=back, most=50):
-        assert len(more) <= 50 and {o.state for o in more} == {"done"}
+    while more := actions.apply(by=lin, at=NOW, back=back, most=30):
+        assert len(more) <= 30 and {o.state for o in more} == {"done"}
         told += more
     wanted = {"查实": "confirmed", "查否": "unfounded", "存疑待补": "needs_data", "": "dispatched"}
     assert _states() == {n: wanted[result] for n, (result, _r, _n) in answers.items()}
