@@ -137,7 +137,7 @@ class WebhookView(AgencyView):
             public, code = store.key(cursor, "inner"), uuid.uuid4()
             if public is None:
                 raise NotYet
-            document = {"kind": "webhook", "number": who.key, **(wanted or {"url": None})}
+            document: dict[str, Any] = {"kind": "webhook", "number": who.key, **(wanted or {"url": None})}
             store.hand_in(
                 cursor, code=code, kind="answer", agency=who.agency, client=who.key, at=at,
                 head={"number": who.key, "kind": "webhook"},
