@@ -101,7 +101,7 @@ def _hindrance(hook: Webhook, known: hosts.Hosts) -> str:
     where = hosts.target(hook.url)
     if where and hosts.listed(known, hook.client.agency, where):
         return ""
-    return "该地址不在检察机关的允许清单内，请联系检察机关登记"
+    return "该地址不在检察机关的允许清单内，请联系检察机关登记 / not on the procuratorate's list of receivers: ask it to enter the address"
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _send(call: WebhookCall) -> sending.Sent:
     except hosts.HostsFault as fault:
         return sending.Sent(None, str(fault))
     if where is None or by is None:
-        return sending.Sent(None, "该地址不在允许清单内")
+        return sending.Sent(None, "该地址不在允许清单内 / not on the list of receivers")
     secret = open_secret(bytes(client.sealed_secret), f"client:{client.key}")
     return sending.send(
         json.dumps(document_of(call), ensure_ascii=False).encode(), to=where, by=by, key=client.key, secret=secret,

@@ -18,7 +18,7 @@ from supervision.webhooks.hosts import Host, Target
 
 @dataclass(frozen=True)
 class Sent:
-    """What came of a call: the receiver's status, or why there is none. ``delivered`` with a 2xx alone."""
+    """What came of a call: the receiver's status, or why there is none (Chinese / English). ``delivered`` with a 2xx alone."""
 
     status: int | None
     problem: str
@@ -37,7 +37,10 @@ def send(
     try:
         address = _address(to, by)
         if address is None:
-            return Sent(None, f"{to.host} 解析到的地址不在清单允许的网段内")
+            return Sent(
+                None,
+                f"{to.host} 解析到的地址不在清单允许的网段内 / its address is outside the listed networks",
+            )
         connection = _Pinned(to, address, by, seconds)
         # Whoever answers byte by byte is cut off too: a worker waits for it.
         cut = threading.Timer(2 * seconds, connection.cut)
@@ -48,9 +51,9 @@ def send(
         answer = connection.getresponse()
         status = answer.status
     except ssl.SSLCertVerificationError:
-        return Sent(None, "对方证书未通过验证")
+        return Sent(None, "对方证书未通过验证 / its certificate does not verify")
     except (OSError, http.client.HTTPException) as error:
-        return Sent(None, f"连接不上（{type(error).__name__}）")
+        return Sent(None, f"连接不上（{type(error).__name__}） / cannot connect ({type(error).__name__})")
     finally:
         if cut is not None:
             cut.cancel()
@@ -58,7 +61,9 @@ def send(
             connection.close()
     if 200 <= status < 300:
         return Sent(status, "")
-    return Sent(status, "要求转到别处，未跟随" if 300 <= status < 400 else f"返回 {status}")
+    if 300 <= status < 400:
+        return Sent(status, "要求转到别处，未跟随 / redirected elsewhere, not followed")
+    return Sent(status, f"返回 {status} / answered {status}")
 
 
 def _headers(body: bytes, path: str, key: str, secret: bytes, algorithm: str, code: str) -> dict[str, str]:
