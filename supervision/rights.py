@@ -38,6 +38,8 @@ _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
 _OF_LETTER = "exists (select 1 from supervision_letter l where l.id = letter_id)"
 
+_OF_DOCUMENT = "exists (select 1 from supervision_document d where d.id = document_id)"
+
 _FEED = FEED_IN_SCOPE.format(feed="feed")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
 _OFFICES = "string_to_array((select current_setting('cx.offices', true)), ',')"
@@ -82,6 +84,7 @@ TABLES = {
     # A draft stands as made; its number and its end are entered once (trigger).
     "supervision_document": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_ledgerchoice": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_savedview": {"web": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -91,7 +94,20 @@ TABLES = {
     "supervision_matter": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_letterfile": {"web": "SELECT, INSERT"},
     "supervision_letteranswer": {"web": "SELECT, INSERT"},
-    "supervision_agencyclient": {"web": "SELECT"},
+    "supervision_letterextension": {"web": "SELECT, INSERT"},
+    "supervision_documentfinal": {"web": "SELECT, INSERT"},
+    "supervision_agencyclient": {"worker": "SELECT", "web": "SELECT"},
+    "supervision_agencycertificate": {"web": "SELECT"},
+    # Clients subscribe through the carrier, which acts within the web role; the calls are the worker's. A person has a dead
+    # one sent anew. They hold numbers and states alone.
+    "supervision_webhook": {
+        "worker": "SELECT, UPDATE (seen_to, problem, last_success_at)",
+        "web": "SELECT, INSERT, UPDATE",
+    },
+    "supervision_webhookcall": {
+        "worker": "SELECT, INSERT, UPDATE",
+        "web": "SELECT, UPDATE (state, attempts, due_at, resent_by, resent_at)",
+    },
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "intake": "SELECT"},
@@ -202,6 +218,7 @@ POLICIES = {
         ("see", ["web"], "select", _OF_CLUE, ""),
         ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
     ],
+    "supervision_savedview": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_ledgerchoice": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
@@ -222,6 +239,15 @@ POLICIES = {
     # As their letter: those who see the clue, and the letter's own agency.
     "supervision_letterfile": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
     "supervision_letteranswer": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
+    # Its agency reads what was decided; those who see the clue decide, in their own name.
+    "supervision_letterextension": [
+        ("see", ["web"], "select", _OF_LETTER, ""),
+        ("decide", ["web"], "insert", "", f"{_OF_LETTER} and by = {_PERSON}"),
+    ],
+    "supervision_documentfinal": [
+        ("see", ["web"], "select", _OF_DOCUMENT, ""),
+        ("put", ["web"], "insert", "", f"{_OF_DOCUMENT} and by = {_PERSON}"),
+    ],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.

@@ -1,9 +1,20 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, LetterAnswer, LetterFile, Unmasking
+from .clue import (
+    Clue,
+    ClueEvent,
+    Counter,
+    Inquiry,
+    Interference,
+    Letter,
+    LetterAnswer,
+    LetterExtension,
+    LetterFile,
+    Unmasking,
+)
 from .disclosure import Disclosure, DisclosureClue
-from .document import Document, LedgerChoice
-from .exchange import AgencyClient
+from .document import Document, DocumentFinal, LedgerChoice, SavedView
+from .exchange import AgencyCertificate, AgencyClient, Webhook, WebhookCall
 from .identity import (
     Appearance,
     IdentityJudgement,
@@ -23,6 +34,7 @@ from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
 
 __all__ = [
+    "AgencyCertificate",
     "AgencyClient",
     "Alarm",
     "Appearance",
@@ -39,6 +51,7 @@ __all__ = [
     "Disclosure",
     "DisclosureClue",
     "Document",
+    "DocumentFinal",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
@@ -48,6 +61,7 @@ __all__ = [
     "LedgerChoice",
     "Letter",
     "LetterAnswer",
+    "LetterExtension",
     "LetterFile",
     "Matter",
     "Mention",
@@ -58,10 +72,13 @@ __all__ = [
     "Relation",
     "RuleState",
     "Run",
+    "SavedView",
     "Subject",
     "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",
     "Unmasking",
+    "Webhook",
+    "WebhookCall",
 ]
