@@ -21,6 +21,7 @@ _LENDERS: tuple[tuple[str, int, int, int, int, str, int, Class, str], ...] = (
     ("few", 2, 8, 6, 0, "民间借贷纠纷", 300, "near_miss", "只有八件"),
     ("contested", 2, 12, 2, 1, "民间借贷纠纷", 300, "near_miss", "十二件均有对抗，极少缺席、撤诉"),
     ("spread", 2, 12, 9, 0, "民间借贷纠纷", 1600, "near_miss", "分散在四年多"),
+    ("unsaid", 3, 11, 0, 0, "民间借贷纠纷", 300, "undecided", "是否缺席审理未填写"),
     ("bank", 1, 15, 12, 0, "金融借款合同纠纷", 300, "innocent", "银行依法催收，案由为金融借款合同纠纷"),
 )
 #: (kind, employers, people, agents, insured, debts first, closed, verdict, why)
@@ -54,7 +55,7 @@ def _cast_lenders(market: Market) -> None:
                 done = closed < today - timedelta(days=3)
                 row |= {
                     "原告（申请人）": plaintiff.name, "原告证件号码": plaintiff.citizen_id, "被告（被申请人）": other.name,
-                    "被告证件号码": other.citizen_id, "是否缺席审理": "是" if n >= suits - default else "否",
+                    "被告证件号码": other.citizen_id, "是否缺席审理": "" if kind == "unsaid" else "是" if n >= suits - default else "否",
                     "是否公告送达": "是" if n >= suits - default else "否", "结案日期": closed.isoformat() if done else "",
                     "结案方式": ("撤诉" if withdrawn and suits - withdrawn <= n else "判决") if done else "",
                 }  # fmt: skip
