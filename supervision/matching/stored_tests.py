@@ -24,7 +24,6 @@ from supervision.rulebook.spec import (
     Source,
     Test,
     Tree,
-    Without,
     leaves,
 )
 
@@ -81,12 +80,15 @@ def mutants(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
             yield f"without.{absence.id}.{name}", rule.model_copy(update={"without": rest})
 
 
-_Part = TypeVar("_Part", Source, Member, Without, Absence)
+_Part = TypeVar("_Part", bound=Source | Member | Absence)
 
 
 def _turned(part: _Part) -> Iterator[tuple[str, _Part]]:
-    for leaf in leaves(part.where) if part.where else ():
-        yield f"where.{leaf.id}", part.model_copy(update={"where": negated(part.where, leaf.id)})
+    tree = part.where
+    if tree is None:
+        return
+    for leaf in leaves(tree):
+        yield f"where.{leaf.id}", part.model_copy(update={"where": negated(tree, leaf.id)})
 
 
 def _each(parts: tuple[_Part, ...]) -> Iterator[tuple[str, tuple[_Part, ...]]]:
