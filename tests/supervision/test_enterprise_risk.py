@@ -148,7 +148,7 @@ def test_ledger_suits_and_arbitration_are_read_with_the_register(database):
         less = enterprise_risk(today)
         assert (less.cases, less.missing) == (2, ["ct_trial_case"])
     _end("pr_enterprise_case", today)
-    with acting_as("worker"), pytest.raises(NotPermitted, match="涉企案件专题台账"):
+    with acting_as("worker"), pytest.raises(NotPermitted, match="pr_enterprise_case"):
         enterprise_risk(today)
 
 
