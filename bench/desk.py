@@ -384,18 +384,18 @@ def measure(requests: int) -> list[Case]:
 @contextmanager
 def _by_date() -> Iterator[None]:
     """The base line: the newest first, which a plain index answers."""
-    from supervision import selectors
+    from supervision.selectors import queue
 
     names = ("_ORDER", "_BACKWARDS", "_KEYS")
-    before = {name: getattr(selectors, name) for name in names}
+    before = {name: getattr(queue, name) for name in names}
     keys = ("raised_at", "clue_id")
     for name, value in zip(names, (("-raised_at", "-clue_id"), keys, keys), strict=True):
-        setattr(selectors, name, value)
+        setattr(queue, name, value)
     try:
         yield
     finally:
         for name, value in before.items():
-            setattr(selectors, name, value)
+            setattr(queue, name, value)
 
 
 def _busy() -> float:

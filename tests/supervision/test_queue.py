@@ -178,7 +178,7 @@ def test_search_finds_what_plain_comparison_finds_and_no_more(database, draw, mo
                 assert cursor.fetchone() == (len(expected),), wanted
             for few in (9999, 0):
                 # Few are named one by one, many are looked for along the queue: the same either way.
-                monkeypatch.setattr(selectors, "_FEW", few)
+                monkeypatch.setattr(selectors.queue, "_FEW", few)
                 assert set(_pages(who, ClueFilters(text=wanted, closed=True))) == expected, (wanted, few)
             hits += len(expected)
     assert hits

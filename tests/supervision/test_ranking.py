@@ -327,7 +327,7 @@ def test_a_narrowed_queue_is_counted_so_far_and_says_that_there_are_more(databas
     both = ClueFilters(levels=("urgent",), origins=("manual",))
     whole = clue_page(who, both)
     assert (whole.total, whole.more, whole.pages) == (90, False, 5)
-    monkeypatch.setattr(selectors, "COUNTED", 60)
+    monkeypatch.setattr(selectors.queue, "COUNTED", 60)
     some = clue_page(who, both)
     assert (some.total, some.more, some.pages) == (60, True, 3)
     assert some.rows == whole.rows
