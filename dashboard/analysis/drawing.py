@@ -160,3 +160,35 @@ def _mean(angles: Sequence[float]) -> float:
     if not angles:
         return 0.0
     return math.atan2(sum(map(math.sin, angles)), sum(map(math.cos, angles))) % (2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    height: float
+    count: int
+    month: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A small chart by month, 240 by 56 units; ``top`` is the count of the highest bar."""
+
+    bars: tuple[Bar, ...]
+    width: float
+    top: int
+
+
+_WIDE, _HIGH = 240, 56
+
+
+def bars(counts: Sequence[int], months: Sequence[str]) -> Bars:
+    """One bar a month; a month with nothing is a thin base line."""
+    step = _WIDE / max(len(counts), 1)
+    top = max([*counts, 1])
+    drawn = []
+    for n, (count, month) in enumerate(zip(counts, months, strict=True)):
+        height = round(max(2.0, _HIGH * count / top), 1) if count else 1.0
+        drawn.append(Bar(round(n * step + step * 0.12, 1), round(_HIGH - height, 1), height, count, month))
+    return Bars(tuple(drawn), round(step * 0.76, 1), max(counts, default=0))

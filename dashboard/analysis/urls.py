@@ -1,6 +1,6 @@
 from django.urls import path
 
-from dashboard.analysis import profiles
+from dashboard.analysis import profiles, trends
 
 app_name = "analysis"
 urlpatterns = [
@@ -10,4 +10,8 @@ urlpatterns = [
     path("queries/<uuid:code>", profiles.query, name="query"),
     path("queries/<uuid:code>/<int:place>", profiles.profile, name="profile"),
     path("queries/<uuid:code>/<int:place>/network", profiles.network, name="network"),
+    path("trends", trends.trends, name="trends"),
+    path("ledgers", trends.ledger, name="ledger"),
+    path("ledgers/file", trends.ledger_file, name="ledger_file"),
+    path("clues", trends.clues, name="clues"),
 ]
