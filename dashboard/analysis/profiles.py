@@ -59,8 +59,8 @@ def tier_words(tier: str) -> str:
 @allowed("clue.read")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The ways in and one's own recorded queries; ``?clue=`` fills in a number that the clue page hands over."""
-    return _home(request, {"clue": request.GET.get("clue", "")[:24]})
+    """The ways in and one's own recorded queries."""
+    return _home(request, {})
 
 
 def _home(

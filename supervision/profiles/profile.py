@@ -8,24 +8,25 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from chuxiong.kit import mask
 from ingestion import agreements
-from ingestion import selectors as ingestion
 from ingestion.catalog.seals import purposes, shut
 from supervision.models import Clue, Mention, PoolQuery
+from supervision.naming import filling as naming
 from supervision.profiles import queries, records
 from supervision.profiles.records import Mentioned, Reading, Record, Source
 from supervision.reference import REFERENCE
 from supervision.selectors import ClueRow, clue_rows
-from supervision.spine.selectors import Namesakes, namesakes, present
+from supervision.spine import selectors as spine
+from supervision.spine.selectors import Namesakes
 
-#: other clues of the subject that are listed
-CLUES = 20
+#: other clues of the subject that are listed; mentions without a number that are followed
+CLUES, MENTIONS = 20, 2000
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def profile(person: Person, code: UUID, place: int, *, at: datetime) -> Profile 
                 "subject": ref, "records": shown,
             },
         )  # fmt: skip
-        alike = namesakes(ref)
-        found = Clue.objects.filter(Q(subject_ref__in=[*reading.refs]), subject_kind=kind)
+        alike = spine.namesakes(ref)
+        found = Clue.objects.filter(subject_ref__in=reading.refs, subject_kind=kind)
         numbers = list(found.order_by("-pk").values_list("number", flat=True)[: CLUES + 1])
         count = found.count() if len(numbers) > CLUES else len(numbers)
     clues = clue_rows(person, numbers[:CLUES], at=at, action="profile.clues")
@@ -122,9 +123,12 @@ def knowing(person: Person, query: PoolQuery) -> tuple[bool, Sequence[str]]:
 
 def of_subject(person: Person, kind: str, ref: str, *, at: datetime) -> tuple[Reading, tuple[str, ...]]:
     """What the subject is looked up by, and what the feeds in scope call it."""
-    feeds = list(ingestion.catalog())
-    with person_scope(person, feeds=feeds, purpose=agreements.PURPOSE), connection.cursor() as cursor:
-        key = present(ref)
+    on = timezone.localdate(at)
+    with (
+        person_scope(person, feeds=spine.readable_feeds(on), purpose=agreements.PURPOSE),
+        connection.cursor() as cursor,
+    ):
+        key = spine.present(ref)
         cursor.execute(
             "with recursive merged(key, step) as (select %s::uuid, 0 union select s.key, m.step + 1 from merged m"
             " join supervision_subject s on s.merged_into = m.key where m.step < 100) select distinct key::text from merged",
@@ -133,8 +137,12 @@ def of_subject(person: Person, kind: str, ref: str, *, at: datetime) -> tuple[Re
         refs = tuple(dict.fromkeys((key, ref, *(k for (k,) in cursor.fetchall()))))
         mentions = {
             (m.feed, bytes(m.natural_hash)): (Mentioned(m.tier, m.score), m.name)
-            for m in Mention.objects.filter(subject__in=refs, to_landing=None).order_by("pk")[:2000]
+            for m in Mention.objects.filter(subject__in=refs, to_landing=None).order_by("pk")[:MENTIONS]
         }
+    with (
+        person_scope(person, feeds=naming.readable_feeds(on), purpose=agreements.PURPOSE),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("select names from supervision_naming_of(%s::uuid[])", [list(refs)])
         names = [name for (told,) in cursor.fetchall() for name in told]
     names += [name for _, name in mentions.values() if name]

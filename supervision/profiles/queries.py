@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record, without_identifiers
@@ -164,9 +166,10 @@ def standing(person: Person, code: UUID, *, at: datetime) -> PoolQuery | None:
     if query is None:
         return None
     if query.expires_at <= at:
+        day = timezone.localdate(query.at)
         raise NotRecorded(
-            f"这次查询登记于 {query.at:%Y-%m-%d}，已过有效期；请重新登记查询",
-            f"this query of {query.at:%Y-%m-%d} has run out: record it anew",
+            f"这次查询登记于 {day}，已过有效期；请重新登记查询",
+            f"this query of {day} has run out: record it anew",
         )
     if query.basis == PoolQuery.Basis.CASE:
         if not may_search(person):

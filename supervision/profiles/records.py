@@ -163,11 +163,12 @@ def select(
         *(c.name for c in columns),
     ]
     when = happened(feed, columns)
+    order = "" if when.startswith("null") else f't."{feed.valid_time}" desc nulls last,'
     with connection.cursor() as cursor:
         cursor.execute(
             f"select t.record_id, t.batch_id, t.row_no, t.county, t.natural_hash, {when} as happened, l.landed_at{listed}"
             f' from pool."{feed.code}" t join ingestion_landing l on l.number = t.from_landing'
-            f" where t.to_landing is null and ({test}) order by happened desc nulls last, t.record_id desc limit {int(most)}",
+            f" where t.to_landing is null and ({test}) order by {order} t.record_id desc limit {int(most)}",
             params,
         )
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -20,13 +21,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from chuxiong.accounts.models import Office, Person
-from chuxiong.accounts.scope import person_scope
+from chuxiong.accounts.scope import Scope, person_scope
 from chuxiong.audit.record import record, without_identifiers
 from chuxiong.kit import case_number as case_numbers
-from chuxiong.kit import citizen_id, credit_code, phone
+from chuxiong.kit import citizen_id, credit_code, mask, phone
 from chuxiong.vault.keys import keys
 from ingestion import agreements
 from ingestion import selectors as ingestion
+from ingestion.catalog.spec import Column
 from supervision.identity.organisations import organisation_names
 from supervision.identity.search import asked
 from supervision.identity.spellings import sounds
@@ -34,11 +36,13 @@ from supervision.models import Clue, Mention, PoolQuery
 from supervision.naming import selectors as naming
 from supervision.naming.filling import readable_feeds
 from supervision.profiles import queries, records
-from supervision.profiles.profile import knowing
+from supervision.profiles.profile import MENTIONS, knowing, of_subject
 from supervision.profiles.queries import NotRecorded
 from supervision.profiles.records import Record
 from supervision.profiles.rights import RECORDED
 from supervision.reference import REFERENCE
+from supervision.relations import selectors as relations
+from supervision.spine import selectors as spine
 
 Kind: TypeAlias = Literal["number", "person", "organisation", "case_no", "place"]
 KINDS: tuple[Kind, ...] = ("number", "person", "organisation", "case_no", "place")
@@ -52,7 +56,7 @@ class Number:
     """What was typed as a number: its kind in the vault and its canonical form. Never kept."""
 
     kind: str
-    value: str
+    value: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def search(
 ) -> PoolQuery:
     """Look up and keep what was met. Raises ``NotRecorded`` with the cure; nothing is looked up then."""
     wanted = " ".join(unicodedata.normalize("NFKC", text).split())
-    with person_scope(person, feeds=_feeds(at), purpose=agreements.PURPOSE):
+    with _reading(person, list(_may(at))):
         basis = queries.for_case(person, case_number, reason)
         number = _number(wanted, at) if kind == "number" else None
         if kind not in KINDS:
@@ -93,7 +97,7 @@ def search(
             wanted = _words(kind, wanted)
         queries.within_the_day(person, at)
         words = salted_hmac(
-            "supervision.profiles", f"{kind}\n{number or wanted}", algorithm="sha256"
+            "supervision.profiles", f"{kind}\n{number.value if number else wanted}", algorithm="sha256"
         ).hexdigest()[:16]
         record(
             at=at, actor=person.username, office=person.office_id, action=RECORDED, object_kind="pool_query", object_ref=kind,
@@ -104,13 +108,13 @@ def search(
         met: list[dict[str, str | int]] = []
         more = False
         if number is not None:
-            subjects = _of_number(number)
+            subjects = _of_number(person, number, at)
         elif kind in ("person", "organisation"):
-            subjects, more = _named(kind, wanted)
+            subjects, more = _named(person, at, kind, wanted)
         elif kind == "case_no":
             met, more = _in_records(_case_tests(wanted, at), most)
         else:
-            subjects, tests, more = _at_place(wanted, at)
+            subjects, tests, more = _at_place(person, wanted, at)
             met, beyond = _in_records(tests, most)
             more = more or beyond
         query = queries.keep(
@@ -130,7 +134,7 @@ def results(person: Person, code: UUID, *, at: datetime) -> Results | None:
 
     Raises ``NotRecorded`` when the query opens nothing any more.
     """
-    with person_scope(person, feeds=_feeds(at), purpose=agreements.PURPOSE):
+    with _reading(person, list(_may(at))):
         query = queries.standing(person, code, at=at)
         if query is None:
             return None
@@ -138,17 +142,28 @@ def results(person: Person, code: UUID, *, at: datetime) -> Results | None:
             at=at, actor=person.username, office=person.office_id, action="pool.read", object_kind="pool_query",
             object_ref=str(query.code), reason=query.reason, detail={"basis": query.basis, "case": query.case_number},
         )  # fmt: skip
-        named, _ = knowing(person, query)
-        subjects = _subjects(query.subjects)
+        named, besides = knowing(person, query)
+        subjects = _subjects(person, query.subjects, at, named)
         met = _records(query, at, named)
+    if len(query.subjects) == 1 and query.kind != "subject":
+        # Where one is meant, its records stand on the page at once.
+        one = query.subjects[0]
+        reading, _ = of_subject(person, one["kind"], records.same(one["ref"]), at=at)
+        most = REFERENCE.pool_query.records_most.value
+        sources = records.about(person, reading, at=at, named=named, most=most, purposes=besides)
+        known = {(r.feed, r.record_id) for r in met}
+        met = _ordered([*met, *(r for s in sources for r in s.records if (r.feed, r.record_id) not in known)])
     return Results(query, subjects, met, query.more)
 
 
-def _feeds(at: datetime) -> list[str]:
-    """Feeds of which something may be read on the day."""
-    on = timezone.localdate(at)
-    may, _ = records.covered(on, ingestion.catalog().values(), agreements.terms())
-    return sorted(set(may) | set(readable_feeds(on)))
+def _may(at: datetime) -> dict[str, list[Column]]:
+    """Per feed the columns that may be read on the day."""
+    return records.covered(timezone.localdate(at), ingestion.catalog().values(), agreements.terms())[0]
+
+
+def _reading(person: Person, feeds: list[str]) -> AbstractContextManager[Scope]:
+    """The person's scope over these feeds: what is derived from a feed is read as far as its own columns may be."""
+    return person_scope(person, feeds=feeds, purpose=agreements.PURPOSE)
 
 
 def _number(text: str, at: datetime) -> Number:
@@ -188,13 +203,14 @@ def _words(kind: str, text: str) -> str:
     return text
 
 
-def _of_number(number: Number) -> list[dict[str, str]]:
+def _of_number(person: Person, number: Number, at: datetime) -> list[dict[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute("select supervision_number_ref(%s)", [keys().token(number.kind, number.value)])
         ref = cursor.fetchone()[0]
-        if ref is None:
-            return []
-        if number.kind == "phone":
+    if ref is None:
+        return []
+    if number.kind == "phone":
+        with _reading(person, relations.readable_feeds(at)), connection.cursor() as cursor:
             cursor.execute(
                 "select distinct a_kind, a_ref::text from supervision_relation where via = %s and to_landing is null"
                 " order by 1, 2 limit %s",
@@ -202,12 +218,12 @@ def _of_number(number: Number) -> list[dict[str, str]]:
             )
             return [{"kind": kind, "ref": of} for kind, of in cursor.fetchall()]
     kind = "person" if number.kind == "citizen_id" else "organisation"
-    return [{"kind": kind, "ref": str(ref)}] if _in_sight(kind, str(ref)) else []
+    return [{"kind": kind, "ref": str(ref)}] if _in_sight(kind, str(ref), at) else []
 
 
-def _in_sight(kind: str, ref: str) -> bool:
+def _in_sight(kind: str, ref: str, at: datetime) -> bool:
     """Whether any record or clue in scope tells of the subject: one statement, whatever the feeds hold."""
-    may, _ = records.covered(timezone.localdate(), ingestion.catalog().values(), agreements.terms())
+    may = _may(at)
     parts, params = [], []
     for code, columns in may.items():
         feed, names = ingestion.catalog()[code], {c.name for c in columns}
@@ -239,12 +255,16 @@ def _in_sight(kind: str, ref: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _named(kind: Literal["person", "organisation"], text: str) -> tuple[list[dict[str, str]], bool]:
+def _named(
+    person: Person, at: datetime, kind: Literal["person", "organisation"], text: str
+) -> tuple[list[dict[str, str]], bool]:
     """Whoever is called so or nearly so: first those with a number, then the keys of those without."""
     question = asked(kind, text)
     if question is None:
         return [], False
-    near = naming.found(question)
+    on = timezone.localdate(at)
+    with _reading(person, readable_feeds(on)):
+        near = naming.found(question)
     listed = [{"kind": kind, "ref": n.subject} for n in near.found if n.subject]
     names = [n.name for n in near.found if not n.subject]
     if names:
@@ -255,7 +275,8 @@ def _named(kind: Literal["person", "organisation"], text: str) -> tuple[list[dic
             Mention.objects.filter(kind=kind, sound__in=sound.drop_nulls().unique().to_list(), name__in=names, to_landing=None)
             .order_by("subject").values_list("subject", flat=True).distinct()[: most + 1]
         )  # fmt: skip
-        listed += [{"kind": kind, "ref": str(key)} for key in keyed]
+        with _reading(person, spine.readable_feeds(on)):
+            listed += [{"kind": kind, "ref": str(key)} for key in keyed]
     return list({s["ref"]: s for s in listed}.values()), near.more
 
 
@@ -265,7 +286,7 @@ _Tests: TypeAlias = list[tuple[str, str, list[object]]]
 def _case_tests(text: str, at: datetime) -> _Tests:
     """(feed, SQL, values) for every column that holds case numbers."""
     wanted = sorted({case_numbers.normalise(text), case_numbers.unified(pl.Series([text]))[0], text})
-    may, _ = records.covered(timezone.localdate(at), ingestion.catalog().values(), agreements.terms())
+    may = _may(at)
     tests: _Tests = []
     for code, columns in may.items():
         names = [c.name for c in columns if c.type == "case_no" or c.subject == "case"]
@@ -275,14 +296,15 @@ def _case_tests(text: str, at: datetime) -> _Tests:
     return tests
 
 
-def _at_place(text: str, at: datetime) -> tuple[list[dict[str, str]], _Tests, bool]:
+def _at_place(person: Person, text: str, at: datetime) -> tuple[list[dict[str, str]], _Tests, bool]:
     """Those whose address it is, and the tests for the records that name the place."""
     question = asked("address", text)
     if question is None:
         return [], [], False
-    near = naming.found(question)
+    with _reading(person, readable_feeds(timezone.localdate(at))):
+        near = naming.found(question)
     tests: _Tests = []
-    may, _ = records.covered(timezone.localdate(at), ingestion.catalog().values(), agreements.terms())
+    may = _may(at)
     spelled = sorted({w for n in near.found for w in n.spellings})
     for code in sorted({f for n in near.found for f in n.feeds} & set(may)):
         names = [c.name for c in may[code] if c.type == "address"]
@@ -290,7 +312,7 @@ def _at_place(text: str, at: datetime) -> tuple[list[dict[str, str]], _Tests, bo
             told = " or ".join(f't."{name}" = any (%s)' for name in names)
             tests.append((code, told, [spelled] * len(names)))
     refs = [n.subject for n in near.found if n.subject]
-    with connection.cursor() as cursor:
+    with _reading(person, relations.readable_feeds(at)), connection.cursor() as cursor:
         # Whose number stands beside an address, the relations say of what kind it is.
         cursor.execute(
             "select distinct a_ref::text, a_kind from supervision_relation where a_ref = any (%s::uuid[]) and a_kind <> ''",
@@ -319,7 +341,7 @@ def _in_records(tests: _Tests, most: int) -> tuple[list[dict[str, str | int]], b
 
 
 def _records(query: PoolQuery, at: datetime, named: bool) -> tuple[Record, ...]:
-    may, _ = records.covered(timezone.localdate(at), ingestion.catalog().values(), agreements.terms())
+    may = _may(at)
     ids: dict[str, list[int]] = {}
     for item in query.records:
         ids.setdefault(item["feed"], []).append(item["record_id"])
@@ -329,30 +351,43 @@ def _records(query: PoolQuery, at: datetime, named: bool) -> tuple[Record, ...]:
             feed = ingestion.catalog()[code]
             rows = records.select(feed, may[code], "t.record_id = any (%s)", [wanted], len(wanted))
             told += [records.told(feed, may[code], row, named=named) for row in rows]
-    return tuple(sorted(told, key=lambda r: (r.on is not None, r.on, r.record_id), reverse=True))
+    return _ordered(told)
 
 
-def _subjects(listed: Iterable[dict[str, str]]) -> tuple[Found, ...]:
+def _ordered(told: Iterable[Record]) -> tuple[Record, ...]:
+    """The latest first, those without a day last."""
+    return tuple(sorted(told, key=lambda r: (r.on or date.min, r.feed, r.record_id), reverse=True))
+
+
+def _subjects(
+    person: Person, listed: Iterable[dict[str, str]], at: datetime, named: bool
+) -> tuple[Found, ...]:
     """What feeds in scope tell of the subjects; a fixed number of statements, however many they are."""
-    wanted = list(listed)
+    wanted, on = list(listed), timezone.localdate(at)
     refs = [s["ref"] for s in wanted]
+    people = {s["ref"] for s in wanted if s["kind"] == "person"}
     offices = {o.code: o for o in Office.objects.all()}
     names: dict[str, list[str]] = {}
     feeds: dict[str, set[str]] = {}
     counties: dict[str, set[str]] = {}
     tiers: dict[str, str] = {}
-    with connection.cursor() as cursor:
+    with _reading(person, readable_feeds(on)), connection.cursor() as cursor:
         cursor.execute(
             "select ref::text, names, feeds, counties from supervision_naming_where(%s::uuid[])", [refs]
         )
         for ref, told, of, where in cursor.fetchall():
             names[ref], feeds[ref], counties[ref], tiers[ref] = list(told), set(of), set(where), "A"
-    for m in Mention.objects.filter(subject__in=refs, to_landing=None).order_by("pk")[:2000]:
-        ref = str(m.subject)
-        names.setdefault(ref, []).append(m.name)
-        feeds.setdefault(ref, set()).add(m.feed)
-        counties.setdefault(ref, set()).update([m.county] if m.county else [])
-        tiers.setdefault(ref, m.tier)
+    with _reading(person, spine.readable_feeds(on)):
+        for m in Mention.objects.filter(subject__in=refs, to_landing=None).order_by("pk")[:MENTIONS]:
+            ref = str(m.subject)
+            names.setdefault(ref, []).append(m.name)
+            feeds.setdefault(ref, set()).add(m.feed)
+            counties.setdefault(ref, set()).update([m.county] if m.county else [])
+            tiers.setdefault(ref, m.tier)
+    if not named:
+        names = {
+            ref: [mask.person_name(n) for n in told] if ref in people else told for ref, told in names.items()
+        }
     clues: dict[str, list[str]] = {}
     for ref, number in (
         Clue.objects.filter(subject_ref__in=refs)
