@@ -151,7 +151,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
     by, period = _dimension(request.GET.get("by", ""), "office"), _period(request)
     months = period.months()
     known = reading.words(by)
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "title": _group_words(by, line.key, known),
             "whole": line.key is None,
@@ -204,19 +204,19 @@ def ledger_file(request: HttpRequest) -> HttpResponse:
 def clues(request: HttpRequest) -> HttpResponse:
     """The clues behind one count."""
     period, measure = _period(request), _measure(request)
-    asked = {d: request.GET[d] for d in DIMENSIONS if d in request.GET}
+    asked: dict[str, str] = {d: request.GET[d] for d in DIMENSIONS if d in request.GET}
     chosen = reading.Chosen(period, measure=measure, **asked)
     found = reading.clues_behind(person_of(request), chosen, asked_page(request), at=timezone.now())
     months = period.months()
     context = {
         "found": found,
-        "chips": [_group_words(d, key, reading.words(d)) for d, key in asked.items()],
+        "chips": [_group_words(d, asked[d], reading.words(d)) for d in DIMENSIONS if d in asked],
         "measure": measure_words(measure),
         "since": months[0],
         "until": months[-1],
         "previous": found.page - 1,
         "following": found.page + 1,
-        "query": urlencode({"since": months[0], "until": months[-1], "measure": measure, **asked}),
+        "query": urlencode({"since": months[0], "until": months[-1], "measure": measure} | asked),
     }
     return page_of(request, "analysis/clues.html", "trends", context)
 

@@ -123,15 +123,15 @@ def network(person: Person, code: UUID, place: int, hops: int, *, at: datetime) 
             )
         )
     catalog = ingestion.catalog()
-    ties = [
-        Tie(
-            i, *sorted((numbers[e.a], numbers[e.b])), e.kind, Words(zh=said.kinds[e.kind].zh, en=said.kinds[e.kind].en),
-            e.via, tuple(catalog[f].title for f in sorted(e.feeds) if f in catalog), e.records,
-        )
-        for i, e in enumerate(edges, 1)
-        if e.kind in said.kinds
-    ]  # fmt: skip
-    caps = {value: cap.most for value, cap in said.caps.items()}
+    ties = []
+    for edge in edges:
+        if edge.kind not in said.kinds:
+            continue
+        first, second = sorted((numbers[edge.a], numbers[edge.b]))
+        words = Words(zh=said.kinds[edge.kind].zh, en=said.kinds[edge.kind].en)
+        feeds = tuple(catalog[f].title for f in sorted(edge.feeds) if f in catalog)
+        ties.append(Tie(len(ties) + 1, first, second, edge.kind, words, edge.via, feeds, edge.records))
+    caps: dict[str, int] = {value: cap.most for value, cap in said.caps.items()}
     return Network(
         query,
         place,

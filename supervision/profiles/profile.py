@@ -94,9 +94,9 @@ def profile(person: Person, code: UUID, place: int, *, at: datetime) -> Profile 
         )  # fmt: skip
         alike = spine.namesakes(ref)
         found = Clue.objects.filter(subject_ref__in=reading.refs, subject_kind=kind)
-        numbers = list(found.order_by("-pk").values_list("number", flat=True)[: CLUES + 1])
-        count = found.count() if len(numbers) > CLUES else len(numbers)
-    clues = clue_rows(person, numbers[:CLUES], at=at, action="profile.clues")
+        numbers = list(found.order_by("-pk").values_list("number", flat=True)[:CLUES])
+        count = found.count()
+    clues = clue_rows(person, numbers, at=at, action="profile.clues")
     offices = {o.code: o for o in Office.objects.all()}
     told = [r for source in sources for r in source.records]
     timeline = sorted(

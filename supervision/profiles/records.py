@@ -22,6 +22,8 @@ from ingestion.catalog.spec import Column, FeedSpec, Words
 #: columns that say what a record is about, when it is told in one line
 _TOLD_FIRST = ("org_name", "person_name", "case_no", "enum", "text", "address", "money", "code")
 _TOLD, _TOLD_LONGEST = 3, 40
+#: columns that may name people in their own words
+_MAY_NAME = ("text", "address")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def about(
 
 def _rows(feed: FeedSpec, columns: list[Column], reading: Reading, most: int) -> list[dict[str, Any]]:
     names = {c.name for c in columns}
-    tests, params = [], []
+    tests: list[str] = []
+    params: list[Any] = []
     for column in columns_of(feed, reading.kind):
         if column.name not in names:
             continue
@@ -227,6 +230,9 @@ def shown(column: Column, value: Any, named: bool) -> str:
     """A cell: identifiers masked, names of people too unless they may be known."""
     if column.type == "person_name" and not named:
         return mask.person_name(str(value))
+    if not named and column.type in _MAY_NAME and column.sensitivity in ("L3", "L4"):
+        # Remarks and addresses tell who is meant as well as a name does.
+        return ingestion.MASK
     if isinstance(value, bool):
         return "是" if value else "否"
     return ingestion.display(column, value)

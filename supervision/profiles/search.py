@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import polars as pl
@@ -223,34 +223,30 @@ def _of_number(person: Person, number: Number, at: datetime) -> list[dict[str, s
 
 def _in_sight(kind: str, ref: str, at: datetime) -> bool:
     """Whether any record or clue in scope tells of the subject: one statement, whatever the feeds hold."""
-    may = _may(at)
-    parts, params = [], []
-    for code, columns in may.items():
+    quick: list[tuple[str, list[str]]] = []
+    slow: list[tuple[str, list[str]]] = []
+    for code, columns in _may(at).items():
         feed, names = ingestion.catalog()[code], {c.name for c in columns}
-        tests = []
-        for column in records.columns_of(feed, kind):
-            if column.name in names:
-                uuid = column.pool_type == "uuid"
-                tests.append(
-                    f't."{column.name}" = %s::uuid' if uuid else f'strpos(t."{column.name}", %s) > 0'
+        told = [c for c in records.columns_of(feed, kind) if c.name in names]
+        for listed, of in (
+            (quick, [c for c in told if c.pool_type == "uuid"]),
+            (slow, [c for c in told if c.pool_type != "uuid"]),
+        ):
+            if of:
+                test = " or ".join(
+                    f't."{c.name}" = %s::uuid' if listed is quick else f'strpos(t."{c.name}", %s) > 0'
+                    for c in of
                 )
-                params.append(ref if uuid else f":{ref}〕")
-        if tests:
-            parts.append(
-                f'exists (select 1 from pool."{code}" t where t.to_landing is null and ({" or ".join(tests)}))'
-            )
-    # Sources with an index are asked before those whose texts are read.
-    order = sorted(range(len(parts)), key=lambda i: "strpos" in parts[i])
-    starts, at = [], 0
-    for part in parts:
-        starts.append(at)
-        at += part.count("%s")
-    ordered = [p for i in order for p in params[starts[i] : starts[i] + parts[i].count("%s")]]
+                where = f'exists (select 1 from pool."{code}" t where t.to_landing is null and ({test}))'
+                listed.append((where, [ref if listed is quick else f":{ref}〕"] * len(of)))
+    # Columns with an index are asked before those whose texts are read.
+    asked_in_turn = [*quick, *slow]
+    whens = " ".join(f"when {where} then true" for where, _ in asked_in_turn)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select case {' '.join(f'when {parts[i]} then true' for i in order)} else exists (select 1 from supervision_clue"
-            " where subject_kind = %s and subject_ref = %s) end",
-            [*ordered, kind, ref],
+            f"select case when exists (select 1 from supervision_clue where subject_kind = %s and subject_ref = %s) then true"
+            f" {whens} else false end",
+            [kind, ref, *(p for _, params in asked_in_turn for p in params)],
         )
         return bool(cursor.fetchone()[0])
 
@@ -280,7 +276,7 @@ def _named(
     return list({s["ref"]: s for s in listed}.values()), near.more
 
 
-_Tests: TypeAlias = list[tuple[str, str, list[object]]]
+_Tests: TypeAlias = list[tuple[str, str, list[list[str]]]]
 
 
 def _case_tests(text: str, at: datetime) -> _Tests:
@@ -331,10 +327,12 @@ def _in_records(tests: _Tests, most: int) -> tuple[list[dict[str, str | int]], b
         " order by t.record_id desc limit %s)"
         for code, told, _ in tests
     )
+    params: list[Any] = [p for _, _, values in tests for p in (*values, most + 1)]
+    params.append(most + 1)
     with connection.cursor() as cursor:
         cursor.execute(
             f"select feed, record_id from ({parts}) x limit %s",
-            [p for _, _, values in tests for p in (*values, most + 1)] + [most + 1],
+            params,
         )
         rows = cursor.fetchall()
     return [{"feed": feed, "record_id": pk} for feed, pk in rows[:most]], len(rows) > most

@@ -270,8 +270,10 @@ def test_a_number_is_found_through_the_vault_and_kept_nowhere() -> None:
     assert him.kind == "person" and him.tier == "A" and him.names == ("赵样本",)
     assert {c.code for c in him.counties} <= {"532301"}
     assert look(home, found.query).total == 4
-    # The same number in a county without a record of it is as a number that nobody has.
-    assert find(third, "number", HIM).subjects == () == find(third, "number", citizen(77)).subjects
+    # A number in another county's records alone is as one that nobody has.
+    land_rows("hr_pension_payment", [payment(citizen(3), "2026-01", "100")])
+    assert len(find(home, "number", citizen(3)).subjects) == 1
+    assert find(third, "number", citizen(3)).subjects == () == find(third, "number", citizen(77)).subjects
     kept = ask("select row_to_json(q)::text from supervision_poolquery q") + ask(
         "select row_to_json(e)::text from audit_auditevent e"
     )
@@ -376,8 +378,8 @@ def test_a_name_without_a_number_is_found_by_its_key() -> None:
         "ps_hotel_stay",
         [
             {
-                "stay_id": "S1", "guest_name": "钱无号", "hotel_name": "示例旅馆", "checkin_time": "2026-05-01 08:00",
-                "division_code": "532301",
+                "stay_no": "S1", "person_name": "钱无号", "hotel_name": "示例旅馆", "checkin_time": "2026-05-01 08:00",
+                "division_code": "532301", "is_minor": "否",
             }
         ],
     )  # fmt: skip

@@ -151,7 +151,9 @@ def test_records_taken_in_are_counted_by_source_and_month() -> None:
     agreements()
     land_rows("hr_pension_payment", [payment(citizen(n), "2026-01", "1") for n in range(3)])
     with connections["owner"].cursor() as cursor:
-        cursor.execute("update ingestion_batch set state = 'landed', landed_at = received_at, loaded = 3")
+        cursor.execute(
+            "update ingestion_batch set state = 'landed', landed_at = received_at, received = 3, loaded = 3"
+        )
     whole, *sources = reading.taken_in(person("looker"), PERIOD)
     told = {s.key: s for s in sources}
     assert whole.total == 3 == told["hr_pension_payment"].total and told["hr_pension_payment"].counts[-1] == 3
