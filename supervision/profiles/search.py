@@ -315,7 +315,17 @@ def _at_place(person: Person, text: str, at: datetime) -> tuple[list[dict[str, s
             [refs],
         )
         kinds = dict(cursor.fetchall())
-    return [{"kind": kinds.get(ref, "person"), "ref": ref} for ref in refs], tests, near.more
+    subjects = [
+        {"kind": kinds.get(n.subject) or _owner(n.feeds), "ref": n.subject} for n in near.found if n.subject
+    ]
+    return subjects, tests, near.more
+
+
+def _owner(feeds: Iterable[str]) -> str:
+    """Of what kind the owners of addresses in these feeds are, where no relation tells."""
+    catalog = ingestion.catalog()
+    kinds = {m.kind for f in feeds if f in catalog for m in catalog[f].mentions if m.address}
+    return "organisation" if kinds == {"organisation"} else "person"
 
 
 def _in_records(tests: _Tests, most: int) -> tuple[list[dict[str, str | int]], bool]:
