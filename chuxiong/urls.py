@@ -9,6 +9,7 @@ urlpatterns = [
     path("audit/", include("dashboard.audit.urls")),
     path("", include("dashboard.accounts.urls")),
     path("sources/", include("dashboard.sources.urls")),
+    path("analysis/", include("dashboard.analysis.urls")),
     path("runs/", include("dashboard.runs.urls")),
     path("provider/", include("dashboard.provider.urls")),
     path("", include("dashboard.water.urls")),

@@ -4,6 +4,7 @@ from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import derived, tally
 from supervision.naming import rights as naming_rights
+from supervision.profiles import rights as profile_rights
 from supervision.ranking import lines
 from supervision.reference import REFERENCE
 from supervision.spine import rights as spine_rights
@@ -123,6 +124,8 @@ TABLES = {
     "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
+    # Recorded once, in one's own name; never changed.
+    "supervision_poolquery": {"web": "SELECT, INSERT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -219,6 +222,15 @@ POLICIES = {
         ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
     ],
     "supervision_savedview": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
+    "supervision_poolquery": [
+        (
+            "own",
+            ["web"],
+            "all",
+            f"person = {_PERSON}",
+            f"person = {_PERSON} and {_IN_OFFICE} and (clue_id is null or {_OF_CLUE})",
+        )
+    ],
     "supervision_ledgerchoice": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_cluetrack": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
     "supervision_trackstep": [("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE)],
@@ -571,5 +583,6 @@ STATEMENTS = [
     *lines.STATEMENTS,
     *derived.STATEMENTS,
     *spine_rights.STATEMENTS,
+    *profile_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
 ]

@@ -26,6 +26,7 @@ from .identity import (
 )
 from .naming import Derivation, Naming
 from .order import Matter, Order, OrderCall
+from .profile import PoolQuery
 from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
@@ -68,6 +69,7 @@ __all__ = [
     "Naming",
     "Order",
     "OrderCall",
+    "PoolQuery",
     "RankCell",
     "Relation",
     "RuleState",

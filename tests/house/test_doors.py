@@ -71,6 +71,7 @@ from supervision.models import (
     LetterAnswer,
     Matter,
     Order,
+    PoolQuery,
     Run,
     TrackClock,
     TrackStep,
@@ -183,9 +184,13 @@ class World:
             "name": "1.m4s",
             "move": "accept" if door == "desk:move" else "acknowledge",
             **self.sources,
-            "code": {"cameras": CAMERA, "exchange": self.disc, "api": self.disc}.get(
-                door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]
-            ),
+            "place": 0,
+            "code": {
+                "cameras": CAMERA,
+                "exchange": self.disc,
+                "api": self.disc,
+                "analysis": self.sources["query"],
+            }.get(door.split(":")[0], self.disc if door.endswith("file") else self.sources["code"]),
             "ticket": self.sources["own_ticket" if door.startswith("api:") else "ticket"],
             "agreement": self.sources["over" if act in ("approve", "decline") else "agreement"],
         }
@@ -338,7 +343,11 @@ def _built() -> World:
             opened_by="示例",
             opened_at=now,
         )
-        world.sources |= {"order": ordered.pk, "matter": matter.pk}
+        query = PoolQuery.objects.create(
+            person="own_prosecutor", office="532301", at=now, expires_at=now + timedelta(days=1), basis="case",
+            case_number="示例 1 号", reason="示例", kind="person", subjects=[{"kind": "person", "ref": str(uuid.uuid4())}],
+        )  # fmt: skip
+        world.sources |= {"order": ordered.pk, "matter": matter.pk, "query": query.code}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
         world.sources["run"] = Run.objects.create(
             rule="pension_after_death",
