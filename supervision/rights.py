@@ -107,6 +107,9 @@ TABLES = {
     "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
+    # Packs stand as they came and went; whose signature counts, the owner alone registers.
+    "supervision_modelpack": {"web": "SELECT, INSERT"},
+    "supervision_publisherkey": {"web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -169,6 +172,11 @@ POLICIES = {
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
         ("read", ["web"], "select", f"recorded_by = {_PERSON} or {_DEPARTMENT} = 'inspection'", ""),
+    ],
+    # Rules and counts, nothing of anybody; entered in one's own name.
+    "supervision_modelpack": [
+        ("see", ["web"], "select", "true", ""),
+        ("enter", ["web"], "insert", "", f"by = {_PERSON}"),
     ],
     # Asked for in one's own name; seen by who asked and within the office. What may become of it, the trigger says.
     "supervision_disclosure": [

@@ -15,6 +15,7 @@ from .identity import (
 )
 from .naming import Derivation, Naming
 from .order import Matter, Order, OrderCall
+from .pack import ModelPack, PublisherKey
 from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
 from .rule import Hit, RuleState
@@ -51,9 +52,11 @@ __all__ = [
     "LetterFile",
     "Matter",
     "Mention",
+    "ModelPack",
     "Naming",
     "Order",
     "OrderCall",
+    "PublisherKey",
     "RankCell",
     "Relation",
     "RuleState",
