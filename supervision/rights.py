@@ -109,7 +109,7 @@ TABLES = {
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
     # Packs stand as they came and went; whose signature counts, the owner alone registers.
     "supervision_modelpack": {"web": "SELECT, INSERT"},
-    "supervision_publisherkey": {"web": "SELECT"},
+    "supervision_publisherkey": {"worker": "SELECT", "web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write

@@ -145,7 +145,7 @@ def _files(archive: zipfile.ZipFile, manifest: Manifest) -> dict[tuple[str, str]
     present = {m.filename for m in archive.infolist()} - {MANIFEST, SIGNATURE}
     for stray in sorted(present - set(listed)):
         raise Faulty(stray, "清单中没有这个文件", "the manifest does not name this file")
-    found = {}
+    found: dict[tuple[str, str], bytes] = {}
     for path, (model, entry) in sorted(listed.items()):
         if path not in present:
             raise Faulty(path, "清单所列的文件不在包内", "named by the manifest, but not in the pack")

@@ -61,7 +61,7 @@ def _bounded(text: str) -> tuple[str, str, int] | None:
     """What is wrong before anything is built: an alias (a small text can stand for millions), too deep, two documents."""
     depth, documents = 0, 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             return "用了 YAML 的锚点或别名（& 和 *）", "an anchor or alias of YAML (& and *)", line
         if isinstance(event, yaml.DocumentStartEvent):

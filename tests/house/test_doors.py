@@ -69,6 +69,7 @@ from supervision.models import (
     Document,
     Letter,
     Matter,
+    ModelPack,
     Order,
     Run,
     TrackClock,
@@ -320,6 +321,11 @@ def _built() -> World:
         )
         world.sources |= {"order": ordered.pk, "matter": matter.pk}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
+        world.sources["model"] = "assistance_after_death"
+        world.sources["pack"] = ModelPack.objects.create(
+            way="out", digest="0" * 64, publisher="示例院", key="0" * 16, name="示例", size=1, created_at=now, listed=[],
+            at=now, by="gone", by_name="示例",
+        ).pk  # fmt: skip
         world.sources["run"] = Run.objects.create(
             rule="pension_after_death",
             mode="full",
