@@ -27,7 +27,7 @@ HEADINGS: dict[str, tuple[str, str]] = {
     "elements": ("数据要素", "Data elements"),
     "rule": ("研判规则", "Rule"),
     "innocents": ("已知的正常情形", "Known innocents"),
-    "tests": ("样例", "Stored tests"),
+    "tests": ("校验样例", "Stored tests"),
     "cases": ("案例", "Cases"),
     "effect": ("效果", "Effect"),
 }
