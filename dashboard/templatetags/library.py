@@ -7,6 +7,7 @@ from django import template
 from dashboard.desk.page import english
 from dashboard.library import words
 from ingestion import selectors as ingestion
+from supervision.packs.reading import Publisher
 from supervision.packs.word import DOMAINS
 
 register = template.Library()
@@ -38,6 +39,12 @@ def problem_line(problem: object) -> str:
 
 
 @register.filter
-def per_hundred(confirmed: int, checked: int) -> str:
-    """The share of what was checked, as a whole percentage."""
-    return f"{round(100 * confirmed / checked)}%" if checked else "—"
+def title_of(kept: dict[str, str]) -> str:
+    """The title of a model as a pack's record keeps it."""
+    return kept["title_en"] if english() else kept["title_zh"]
+
+
+@register.filter
+def fault_of(publisher: Publisher) -> str:
+    """Why a publisher's key does not count today."""
+    return publisher.fault_en if english() else publisher.fault_zh
