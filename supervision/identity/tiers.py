@@ -27,7 +27,7 @@ from supervision.identity.spec import LinkColumn, linkage
 
 Kind = Literal["person", "organisation"]
 #: what is compared, by kind; a node has all of these columns as text
-ATTRIBUTES = ("name", "sound", "birth", "sex", "masked", "legacy", "phone", "town", "address")
+ATTRIBUTES = ("name", "sound", "birth", "sex", "masked", "issued", "legacy", "phone", "town", "address")
 NODE_SCHEMA = {
     "key": pl.String,
     "number": pl.String,
@@ -38,7 +38,7 @@ _NAMESPACE = uuid.UUID("5b0c6c5e-7d5c-4f0e-9d0d-2f7a7f7f3a11")
 #: agreements that make two mentions without a number one row of the computation
 _COLLAPSE = (("masked", "birth"), ("birth", "phone"), ("birth", "town"))
 #: columns in which two different values forbid that records be joined without a person's word
-_FORBIDS = ("masked", "birth", "sex", "legacy")
+_FORBIDS = ("masked", "issued", "birth", "sex", "legacy")
 #: bits of a person's word
 _JUDGED = 1e6
 #: rows of one value beyond which a weak key finds no candidates
@@ -64,6 +64,7 @@ class SpineModel(_Strict):
     shown: float = Field(gt=0)
     tiers: dict[Kind, tuple[Tier, ...]]
     asked: dict[Kind, tuple[tuple[str, ...], ...]]
+    person: tuple[LinkColumn, ...]
     organisation: tuple[LinkColumn, ...]
 
 
@@ -76,11 +77,11 @@ def spine_model() -> SpineModel:
 
 @lru_cache
 def link_model(kind: Kind) -> LinkModel:
-    """Comparisons of the kind: persons as in ``person.yaml``, organisations as in ``spine.yaml``."""
-    if kind == "person":
-        kept = tuple(c for c in linkage("person").model.comparisons if c.column != "number")
-        return LinkModel(kept, ())
-    return LinkModel(tuple(c.comparison() for c in spine_model().organisation), ())
+    """Comparisons of the kind: persons as in ``person.yaml`` and ``spine.yaml``, organisations as in ``spine.yaml``."""
+    own: tuple[LinkColumn, ...] = getattr(spine_model(), kind)
+    linked = linkage("person").model.comparisons if kind == "person" else ()
+    kept = tuple(c for c in linked if c.column != "number")
+    return LinkModel((*kept, *(c.comparison() for c in own)), ())
 
 
 @dataclass(frozen=True)
