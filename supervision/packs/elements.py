@@ -79,9 +79,8 @@ def needs_of(rule: RuleSpec, catalog: Catalog) -> list[Need]:
 def satisfaction(needs: Iterable[Need], catalog: Catalog) -> list[Met]:
     """For every need what of the catalogue answers it, in the given order.
 
-    A group of needs (one feed of theirs) is answered by one feed of ours: the one of that code, or of that title, else
-    the one that answers most of the group; names count before words, and where none answers more than words that many
-    feeds share (a single field), nothing is taken for the same feed.
+    A group of needs (one feed of theirs) is answered by one feed of ours: the one of that code, or of that title. Where
+    the list names no code (a template), it is the feed that answers most of the group, half of it at least.
     """
     groups: dict[tuple[str, str], list[Need]] = {}
     listed = list(needs)
@@ -102,6 +101,9 @@ def _feed_for(group: Sequence[Need], catalog: Catalog) -> FeedSpec | None:
     for feed in catalog.values():
         if first.feed_zh and first.feed_zh in (feed.title.zh, feed.title.en):
             return feed
+    if first.feed:
+        # Another feed with some columns alike (a number and a day) tells of something else.
+        return None
     best, most = None, 0
     for feed in catalog.values():
         named = sum(2 if any(c.name == n.column for c in feed.columns) else _worded(n, feed) for n in group)
