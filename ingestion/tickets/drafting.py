@@ -94,7 +94,7 @@ def of_lateness(feed: FeedSpec, *, expected_by: date | None, covers: date | None
     )
     with connections["intake"].cursor() as cursor:
         cursor.execute(
-            "select 1 from ingestion_dataticket where feed = %s and kind = 'late' and detail = '[]' and state <> 'closed'",
+            "select 1 from ingestion_dataticket where feed = %s and kind = 'late' and state <> 'closed'",
             [feed.code],
         )
         if cursor.fetchone():
@@ -109,7 +109,7 @@ def of_silence(feed: FeedSpec, devices: Sequence[SilentDevice], *, at: datetime)
     with connections["intake"].cursor() as cursor:
         cursor.execute(
             "select d->>'mn' from ingestion_dataticket t, jsonb_array_elements(t.detail) d"
-            " where t.feed = %s and t.kind = 'late' and t.state <> 'closed' and d ? 'mn'",
+            " where t.feed = %s and t.kind = 'device' and t.state <> 'closed'",
             [feed.code],
         )
         asked = {mn for (mn,) in cursor.fetchall()}
@@ -125,7 +125,7 @@ def of_silence(feed: FeedSpec, devices: Sequence[SilentDevice], *, at: datetime)
         feed=feed.code,
         agency=feed.agency.code,
         agency_zh=feed.agency.zh,
-        kind=DataTicket.Kind.LATE,
+        kind=DataTicket.Kind.DEVICE,
         subject=f"{feed.title.zh}：{len(fresh)} 台设备中断",
         text="\n".join(
             [

@@ -39,6 +39,7 @@ _NAMESPACE = uuid.UUID("5b0c6c5e-7d5c-4f0e-9d0d-2f7a7f7f3a11")
 _COLLAPSE = (("masked", "birth"), ("birth", "phone"), ("birth", "town"))
 #: columns in which two different values forbid that records be joined without a person's word
 _FORBIDS = ("masked", "issued", "birth", "sex", "legacy")
+_DIGITS = ("masked", "issued")
 #: bits of a person's word
 _JUDGED = 1e6
 #: rows of one value beyond which a weak key finds no candidates
@@ -156,7 +157,9 @@ def resolve(kind: Kind, nodes: pl.DataFrame, frequencies: Frequencies, judged: J
         {},
     )
     own = _of_one_number(numbers)
-    cluster = clusters(len(rows), firm, float("-inf"), numbers, same=own, different=different)
+    cluster = clusters(
+        len(rows), firm, float("-inf"), numbers, same=own, different=different, apart=_contradicting(links)
+    )
     subject = _subjects(rows, members, cluster, place)
     best = _best(len(rows), links, tier, sure, cluster)
     return Resolved(
@@ -220,6 +223,15 @@ def _tiers(kind: Kind, links: Links, rows: pl.DataFrame, frequencies: Frequencie
             )
         reached[good] = number
     return reached
+
+
+def _contradicting(links: Links) -> list[tuple[int, int]]:
+    """Compared pairs whose visible digits of the number differ: whoever fits both does not make them one."""
+    differ = np.zeros(len(links), np.bool_)
+    for column in _DIGITS:
+        if column in links.levels:
+            differ |= links.levels[column] > EQUAL
+    return sorted(zip(links.left[differ].tolist(), links.right[differ].tolist(), strict=True))
 
 
 def _unambiguous(

@@ -504,7 +504,7 @@ def test_silent_devices(ready, start_listener):
     tickets = ask(
         "select kind, state, detail->0->>'mn', position(detail->0->>'mn' in text) > 0 from ingestion_dataticket"
     )
-    assert sorted(tickets) == [("late", "open", device_number(n), True) for n in (0, 2)]
+    assert sorted(tickets) == [("device", "open", device_number(n), True) for n in (0, 2)]
 
 
 def test_a_wrong_register_is_refused_whole(ready):
