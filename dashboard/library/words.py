@@ -6,7 +6,8 @@ from django.utils.translation import gettext as _
 
 from dashboard.desk.page import pick
 from supervision.clues.lifecycle import OUTCOME_WORDS, STATE_WORDS, State
-from supervision.packs.word import DOMAINS, EXPECTED, LEVELS
+from supervision.packs.card import LEVELS
+from supervision.packs.word import DOMAINS, EXPECTED
 from supervision.reference import REFERENCE
 from supervision.selectors import Effect
 

@@ -19,7 +19,7 @@ from supervision.clues.lifecycle import OUTCOME_WORDS, STATE_WORDS
 from supervision.matching import backtest, compare, engines, history
 from supervision.matching.run import run_rule
 from supervision.models import Run
-from supervision.packs.word import LEVELS
+from supervision.packs.card import LEVELS
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.selectors import live_rules
 

@@ -36,6 +36,11 @@ _LINKED = {
     "relation": ("相互关联", "a relation"),
     "place": ("同一地点", "the same place"),
 }
+LEVELS: dict[str, tuple[str, str]] = {
+    "urgent": ("紧急", "urgent"),
+    "important": ("重点", "important"),
+    "ordinary": ("一般", "ordinary"),
+}
 _JOINED = {"all": ("同时满足", "all of"), "any": ("满足任一", "any of"), "not": ("并非", "not")}
 _MEASURED = {
     "count": ("条数", "number of"),
@@ -185,7 +190,9 @@ class _Steps:
                 f"{self._measure(name)} ≥ {_amount(rule.params[param], self.language)}"
                 for name, param in band.at_least.items()
             ]
-            yield Step("band", 0, self.words(band), ("，且 " if self.zh else " and ").join(parts))
+            level = LEVELS[band.level][not self.zh]
+            said = f"{level}：{self.words(band)}" if self.zh else f"{level}: {self.words(band)}"
+            yield Step("band", 0, said, ("，且 " if self.zh else " and ").join(parts))
 
     def _absent(self, leg: Without) -> str:
         feeds = ("、" if self.zh else ", ").join(

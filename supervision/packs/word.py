@@ -15,7 +15,7 @@ from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
 from supervision.documents.layout import FORM, FORM_STYLES, Page, Style
-from supervision.packs.card import Card
+from supervision.packs.card import LEVELS, Card
 from supervision.rulebook.sentence import Language
 from supervision.rulebook.spec import RuleSpec
 
@@ -43,11 +43,6 @@ EXPECTED: dict[str, tuple[str, str]] = {
     "hit": ("命中", "hit"),
     "miss": ("不命中", "no hit"),
     "undecided": ("未定", "undecided"),
-}
-LEVELS: dict[str, tuple[str, str]] = {
-    "urgent": ("紧急", "urgent"),
-    "important": ("重点", "important"),
-    "ordinary": ("一般", "ordinary"),
 }
 _NUMERALS = "一二三四五六七八九"
 _ALIGN = {
@@ -148,7 +143,7 @@ class _Paper:
                     e.column.sensitivity,
                 )
             )
-        self.table(head, rows, (34, 24, 24, 10, 8))
+        self.table(head, rows, (30, 22, 24, 15, 9))
 
     def _rule(self) -> None:
         card = self.card
