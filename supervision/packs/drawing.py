@@ -20,7 +20,7 @@ _ABSENT = ("须无记录", "nothing may stand")
 
 @dataclass(frozen=True)
 class Box:
-    """``kind``: driver, source or absent."""
+    """``kind``: driver, source or absent. ``first`` and ``below`` are the words as far as they fit into the box."""
 
     x: int
     y: int
@@ -29,6 +29,24 @@ class Box:
     kind: str
     width: int = _BOX
     height: int = _HIGH
+
+    @property
+    def first(self) -> str:
+        return _fitted(self.words, 16)
+
+    @property
+    def below(self) -> str:
+        return _fitted(self.second, 19)
+
+
+def _fitted(text: str, most: float) -> str:
+    """As much of the text as is no wider than so many Chinese characters; a Latin one is taken for 0.55 of them."""
+    wide = 0.0
+    for at, character in enumerate(text):
+        wide += 0.55 if character < "\u2e80" else 1
+        if wide > most:
+            return text[: max(0, at - 1)] + "…"
+    return text
 
 
 @dataclass(frozen=True)
