@@ -126,6 +126,9 @@ TABLES = {
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
     # Recorded once, in one's own name; never changed.
     "supervision_poolquery": {"web": "SELECT, INSERT"},
+    # Packs stand as they came and went; whose signature counts, the owner alone registers.
+    "supervision_modelpack": {"web": "SELECT, INSERT"},
+    "supervision_publisherkey": {"worker": "SELECT", "web": "SELECT"},
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -188,6 +191,11 @@ POLICIES = {
     "supervision_interference": [
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
         ("read", ["web"], "select", f"recorded_by = {_PERSON} or {_DEPARTMENT} = 'inspection'", ""),
+    ],
+    # Rules and counts, nothing of anybody; entered in one's own name.
+    "supervision_modelpack": [
+        ("see", ["web"], "select", "true", ""),
+        ("enter", ["web"], "insert", "", f"by = {_PERSON}"),
     ],
     # Asked for in one's own name; seen by who asked and within the office. What may become of it, the trigger says.
     "supervision_disclosure": [

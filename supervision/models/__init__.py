@@ -26,6 +26,7 @@ from .identity import (
 )
 from .naming import Derivation, Naming
 from .order import Matter, Order, OrderCall
+from .pack import ModelPack, PublisherKey
 from .profile import PoolQuery
 from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
@@ -66,10 +67,12 @@ __all__ = [
     "LetterFile",
     "Matter",
     "Mention",
+    "ModelPack",
     "Naming",
     "Order",
     "OrderCall",
     "PoolQuery",
+    "PublisherKey",
     "RankCell",
     "Relation",
     "RuleState",

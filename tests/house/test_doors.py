@@ -70,6 +70,7 @@ from supervision.models import (
     Letter,
     LetterAnswer,
     Matter,
+    ModelPack,
     Order,
     PoolQuery,
     Run,
@@ -349,6 +350,11 @@ def _built() -> World:
         )  # fmt: skip
         world.sources |= {"order": ordered.pk, "matter": matter.pk, "query": query.code}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
+        world.sources["model"] = "assistance_after_death"
+        world.sources["pack"] = ModelPack.objects.create(
+            way="out", digest="0" * 64, publisher="示例院", key="0" * 16, name="示例", size=1, created_at=now, listed=[],
+            at=now, by="gone", by_name="示例",
+        ).pk  # fmt: skip
         world.sources["run"] = Run.objects.create(
             rule="pension_after_death",
             mode="full",
