@@ -3,6 +3,7 @@
 from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import derived, tally
+from supervision.drafts import rights as draft_rights
 from supervision.naming import rights as naming_rights
 from supervision.ranking import lines
 from supervision.reference import REFERENCE
@@ -107,6 +108,7 @@ TABLES = {
     "supervision_naming": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_derivation": {"worker": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
+    **draft_rights.TABLES,
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -233,6 +235,7 @@ POLICIES = {
             "agency = (select nullif(current_setting('cx.agency', true), ''))",
         ),
     ],
+    **draft_rights.POLICIES,
 }
 STATEMENTS = [
     # Under a policy no index serves a search in text (the operators could leak). The function applies the same
@@ -546,4 +549,5 @@ STATEMENTS = [
     *derived.STATEMENTS,
     *spine_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
+    *draft_rights.STATEMENTS,
 ]

@@ -72,7 +72,9 @@ class Pattern(BaseModel):
 @cache
 def patterns() -> dict[str, Pattern]:
     """All patterns by id, in their order."""
-    found = [Pattern.model_validate(yaml.safe_load(p.read_text("utf-8"))) for p in sorted(_FOLDER.glob("*.yaml"))]
+    found = [
+        Pattern.model_validate(yaml.safe_load(p.read_text("utf-8"))) for p in sorted(_FOLDER.glob("*.yaml"))
+    ]
     return {pattern.id: pattern for pattern in found}
 
 
@@ -101,7 +103,8 @@ def options(question: Question, catalog: Catalog, rules: Iterable[RuleSpec]) -> 
         ]  # fmt: skip
     if question.kind == "basis":
         return [
-            Option(basis_key(b), f"{b.law} {b.article}", f"{b.law} {b.article}") for b in cited(rules).values()
+            Option(basis_key(b), f"{b.law} {b.article}", f"{b.law} {b.article}")
+            for b in cited(rules).values()
         ]
     return []
 
@@ -231,21 +234,33 @@ def _take(
             words[key] = int(text)
         case "domain":
             if text not in _domains(rules):
-                return Problem(key, "没有这个监督领域", "从列表中选择", "is none of the list", "Choose from the list")
+                return Problem(
+                    key, "没有这个监督领域", "从列表中选择", "is none of the list", "Choose from the list"
+                )
             words[key] = text
         case "basis":
             if text not in cited(rules):
-                return Problem(key, "没有这一条", "从列表中选择", "is none of the list", "Choose from the list")
+                return Problem(
+                    key, "没有这一条", "从列表中选择", "is none of the list", "Choose from the list"
+                )
             words[key] = text
         case _:
             place = _chosen(text, catalog)
             if place is None or place[1] not in _columns(question, place[0]):
-                return Problem(key, "数据目录里没有这一项", "从列表中选择", "is not in the catalogue", "Choose from the list")
+                return Problem(
+                    key,
+                    "数据目录里没有这一项",
+                    "从列表中选择",
+                    "is not in the catalogue",
+                    "Choose from the list",
+                )
             return _take_place(question, place, words, catalog)
     return None
 
 
-def _take_place(question: Question, place: tuple[FeedSpec, Column], words: dict[str, Any], catalog: Catalog) -> Problem | None:
+def _take_place(
+    question: Question, place: tuple[FeedSpec, Column], words: dict[str, Any], catalog: Catalog
+) -> Problem | None:
     key, (feed, column) = question.key, place
     number = column if question.kind == "number" else None
     subject = column if number is None else next(c for c in feed.columns if _subject(c))
@@ -265,12 +280,20 @@ def _take_place(question: Question, place: tuple[FeedSpec, Column], words: dict[
                 f"“{subject.en}” and “{first.en}” are not identifiers of one kind", "Choose a feed with the same kind",
             )  # fmt: skip
         other = words.get(f"{question.fits}.number_type")
-        if number is not None and {other, number.type} not in ({"money"}, {"int"}, {"number"}, {"int", "number"}):
+        if number is not None and {other, number.type} not in (
+            {"money"},
+            {"int"},
+            {"number"},
+            {"int", "number"},
+        ):
             return Problem(
                 key, "金额不能与数量比较", "两项都选金额，或都选数量",
                 "An amount cannot be compared with a quantity", "Choose two amounts or two quantities",
             )  # fmt: skip
-    day, money = _date(feed, question), next((c for c in feed.columns if c.type == "money" and c.headers), None)
+    day, money = (
+        _date(feed, question),
+        next((c for c in feed.columns if c.type == "money" and c.headers), None),
+    )
     words |= {
         f"{key}.subject": subject, f"{key}.feed": feed.code, f"{key}.feed_zh": feed.title.zh,
         f"{key}.feed_en": feed.title.en, f"{key}.column": subject.name, f"{key}.kind": subject.subject,
@@ -294,14 +317,22 @@ def _alike(one: Column, two: Column) -> bool:
 
 def _label(feed: FeedSpec, subject: Column) -> str:
     """What the clue is called by: the holder's name, else any name, else the key of the record."""
-    names = [c.name for c in feed.columns if c.type == ("org_name" if subject.subject == "organisation" else "person_name")]
+    names = [
+        c.name
+        for c in feed.columns
+        if c.type == ("org_name" if subject.subject == "organisation" else "person_name")
+    ]
     if subject.name_in:
         return subject.name_in
     if names and subject.subject in ("person", "organisation"):
         return names[0]
     if subject.type not in ("citizen_id", "credit_code"):
         return subject.name
-    plain = [c.name for c in feed.columns if c.type in ("text", "code", "case_no", "enum", "org_name") and c.headers]
+    plain = [
+        c.name
+        for c in feed.columns
+        if c.type in ("text", "code", "case_no", "enum", "org_name") and c.headers
+    ]
     return plain[0] if plain else "county"
 
 
@@ -330,7 +361,11 @@ def _fill(value: Any, words: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         members: list[Any] = []
         for member in value:
-            times = _number(member["<repeat>"], words) if isinstance(member, Mapping) and "<repeat>" in member else 1
+            times = (
+                _number(member["<repeat>"], words)
+                if isinstance(member, Mapping) and "<repeat>" in member
+                else 1
+            )
             members += [_fill(member, words)] * times
         return [m for m in members if m is not _GONE]
     if isinstance(value, str):

@@ -102,10 +102,11 @@ def backtest(
     draft: bool = False,
     entry: Run | None = None,
     tell: Callable[[int], None] | None = None,
+    look: Callable[[Any], None] | None = None,
 ) -> Backtest:
     """Needs a transaction. ``landing``: what was known then (default: all that is known now).
 
-    ``tell`` hears the number of each step as it begins. Raises ``CannotRun`` or ``RunStopped``.
+    ``tell`` hears the number of each step as it begins; ``look`` gets the cursor while ``run_result`` is there. Raises ``CannotRun`` or ``RunStopped``.
     """
     plan = compile_rule(rule, ingestion.catalog())
     reach = reach_of(rule)
@@ -167,6 +168,8 @@ def backtest(
             seconds=round(time.perf_counter() - began, 3),
             memory_mb=round(max(0.0, _memory() - before), 1),
         )
+        if look is not None:
+            look(cursor)
         cursor.execute("drop table run_result")
         log.close(
             "done",

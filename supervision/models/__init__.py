@@ -3,6 +3,7 @@ from .checklist import Checklist, ChecklistReturn, ChecklistRow
 from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, LetterAnswer, LetterFile, Unmasking
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, LedgerChoice
+from .draft import DraftSample, RuleDraft, RuleExclusion
 from .exchange import AgencyClient
 from .identity import (
     Appearance,
@@ -39,6 +40,7 @@ __all__ = [
     "Disclosure",
     "DisclosureClue",
     "Document",
+    "DraftSample",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
@@ -56,6 +58,8 @@ __all__ = [
     "OrderCall",
     "RankCell",
     "Relation",
+    "RuleDraft",
+    "RuleExclusion",
     "RuleState",
     "Run",
     "Subject",

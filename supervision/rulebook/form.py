@@ -159,7 +159,11 @@ def scalar_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value if value == value.strip() and _plain(value) == value else json.dumps(value, ensure_ascii=False)
+        return (
+            value
+            if value == value.strip() and _plain(value) == value
+            else json.dumps(value, ensure_ascii=False)
+        )
     return _dumped(value)
 
 
@@ -240,7 +244,9 @@ def _decode_node(data: Data, name: str) -> Any:
         return _decode_group(data, Leaf, f"{name}.") or None
     if kind not in JOINS:
         return None
-    children = [child for n in _numbers(data, name) if (child := _decode_node(data, f"{name}.{n}")) is not None]
+    children = [
+        child for n in _numbers(data, name) if (child := _decode_node(data, f"{name}.{n}")) is not None
+    ]
     if not children:
         return None
     return {kind: children[0] if kind == "not" and len(children) == 1 else children}
@@ -318,11 +324,10 @@ def field_of(document: Mapping[str, Any], place: str) -> str:
     shape = Shape("", "group", RuleSpec)
     name: list[str] = []
     rest = [part for part in place.split(".") if part]
-    if rest[:1] == ["when"] and isinstance(document, Mapping) and len(rest) > 1:
-        # The check names every condition that is judged by row so, also those of the score and of shares.
-        if _find(document.get("when"), rest[1]) is None:
-            for elsewhere in _elsewhere(document, rest[1]):
-                return ".".join([elsewhere, *(r for r in rest[2:3] if r in Leaf.model_fields)])
+    # The check names every condition that is judged by row so, also those of the score and of shares.
+    if rest[:1] == ["when"] and len(rest) > 1 and _find(document.get("when"), rest[1]) is None:
+        for elsewhere in _elsewhere(document, rest[1]):
+            return ".".join([elsewhere, *(r for r in rest[2:3] if r in Leaf.model_fields)])
     while rest:
         if shape.kind in ("tree", "node"):
             way = _step(here, rest)
@@ -372,7 +377,12 @@ def _step(here: Any, rest: list[str]) -> tuple[Any, list[str], list[str], bool] 
         children = [here[join]] if join == "not" else here[join]
         if join == "not":
             return children[0], ["0"], rest[1:], False
-        if len(rest) > 1 and rest[1].isdecimal() and isinstance(children, list | tuple) and int(rest[1]) < len(children):
+        if (
+            len(rest) > 1
+            and rest[1].isdecimal()
+            and isinstance(children, list | tuple)
+            and int(rest[1]) < len(children)
+        ):
             return children[int(rest[1])], [rest[1]], rest[2:], False
         return None
     found = _find(here, rest[0])
@@ -400,7 +410,9 @@ def _elsewhere(document: Mapping[str, Any], leaf_id: str) -> list[str]:
     score = document.get("score")
     items = score.get("items") if isinstance(score, Mapping) else ()
     found = [
-        f"score.items.{n}.when" for n, item in enumerate(items or ()) if (item.get("when") or {}).get("id") == leaf_id
+        f"score.items.{n}.when"
+        for n, item in enumerate(items or ())
+        if (item.get("when") or {}).get("id") == leaf_id
     ]
     measures = document.get("measures")
     for n, measure in enumerate(measures.values() if isinstance(measures, Mapping) else ()):

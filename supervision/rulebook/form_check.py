@@ -15,8 +15,6 @@ from supervision.rulebook.check import problems_of
 from supervision.rulebook.form import JOINS, Data, Document, decode, encode, field_of
 from supervision.rulebook.load import LoadedRule, digest_of
 
-
-
 #: kind of error → what, cure, in Chinese and English
 _TOLD = {
     "missing": ("必须填写", "补上这一项", "must be filled in", "Fill it in"),
@@ -142,7 +140,12 @@ def _invalid(document: Document, error: ValidationError) -> Iterable[FieldProble
         told = _TOLD.get(item["type"])
         name = field_of(document, place)
         if item["type"] == "value_error":
-            problem = Problem(place, item["msg"].removeprefix("Value error, "), "改正后再保存", cure_en="Mend it and save again")
+            problem = Problem(
+                place,
+                item["msg"].removeprefix("Value error, "),
+                "改正后再保存",
+                cure_en="Mend it and save again",
+            )
         elif item["type"] in ("too_short", "missing") and place == "tests":
             problem = _problem(place, _NO_TESTS)
         elif "given" in place.split("."):
@@ -150,7 +153,9 @@ def _invalid(document: Document, error: ValidationError) -> Iterable[FieldProble
         elif told:
             problem = _problem(place, told)
         else:
-            problem = Problem(place, f"写法不对（{item['msg']}）", "改正后再保存", item["msg"], "Mend it and save again")
+            problem = Problem(
+                place, f"写法不对（{item['msg']}）", "改正后再保存", item["msg"], "Mend it and save again"
+            )
         if (name, problem.what) not in seen:
             seen.add((name, problem.what))
             yield FieldProblem(name, problem)
@@ -166,7 +171,9 @@ def _place(document: Document, loc: tuple[int | str, ...]) -> str | None:
             if joins != (part == "Tree"):
                 return None
             continue
-        if isinstance(part, str) and (part.startswith("list[") or part in ("str", "int", "float", "bool", "date")):
+        if isinstance(part, str) and (
+            part.startswith("list[") or part in ("str", "int", "float", "bool", "date")
+        ):
             continue
         parts.append(str(part))
         if isinstance(here, Mapping):
@@ -194,6 +201,3 @@ def _twice(data: Mapping[str, str]) -> Iterable[FieldProblem]:
                 Problem(name, f"“{text}”已用过", "换一个名称", f"“{text}” is taken", "Choose another name"),
             )
         seen[known] = name
-
-
-

@@ -59,6 +59,7 @@ from supervision.selectors.rules import (
     rules_reading,
     rules_that_lapse,
     rules_that_stop,
+    shipped_rules,
 )
 from supervision.selectors.today import Pick, todays_few
 
@@ -117,6 +118,7 @@ __all__ = [
     "rules_that_lapse",
     "rules_that_ran",
     "rules_that_stop",
+    "shipped_rules",
     "run_budget",
     "run_detail",
     "runs",
