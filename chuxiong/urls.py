@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("dashboard.accounts.urls")),
     path("sources/", include("dashboard.sources.urls")),
     path("runs/", include("dashboard.runs.urls")),
+    path("studio/", include("dashboard.studio.urls")),
     path("provider/", include("dashboard.provider.urls")),
     path("", include("dashboard.water.urls")),
     path("", include("dashboard.cameras.urls")),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.conf import settings
+
 from chuxiong.accounts.models import Person
 from ingestion import selectors as ingestion
 from supervision import selectors
@@ -66,6 +68,17 @@ def detail(person: Person, number: int) -> Detail | None:
 def document(draft: RuleDraft) -> dict[str, object]:
     """Its rule as a document, problems and all."""
     return document_of(draft.spec)
+
+
+def document_in_force(rule: str) -> dict[str, object] | None:
+    """The document of a rule as it runs now: the published version, else the shipped file; None where there is none."""
+    published = RuleDraft.objects.filter(rule=rule, state="published").first()
+    if published is not None:
+        return document_of(published.spec)
+    if rule not in selectors.shipped_rules():
+        return None
+    found = next(iter(settings.RULES_DIR.glob(f"*/{rule}.yaml")), None)
+    return document_of(found.read_text(encoding="utf-8")) if found else None
 
 
 def exclusions(person: Person) -> list[RuleExclusion]:

@@ -5,6 +5,11 @@ from chuxiong.accounts.rights import OFFICE_IN_SCOPE
 _PERSON = "(select coalesce(current_setting('cx.person', true), ''))"
 _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
+#: a sample is seen by those who see its draft and answer for its county
+_SEEN_DRAFT = (
+    f"{_COUNTY} and exists (select 1 from supervision_ruledraft d"  # noqa: S608
+    f" where d.id = draft_id and {OFFICE_IN_SCOPE.format(column='d.office')})"
+)
 
 TABLES = {
     # The worker finds out and releases; what a rule says and who answers for it people write.
@@ -36,8 +41,7 @@ POLICIES = {
             "see",
             ["web"],
             "select",
-            f"{_COUNTY} and exists (select 1 from supervision_ruledraft d where d.id = draft_id and"
-            f" {OFFICE_IN_SCOPE.format(column='d.office')})",  # noqa: S608
+            _SEEN_DRAFT,
             "",
         ),
     ],

@@ -204,11 +204,11 @@ def _decode(data: Data, shape: Shape, name: str) -> Any:
         case "group" if shape.model:
             return _decode_group(data, shape.model, f"{name}.") or None
         case "list" if shape.model:
-            members = [_decode_group(data, shape.model, f"{name}.{n}.") for n in _numbers(data, name)]
-            return [member for member in members if member] or None
+            found = [_decode_group(data, shape.model, f"{name}.{n}.") for n in members(data, name)]
+            return [member for member in found if member] or None
         case "keyed" if shape.model:
             named: Document = {}
-            for n in _numbers(data, name):
+            for n in members(data, name):
                 key = data.get(f"{name}.{n}.key", "")
                 member = _decode_group(data, shape.model, f"{name}.{n}.")
                 if key or member:
@@ -245,14 +245,14 @@ def _decode_node(data: Data, name: str) -> Any:
     if kind not in JOINS:
         return None
     children = [
-        child for n in _numbers(data, name) if (child := _decode_node(data, f"{name}.{n}")) is not None
+        child for n in members(data, name) if (child := _decode_node(data, f"{name}.{n}")) is not None
     ]
     if not children:
         return None
     return {kind: children[0] if kind == "not" and len(children) == 1 else children}
 
 
-def _numbers(data: Mapping[str, str], name: str) -> list[int]:
+def members(data: Mapping[str, str], name: str) -> list[int]:
     """The numbers of the members that the fields name, in order."""
     start = f"{name}."
     found = {field[len(start) :].split(".")[0] for field in data if field.startswith(start)}

@@ -71,9 +71,9 @@ def test_a_rule_without_tests_is_refused_there():
     data = {k: v for k, v in encode(_document()).items() if not k.startswith("tests.")}
     assert _told(data) == {"tests": "至少写一个命中、一个不命中、一个未定的样例"}
     hits = encode(_document()) | {f"tests.{n}.expect": "hit" for n in range(len(_document()["tests"]))}
-    assert _told({k: v for k, v in hits.items() if not (k.startswith("tests.") and k.endswith(".level"))}) == {
-        "tests": "至少写一个命中、一个不命中、一个未定的样例"
-    }
+    assert _told(
+        {k: v for k, v in hits.items() if not (k.startswith("tests.") and k.endswith(".level"))}
+    ) == {"tests": "至少写一个命中、一个不命中、一个未定的样例"}
 
 
 def test_what_cannot_be_read_stays_as_typed_and_is_named():
