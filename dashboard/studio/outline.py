@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from chuxiong.kit.problems import Problem
 from supervision.rulebook.form import JOINS, Data, Shape, members, shapes
@@ -21,10 +21,10 @@ _FIELDS = Path(__file__).with_name("fields.yaml")
 _LEAF = Shape("when_leaf", "group", Leaf)
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(BaseModel):
     """``of``: what may be typed is listed; ``fixed``: stands, and is not typed."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
     zh: str
     en: str
     help_zh: str = ""
@@ -62,11 +62,8 @@ class Item:
 
 @cache
 def _words() -> dict[str, Words]:
-    document: dict[str, dict[str, Any]] = yaml.safe_load(_FIELDS.read_text(encoding="utf-8"))
-    return {
-        str(key): Words(**{k: v if isinstance(v, bool) else str(v) for k, v in value.items()})
-        for key, value in document.items()
-    }
+    document: dict[str, Any] = yaml.safe_load(_FIELDS.read_text(encoding="utf-8"))
+    return {key: Words.model_validate(value) for key, value in document.items()}
 
 
 def words_of(model: type[BaseModel] | None, name: str) -> Words:
