@@ -7,7 +7,7 @@ _IN_OFFICE = OFFICE_IN_SCOPE.format(column="office")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
 #: a sample is seen by those who see its draft and answer for its county
 _SEEN_DRAFT = (
-    f"{_COUNTY} and exists (select 1 from supervision_ruledraft d"  # noqa: S608
+    f"(county is null or {_COUNTY}) and exists (select 1 from supervision_ruledraft d"  # noqa: S608
     f" where d.id = draft_id and {OFFICE_IN_SCOPE.format(column='d.office')})"
 )
 

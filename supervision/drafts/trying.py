@@ -82,5 +82,5 @@ def _counted(draft: RuleDraft, rule: LoadedRule, *, at: datetime, as_of: date) -
     against = json.loads(json.dumps(counted.against))
     return {
         "hits": counted.hits, "undecided": counted.undecided, "levels": counted.levels,
-        "seconds": counted.seconds, "against": against, "as_of": as_of.isoformat(),
+        "seconds": counted.seconds, "against": against, "run": counted.run, "as_of": as_of.isoformat(),
     }  # fmt: skip

@@ -61,6 +61,8 @@ class Backtest:
     seconds: float
     #: growth of the process (DuckDB works inside it; Postgres does not), MB
     memory_mb: float
+    #: its entry in the history
+    run: int = 0
     report: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -167,6 +169,7 @@ def backtest(
             against=_against(cursor, rule.id),
             seconds=round(time.perf_counter() - began, 3),
             memory_mb=round(max(0.0, _memory() - before), 1),
+            run=log.run.pk if log.run else 0,
         )
         if look is not None:
             look(cursor)

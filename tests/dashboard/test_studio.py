@@ -41,7 +41,7 @@ def test_a_problem_stands_at_its_field_and_in_the_list():
         render_to_string("studio/parts/item.html", {"i": i, "writes": True})
         for i in outline(checked.data, checked.problems)
     )
-    (field,) = re.findall(r'<div class="field[^"]*" id="f-title-zh">.*?</div>', html)
+    (field,) = re.findall(r'<div class="field[^"]*" id="f-title-zh">.*?</div>', html, re.S)
     assert "必须填写" in field and 'aria-invalid="true"' in field
     assert html.count('aria-invalid="true"') == 1
 
