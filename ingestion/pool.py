@@ -50,8 +50,9 @@ def pool_columns(feed: FeedSpec) -> dict[str, str]:
     columns: dict[str, str] = {}
     for column in feed.columns:
         columns[column.name] = column.pool_type
-        if column.type == "citizen_id" and not column.required:
-            columns[f"{column.name}_masked"] = "text"
+        if column.companion:
+            name, kind = column.companion
+            columns[name] = kind
     return columns
 
 

@@ -53,9 +53,10 @@ def run_mirror(claim: Claim) -> None:
 
 @handler("registers_day")
 def run_registers_day(claim: Claim) -> None:
-    """Once a day: overdue feeds, tickets to remind of, agreements that run out."""
+    """Once a day: overdue feeds, silent devices, tickets to remind of, agreements that run out."""
     today, now = date.fromisoformat(claim.payload["day"]), timezone.now()
     daily.draft_late(today, at=now)
+    daily.draft_silent(at=now)
     daily.remind(today, at=now)
     agreement_actions.warn(today, at=now, days=limits().agreement.warn_days, machine=drafting.MACHINE)
 

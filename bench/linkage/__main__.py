@@ -52,7 +52,7 @@ FEW = 500
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.linkage")
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[*PARTS, []])
+    parser.add_argument("parts", nargs="*", default=[], choices=[*PARTS, []])
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=secrets.randbits(31))

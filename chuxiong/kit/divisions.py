@@ -48,6 +48,11 @@ def codes(values: pl.Series) -> pl.Series:
     return found.select(pl.coalesce("a", "b", "c", "d")).to_series().alias(values.name)
 
 
+def today(code: pl.Series) -> pl.Series:
+    """Today's code of a county that had another one (楚雄县, 禄丰县); every other value stays."""
+    return code.replace({row["code"]: row["office"] for row in _rows() if row["note"]})
+
+
 def office(code: pl.Series) -> pl.Series:
     """The office of a division code; null for places outside the prefecture."""
     mapping = {row["code"]: row["office"] for row in _rows()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,7 +18,6 @@ from .keys import TOKEN_BYTES, Keys, keys
 
 PERSON, ORGANISATION = "citizen_id", "credit_code"
 _CITIZEN = r"^[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]$"
-_MASKED = re.compile(r"(\d{4,6})\*{8,10}([\dX]{4})")
 _MINTED = (
     "insert into vault_identifier (ref, kind, lookup, sealed, key_id, birth_date, sex, division, mask_token, minted_at)"
     " select ref, %s, lookup, sealed, %s, birth_date, sex, division, mask_token, now() from minting"
@@ -73,17 +71,6 @@ def find(connection: BaseDatabaseWrapper, kind: str, value: str) -> uuid.UUID | 
         cursor.execute("select ref from vault_identifier where lookup = %s", [keys().token(kind, value)])
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def find_masked(connection: BaseDatabaseWrapper, masked: str) -> list[uuid.UUID]:
-    """Refs whose visible digits (first four, last four) equal those of ``masked``."""
-    shape = _MASKED.fullmatch(masked)
-    if not shape:
-        return []
-    token = keys().token("mask", shape[1][:4] + shape[2])
-    with connection.cursor() as cursor:
-        cursor.execute("select ref from vault_identifier where mask_token = %s", [token])
-        return [row[0] for row in cursor.fetchall()]
 
 
 def open_refs(connection: BaseDatabaseWrapper, refs: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -105,6 +105,7 @@ def _refusals() -> dict[str, str]:
 def _attributes() -> dict[str, str]:
     return {
         "masked": _("遮掩的号码"),
+        "issued": _("号码前六位"),
         "legacy": _("旧注册号"),
         "name": _("名称（姓名）"),
         "birth": _("出生日期"),

@@ -99,6 +99,7 @@ CURES_EN = {
     "bad_division": "write the six-digit code or the name of the county or city",
     "other_document": "write the citizen number where there is one",
     "legacy_code": "write the unified social credit code of 18 characters",
+    "either_number": "write the citizen number or the unified social credit code of 18 characters",
     "bad_plate": "compare with the vehicle licence and correct",
     "bad_parcel_unit": "compare with the real-estate register and correct",
     "bad_permit": "compare with the permit and correct",

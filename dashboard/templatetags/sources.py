@@ -114,6 +114,7 @@ def ticket_kind(kind: str) -> str:
         "quarantine": _("隔离行"),
         "anomaly": _("数据异常"),
         "late": _("迟报或中断"),
+        "device": _("设备中断"),
         "layout": _("格式问题"),
         "other": _("其他"),
     }[kind]

@@ -117,6 +117,16 @@ class Column(_Strict):
     def pool_type(self) -> str:
         return POOL_TYPES.get(self.type, "text")
 
+    @property
+    def companion(self) -> tuple[str, str] | None:
+        """(name, Postgres type) of the pool column that keeps what the value itself cannot hold: the starred spelling of
+        a number, the detection limit that a figure lies below; null where the value says everything."""
+        if self.type == "citizen_id" and not self.required:
+            return f"{self.name}_masked", "text"
+        if self.form == "measured":
+            return f"{self.name}_below", "double precision"
+        return None
+
     @model_validator(mode="after")
     def _codes_fit(self) -> Column:
         if bool(self.headers) == bool(self.output):

@@ -106,9 +106,7 @@ def _supplement(cursor: Any, feed: FeedSpec, batch: Batch) -> bool:
 
 def _or_masked(column: Column) -> str:
     """A masked number is no empty cell."""
-    if column.type == "citizen_id" and not column.required:
-        return f' and t."{column.name}_masked" is null'
-    return ""
+    return f' and t."{column.companion[0]}" is null' if column.companion else ""
 
 
 def _mixtures(

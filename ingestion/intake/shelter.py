@@ -9,7 +9,7 @@ from uuid import UUID
 import polars as pl
 
 from chuxiong.kit.citizen_id import check_digit, to_eighteen
-from chuxiong.kit.credit_code import is_valid
+from chuxiong.kit.credit_code import is_legacy, is_valid
 from ingestion.catalog.spec import FeedSpec
 
 #: kind, distinct values → refs: by value, or as a column in the same order
@@ -98,5 +98,8 @@ def _kind(match: re.Match[str]) -> tuple[str, str]:
         number = match["citizen_id"].upper()
         return ("citizen_id" if check_digit(number) == number[17] else DOUBTFUL), number
     if match["old"]:
+        # What checks as a firm's old registration number is as likely a firm's: it names no person.
+        if is_legacy(match["old"]):
+            return DOUBTFUL, match["old"]
         return "citizen_id", to_eighteen(match["old"])
     return ("credit_code", match["firm"]) if is_valid(match["firm"]) else ("", "")

@@ -19,6 +19,7 @@ class DataTicket(models.Model):
         QUARANTINE = "quarantine", "隔离行"
         ANOMALY = "anomaly", "数据异常"
         LATE = "late", "迟报或中断"
+        DEVICE = "device", "设备中断"
         LAYOUT = "layout", "格式问题"
         OTHER = "other", "其他"
 

@@ -236,11 +236,7 @@ def _narrowed(
     told |= _identifiers(cursor, clearing, feed, feeds, only=uncovered)
     if not dry:
         names = list(uncovered)
-        names += [
-            f"{c.name}_masked"
-            for c in feed.columns
-            if c.name in uncovered and c.type == "citizen_id" and not c.required
-        ]
+        names += [c.companion[0] for c in feed.columns if c.name in uncovered and c.companion]
         emptied = ", ".join(f'"{n}" = null' for n in names)
         # The hash becomes that of no delivered row: whatever comes next under the same key is a new version.
         cursor.execute(

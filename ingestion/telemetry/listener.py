@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from ingestion.telemetry.codes import Protocol, protocol
 from ingestion.telemetry.frames import Frame, Framer, RefusedBytes
 
 logger = logging.getLogger(__name__)
+#: packets in parts of one line whose time is kept at once
+_BEGUN = 64
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ class Listener:
             for entry in entries:
                 if entry.answer:
                     entry.sender.answer(entry.answer)
+                elif entry.owed:
+                    entry.sender.settle()
 
     # -- storing (in the thread) --------------------------------------------------------------------
 
@@ -255,7 +260,8 @@ class Listener:
                     self._store(entries[middle:])
                     return
                 if entries[0].packet is not None:
-                    entries[0].packet, entries[0].refused, entries[0].answer = None, "not_stored", None
+                    entries[0].packet, entries[0].refused = None, "not_stored"
+                    entries[0].owed, entries[0].answer = entries[0].answer is not None, None
                     self.counts.refused["not_stored"] += 1
                     continue
             else:
@@ -305,6 +311,8 @@ class _Connection(asyncio.Protocol):
         self.refused_in_a_row = 0
         self.paused = self.ended = False
         self.unanswered = 0
+        #: times of packets in parts, the latest last
+        self.begun: dict[tuple[str, str, str], datetime] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -344,7 +352,7 @@ class _Connection(asyncio.Protocol):
             self._refuse(store.Entry(now, item.data, None, item.reason))
             return
         try:
-            packet = packets.parse(item.segment, listener.protocol)
+            packet = packets.parse(item.segment, listener.protocol, self.begun)
         except packets.PacketRefused as refused:
             answer = packets.answer_refused(refused, listener.protocol)
             self._refuse(store.Entry(now, item.segment, None, refused.reason, answer, self))
@@ -356,6 +364,7 @@ class _Connection(asyncio.Protocol):
             self._refuse(store.Entry(now, item.segment, None, "unreadable"))
             return
         self.refused_in_a_row = 0
+        self._begin(packet)
         if item.vendor_crc:
             packet.oddities.append(("vendor_crc", ""))
         answer = packets.answer(packet, listener.protocol)
@@ -365,6 +374,15 @@ class _Connection(asyncio.Protocol):
             wait = pace.above
         self.unanswered += answer is not None
         listener.take(store.Entry(now, item.segment, packet, "", answer, self), wait)
+
+    def _begin(self, packet: packets.Packet) -> None:
+        """Remember the time that a first part told, for the parts that follow it on this line."""
+        part = packets.part_of(packet.head)
+        if part and packet.data_time:
+            self.begun.pop(part, None)
+            self.begun[part] = packet.data_time
+            if len(self.begun) > _BEGUN:
+                del self.begun[next(iter(self.begun))]
 
     def _refuse(self, entry: store.Entry) -> None:
         self.refused_in_a_row += 1
@@ -397,11 +415,15 @@ class _Connection(asyncio.Protocol):
         return bool(self.listener.registry.connections_allowed(self.address)[0])
 
     def answer(self, frame: bytes) -> None:
-        self.unanswered -= 1
         if not self.transport.is_closing():
             self.transport.write(frame)
-            if self.ended and not self.unanswered:
-                self.transport.close()
+        self.settle()
+
+    def settle(self) -> None:
+        """One answer fewer is owed, given or not: a sender that has said all is let go with the last."""
+        self.unanswered -= 1
+        if self.ended and not self.unanswered and not self.transport.is_closing():
+            self.transport.close()
 
     def eof_received(self) -> bool:
         """A sender that has said all may still wait for answers: keep its line until they are out."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from math import isfinite
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from ingestion.telemetry.codes import Protocol
@@ -84,8 +86,21 @@ def _flag(head: dict[str, str]) -> int:
     return int(flag) if _WHOLE.fullmatch(flag) else 0
 
 
-def parse(segment: bytes, protocol: Protocol) -> Packet:
-    """Read one segment; raises ``PacketRefused`` with encoding, head, device, command, version, data_time or empty."""
+def part_of(head: dict[str, str]) -> tuple[str, str, str] | None:
+    """(MN, QN, CN) of what a packet in several parts belongs to (bit 1 of Flag, PNUM, PNO); None for a whole one."""
+    number = head.get("PNUM", "")
+    if not _flag(head) & 2 and not (_WHOLE.fullmatch(number) and int(number) > 1):
+        return None
+    return head.get("MN", ""), head.get("QN", ""), head.get("CN", "")
+
+
+def parse(
+    segment: bytes, protocol: Protocol, begun: Mapping[tuple[str, str, str], datetime] = MappingProxyType({})
+) -> Packet:
+    """Read one segment; raises ``PacketRefused`` with encoding, head, device, command, version, data_time, part or empty.
+
+    ``begun``: the time that the first part of a packet in parts told; the later parts may leave it out.
+    """
     try:
         text = segment.decode("ascii")
     except UnicodeDecodeError:
@@ -113,8 +128,11 @@ def parse(segment: bytes, protocol: Protocol) -> Packet:
     if not _WHOLE.fullmatch(head.get("ST", "")):
         raise PacketRefused("head", head)
     _read_body(packet, body.removesuffix("&&"), protocol)
+    whole = part_of(head)
+    if packet.data_time is None and whole:
+        packet.data_time = begun.get(whole)
     if packet.data_time is None:
-        raise PacketRefused("data_time", head)
+        raise PacketRefused("part" if whole else "data_time", head)
     if not packet.readings:
         raise PacketRefused("empty", head)
     return packet
@@ -199,8 +217,10 @@ def answer(packet: Packet, protocol: Protocol) -> bytes | None:
 
 
 def answer_refused(refused: PacketRefused, protocol: Protocol) -> bytes | None:
-    """Tells a waiting sender that sending the same again is of no use."""
-    return _reply(refused.head, protocol.answer_to_refused, "QnRtn=2") if refused.asks else None
+    """Tells a waiting sender that sending the same again is of no use; a part whose beginning is missing may come again."""
+    if not refused.asks or refused.reason == "part":
+        return None
+    return _reply(refused.head, protocol.answer_to_refused, "QnRtn=2")
 
 
 def _reply(head: dict[str, str], command: str, body: str = "") -> bytes:

@@ -61,6 +61,8 @@ class Entry:
     answer: bytes | None = None
     #: whoever waits for the answer
     sender: Any = None
+    #: an answer that was due and is not given, because the packet could not be stored
+    owed: bool = False
 
 
 @dataclass(frozen=True)

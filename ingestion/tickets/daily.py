@@ -10,6 +10,8 @@ from django.db.models import F
 from ingestion.catalog.health import limits
 from ingestion.models import DataTicket, TicketEvent
 from ingestion.selectors import catalog, feed_states
+from ingestion.telemetry.devices import silent_devices
+from ingestion.telemetry.registry import FEED as STREAM
 from ingestion.tickets import drafting
 
 
@@ -23,6 +25,15 @@ def draft_late(today: date, *, at: datetime) -> int:
                     catalog()[state.code], expected_by=state.expected_by, covers=state.covers_until, at=at
                 )
     return made
+
+
+def draft_silent(*, at: datetime) -> int:
+    """Devices of the stream that have fallen silent are asked after; returns how many stand in a draft made now."""
+    feed = catalog().get(STREAM)
+    if feed is None:
+        return 0
+    with transaction.atomic(using="intake"):
+        return drafting.of_silence(feed, silent_devices(at), at=at)
 
 
 def remind(today: date, *, at: datetime) -> int:

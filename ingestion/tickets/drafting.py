@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from ingestion.catalog.health import Finding
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Reason
 from ingestion.models import Batch, DataTicket, TicketEvent
+from ingestion.telemetry.devices import SilentDevice
 from ingestion.tickets import attachment
 
 #: who proposes, as the history names it
@@ -100,6 +102,48 @@ def of_lateness(feed: FeedSpec, *, expected_by: date | None, covers: date | None
     ticket.save(using="intake")
     _event(ticket, at)
     return True
+
+
+def of_silence(feed: FeedSpec, devices: Sequence[SilentDevice], *, at: datetime) -> int:
+    """One draft for the devices that have fallen silent and stand in no open ticket; returns how many those are."""
+    with connections["intake"].cursor() as cursor:
+        cursor.execute(
+            "select d->>'mn' from ingestion_dataticket t, jsonb_array_elements(t.detail) d"
+            " where t.feed = %s and t.kind = 'device' and t.state <> 'closed'",
+            [feed.code],
+        )
+        asked = {mn for (mn,) in cursor.fetchall()}
+    fresh = [device for device in devices if device.mn not in asked]
+    if not fresh:
+        return 0
+    lines = [
+        f"{number}．{d.org_name} {d.outlet_name}（设备编号 {d.mn}）："
+        + (f"最近一次数据 {timezone.localtime(d.last_at):%Y-%m-%d %H:%M}" if d.last_at else "从未收到数据")
+        for number, d in enumerate(fresh, 1)
+    ]
+    ticket = DataTicket.objects.using("intake").create(
+        feed=feed.code,
+        agency=feed.agency.code,
+        agency_zh=feed.agency.zh,
+        kind=DataTicket.Kind.DEVICE,
+        subject=f"{feed.title.zh}：{len(fresh)} 台设备中断",
+        text="\n".join(
+            [
+                "下列已登记的自动监测设备超过约定间隔没有数据：",
+                *lines,
+                "请核实是否停产、停运、检修或传输故障，恢复传输并说明原因和起止时间；已停用的请更新设备备案。",
+            ]
+        ),
+        detail=[
+            {"mn": d.mn, "last_at": d.last_at.isoformat() if d.last_at else None, "county": d.county}
+            for d in fresh
+        ],
+        opened_by=MACHINE,
+        opened_at=at,
+        updated_at=at,
+    )
+    _event(ticket, at)
+    return len(fresh)
 
 
 def _draft(

@@ -6,8 +6,6 @@ an instrument repeats says nothing. All are kept and flagged; none is taken for 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +17,6 @@ from chuxiong.kit.water_limits import Limit
 from ingestion.water.parameters import Parameters
 
 PH = "w01001"
-_BELOW = re.compile(r"^(?:[<≤]=?\s*([0-9]+(?:\.[0-9]+)?)|([0-9]+(?:\.[0-9]+)?)\s*[LlDd])$")
-_PLAIN = re.compile(r"^[+-]?[0-9]+(?:\.[0-9]+)?$")
 
 
 class Flag(StrEnum):
@@ -46,16 +42,6 @@ class Carried:
     low: float
     high: float
     flags: frozenset[Flag] = frozenset()
-
-
-def written(text: str) -> tuple[float, bool]:
-    """(figure, below detection) of what laboratories write: ``0.025L``, ``<0.01``, ``7.2``. Raises ``ValueError``."""
-    plain = unicodedata.normalize("NFKC", text).strip().replace(",", "")
-    if found := _BELOW.match(plain):
-        return float(found[1] or found[2]), True
-    if not _PLAIN.match(plain):
-        raise ValueError(f"“{text}”不是监测值；应为数字、“<0.01”或“0.01L”")
-    return float(plain), False
 
 
 def carried(

@@ -213,17 +213,18 @@ def _section_states(sections: Sequence[RiverPlace], since: datetime, at: datetim
     targets = {s.code: s.target_class for s in sections}
     with connection.cursor() as cursor:
         cursor.execute(
-            "select section_code, factor, monitor_time, value, coalesce(method, '') from pool.ee_surface_water"
+            "select section_code, factor, monitor_time, coalesce(value_below, value), value_below is not null,"
+            " coalesce(method, '') from pool.ee_surface_water"
             " where to_landing is null and section_code = any(%s) and monitor_time > %s and monitor_time <= %s"
             " order by section_code, factor, monitor_time",
             [list(targets), since, at],
         )
         rows = cursor.fetchall()
     series: dict[tuple[str, str], list[tuple[Reading, float]]] = {}
-    for code, factor, moment, value, method in rows:
+    for code, factor, moment, value, below, method in rows:
         if value is not None:
             hours = float(_HOURS_OF_METHOD.get(method, 0))
-            series.setdefault((code, factor), []).append((Reading(moment, value), hours))
+            series.setdefault((code, factor), []).append((Reading(moment, value, below), hours))
     states: dict[str, SectionState] = {code: SectionState() for code in targets}
     for (code, factor), members in series.items():
         known = detection_limits().get(factor)

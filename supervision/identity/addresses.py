@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from chuxiong.kit.divisions import codes
+from chuxiong.kit.divisions import codes, today
 from chuxiong.kit.text import cleaned, same_brackets
 
 _FOLDER = Path(__file__).parent / "data"
@@ -16,8 +16,6 @@ _COUNTIES = "楚雄|双柏|牟定|南华|姚安|大姚|永仁|元谋|武定|禄�
 _COUNTY = rf"^((?:{_COUNTIES})[市县])"
 #: without its last sign only where a township follows
 _SHORT_COUNTY = rf"^({_COUNTIES})"
-#: counties of the prefecture that have another code today (divisions since 1981)
-_TODAY = {"532331": "532302", "532321": "532301"}
 _VILLAGE = r"^(\p{Han}{1,8}?)(?:村民委员会|居民委员会|社区居委会|社区居民委员会|村委会|居委会|社区|行政村|村公所|办事处|生产大队|大队|村)"
 #: what a township was before, or is called in short: 东瓜乡 is 东瓜镇 today, where its county has one of that stem alone
 _TOWN_KIND = r"(?:(?:彝族|傣族|回族|苗族|傈僳族)*(?:镇|乡)|街道)$"
@@ -92,7 +90,7 @@ def addresses(values: pl.Series) -> pl.DataFrame:
     after = pl.col("left").str.replace(_SHORT_COUNTY, "").str.contains(_township_pattern())
     frame = frame.with_columns(stated=pl.coalesce("stated", pl.when(after).then(short)))
     frame = frame.with_columns(
-        county=codes(frame["stated"]).replace(_TODAY),
+        county=today(codes(frame["stated"])),
         left=pl.when(pl.col("stated").is_null())
         .then(pl.col("left"))
         .otherwise(pl.col("left").str.replace(_COUNTY, "").str.replace(_SHORT_COUNTY + "(.*)$", "$2")),

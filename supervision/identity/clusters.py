@@ -18,12 +18,13 @@ def clusters(
     *,
     same: Iterable[tuple[int, int]] = (),
     different: Iterable[tuple[int, int]] = (),
+    apart: Iterable[tuple[int, int]] = (),
 ) -> Rows:
     """The cluster of every row, named by its first row.
 
     Links below ``least`` bits join nothing. ``numbers`` are codes of full identifiers (0: none): rows of two numbers never
-    meet, however the links run. ``same`` and ``different`` are people's judgements and come before every score. The result
-    does not depend on the order of the links: equal scores join in the order of their rows.
+    meet, however the links run. ``same`` and ``different`` are people's judgements and come before every score. ``apart``:
+    pairs that contradict each other; a third that fits both makes them one by a person's word alone. The result does not depend on the order of the links: equal scores join in the order of their rows.
     """
     parent = list(range(size))
     held = numbers.tolist()
@@ -54,6 +55,11 @@ def clusters(
         enemies.setdefault(b, set()).add(a)
     for a, b in sorted(same):
         join(a, b, judged=True)
+    for a, b in apart:
+        a, b = root(a), root(b)
+        if a != b:
+            enemies.setdefault(a, set()).add(b)
+            enemies.setdefault(b, set()).add(a)
     good = np.flatnonzero(links.score >= least)
     order = good[np.lexsort((links.right[good], links.left[good], -links.score[good]))]
     for a, b in zip(links.left[order].tolist(), links.right[order].tolist(), strict=True):

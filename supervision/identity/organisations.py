@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from chuxiong.kit.divisions import codes
+from chuxiong.kit.divisions import codes, today
 from chuxiong.kit.text import cleaned, same_brackets
 
 #: written form → kind, the longest first. The kind stays: 鑫源食品厂 and 鑫源食品有限公司 are two.
@@ -23,8 +23,6 @@ _COUNTIES = "楚雄|双柏|牟定|南华|姚安|大姚|永仁|元谋|武定|禄�
 _COUNTY = rf"^((?:{_COUNTIES})[市县]?)"
 _BRACKETED = rf"\(((?:{_COUNTIES})[市县]?)\)"
 _NOISE = r"[\s\"“”'‘’·,，.。、\-—_*#]"
-#: what a county was called before it became a city
-_TODAY = {"532331": "532302"}
 _PREFECTURE = "532300"
 
 
@@ -51,7 +49,7 @@ def organisation_names(values: pl.Series) -> pl.DataFrame:
     place = first.zip_with(leading, bracketed)
     core = bare.str.replace(_COUNTY, "").zip_with(leading, bare.str.replace(_BRACKETED, ""))
     core = core.str.replace_all(r"[()]", "")
-    region = codes(place).replace(_TODAY)
+    region = today(codes(place))
     region = region.zip_with(
         region.is_not_null() | ~upper, pl.Series([_PREFECTURE]).new_from_index(0, len(values))
     )

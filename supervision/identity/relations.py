@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ingestion.catalog.spec import Column, FeedSpec
+from supervision.identity.spellings import spelling
 
 _FILE = Path(__file__).with_name("relations.yaml")
 Value = Literal["phone", "address"]
@@ -92,7 +93,7 @@ def digest(feed: str) -> str:
     """Changes when what a feed's records relate changes."""
     said = relations()
     told = [(tie.model_dump_json(), said.kinds[tie.kind].shared) for tie in said.feeds.get(feed, ())]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    return hashlib.sha256(repr((told, spelling())).encode()).hexdigest()
 
 
 def wrong(said: Relations, catalog: Mapping[str, FeedSpec]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,21 @@ from rapidfuzz.process import cpdist
 
 from chuxiong.kit.text import cleaned, same_brackets, same_dots
 
-_FILE = Path(__file__).parent / "data" / "syllables.tsv"
+_FOLDER = Path(__file__).parent / "data"
+_FILE = _FOLDER / "syllables.tsv"
+#: raised with every change in how names and addresses are spelled or cut
+_WAY = "3"
+
+
+@lru_cache(maxsize=1)
+def spelling() -> str:
+    """Changes when sounds, names or addresses come out otherwise: whatever was derived from them is derived anew."""
+    told = hashlib.sha256(_WAY.encode())
+    for path in sorted(_FOLDER.glob("*.[ct]sv")):
+        told.update(path.read_bytes())
+    return told.hexdigest()
+
+
 #: 张三(曾用名:张小三), 张三 曾用名张小三, 张三(原名张小三)
 _FORMER = r"\(?(?:曾用名|原名|又名|别名)[:：]?([^()]+)\)?$"
 _REMARK = r"\([^()]*\)"

@@ -27,7 +27,7 @@ from supervision.identity.spec import LinkColumn, linkage
 
 Kind = Literal["person", "organisation"]
 #: what is compared, by kind; a node has all of these columns as text
-ATTRIBUTES = ("name", "sound", "birth", "sex", "masked", "legacy", "phone", "town", "address")
+ATTRIBUTES = ("name", "sound", "birth", "sex", "masked", "issued", "legacy", "phone", "town", "address")
 NODE_SCHEMA = {
     "key": pl.String,
     "number": pl.String,
@@ -38,7 +38,8 @@ _NAMESPACE = uuid.UUID("5b0c6c5e-7d5c-4f0e-9d0d-2f7a7f7f3a11")
 #: agreements that make two mentions without a number one row of the computation
 _COLLAPSE = (("masked", "birth"), ("birth", "phone"), ("birth", "town"))
 #: columns in which two different values forbid that records be joined without a person's word
-_FORBIDS = ("masked", "birth", "sex", "legacy")
+_FORBIDS = ("masked", "issued", "birth", "sex", "legacy")
+_DIGITS = ("masked", "issued")
 #: bits of a person's word
 _JUDGED = 1e6
 #: rows of one value beyond which a weak key finds no candidates
@@ -64,6 +65,7 @@ class SpineModel(_Strict):
     shown: float = Field(gt=0)
     tiers: dict[Kind, tuple[Tier, ...]]
     asked: dict[Kind, tuple[tuple[str, ...], ...]]
+    person: tuple[LinkColumn, ...]
     organisation: tuple[LinkColumn, ...]
 
 
@@ -76,11 +78,11 @@ def spine_model() -> SpineModel:
 
 @lru_cache
 def link_model(kind: Kind) -> LinkModel:
-    """Comparisons of the kind: persons as in ``person.yaml``, organisations as in ``spine.yaml``."""
-    if kind == "person":
-        kept = tuple(c for c in linkage("person").model.comparisons if c.column != "number")
-        return LinkModel(kept, ())
-    return LinkModel(tuple(c.comparison() for c in spine_model().organisation), ())
+    """Comparisons of the kind: persons as in ``person.yaml`` and ``spine.yaml``, organisations as in ``spine.yaml``."""
+    own: tuple[LinkColumn, ...] = getattr(spine_model(), kind)
+    linked = linkage("person").model.comparisons if kind == "person" else ()
+    kept = tuple(c for c in linked if c.column != "number")
+    return LinkModel((*kept, *(c.comparison() for c in own)), ())
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,9 @@ def resolve(kind: Kind, nodes: pl.DataFrame, frequencies: Frequencies, judged: J
         {},
     )
     own = _of_one_number(numbers)
-    cluster = clusters(len(rows), firm, float("-inf"), numbers, same=own, different=different)
+    cluster = clusters(
+        len(rows), firm, float("-inf"), numbers, same=own, different=different, apart=_contradicting(links)
+    )
     subject = _subjects(rows, members, cluster, place)
     best = _best(len(rows), links, tier, sure, cluster)
     return Resolved(
@@ -219,6 +223,15 @@ def _tiers(kind: Kind, links: Links, rows: pl.DataFrame, frequencies: Frequencie
             )
         reached[good] = number
     return reached
+
+
+def _contradicting(links: Links) -> list[tuple[int, int]]:
+    """Compared pairs whose visible digits of the number differ: whoever fits both does not make them one."""
+    differ = np.zeros(len(links), np.bool_)
+    for column in _DIGITS:
+        if column in links.levels:
+            differ |= links.levels[column] > EQUAL
+    return sorted(zip(links.left[differ].tolist(), links.right[differ].tolist(), strict=True))
 
 
 def _unambiguous(

@@ -18,6 +18,8 @@ class _Attributes(models.Model):
     sex = models.CharField(max_length=1, null=True)
     #: the vault's token of the visible digits of a starred number
     masked = models.CharField(max_length=32, null=True)
+    #: the first six digits of the number, which say where it was given out
+    issued = models.CharField(max_length=6, null=True)
     legacy = models.TextField(null=True)
     phone = models.UUIDField(null=True)
     town = models.CharField(max_length=6, null=True)

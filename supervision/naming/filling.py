@@ -23,12 +23,11 @@ from ingestion import agreements
 from ingestion import selectors as ingestion
 from ingestion.catalog.spec import FeedSpec
 from supervision.identity.search import Kind, spelled
+from supervision.identity.spellings import spelling
 from supervision.models import Derivation
 
 logger = logging.getLogger(__name__)
 WHAT = "names"
-#: a change in how names are spelled or cut fills the table anew
-_SPELLING = "2"
 _BETWEEN = chr(31)
 _LOCK = 0x43584E4D
 _CHUNK = 100_000
@@ -127,7 +126,7 @@ def _run(cursor: Any, feeds: list[str]) -> Filled:
     for code in feeds:
         state = states.get(code) or Derivation(what=WHAT, feed=code)
         told = sources(catalog[code])
-        digest = hashlib.sha256(repr((told, _SPELLING)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((told, spelling())).encode()).hexdigest()
         if state.digest == digest and not ingestion.landed_feeds(since=state.landing, until=landing) & {
             code,
             "",

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from django.db import connection
 
+from chuxiong.kit.divisions import today
 from chuxiong.vault.keys import keys
 from ingestion.catalog.mentions import COUNTY, Mention
 from ingestion.catalog.spec import FeedSpec
@@ -23,9 +24,9 @@ _REF = {"person": "citizen_id", "organisation": "credit_code"}
 #: 王某, 李*, 张XX: as good as no name
 _NOBODY = r"[某*＊×?？]|[xX]{2}|^.$"
 _STARRED = r"^(\d{4,6})\*{8,10}([\dX]{4})$"
+#: a number starred further back tells where it was given out
+_ISSUED = r"^(\d{6})\d*\*"
 _SEX = {"1": "M", "2": "F"}
-#: what a county was called before it became a city
-_TODAY = {"532331": "532302", "532301": "532301"}
 _TOLD = ("name", "former", "birth", "sex", "masked", "legacy", "phone", "address", "area")
 
 
@@ -61,7 +62,7 @@ def _told(feed: FeedSpec, mention: Mention) -> str:
         column = getattr(mention, key)
         if key == "masked" and column is None and mention.kind == "person" and mention.number:
             number = feed.column(mention.number)
-            column = f"{number.name}_masked" if number.type == "citizen_id" and not number.required else None
+            column = number.companion[0] if number.companion else None
         if key == "area" and column == COUNTY:
             column = "county"
         parts.append(f't."{column}"::text as {key}' if column else f"null::text as {key}")
@@ -83,13 +84,13 @@ def numbered(feed: FeedSpec, mention: Mention, landing: int, *, chosen: bool) ->
         facts = _facts(frame["subject"]) if mention.kind == "person" else None
         plain = spelled(mention.kind, frame)
         if facts is not None:
-            plain = plain.drop("birth", "sex", "masked").join(facts, on="subject", how="left")
+            plain = plain.drop("birth", "sex", "masked", "issued").join(facts, on="subject", how="left")
         yield plain.select("subject", *ATTRIBUTES)
         former = frame.filter(pl.col("former").is_not_null())
         if facts is not None and former.height:
             known = spelled("person", former.with_columns(name="former"))
             yield (
-                known.drop("birth", "sex", "masked")
+                known.drop("birth", "sex", "masked", "issued")
                 .join(
                     facts,
                     on="subject",
@@ -134,7 +135,7 @@ def spelled(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
     """The told columns in one spelling, as ``ATTRIBUTES``; other columns stay."""
     rest = frame.drop(*_TOLD)
     place = addresses(frame["address"])
-    area = frame["area"].replace(_TODAY)
+    area = today(frame["area"])
     town = area.zip_with(area.is_not_null(), place["county"])
     town = town.set((town == "532300").fill_null(False), None)
     if kind == "person":
@@ -146,6 +147,7 @@ def spelled(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
             birth=frame["birth"],
             sex=frame["sex"].replace_strict(_SEX, default=None, return_dtype=pl.String),
             masked=_tokens(frame["masked"]),
+            issued=frame["masked"].str.extract(_ISSUED, 1),
             legacy=pl.lit(None, pl.String),
             phone=frame["phone"],
             town=town,
@@ -160,6 +162,7 @@ def spelled(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
         birth=pl.lit(None, pl.String),
         sex=pl.lit(None, pl.String),
         masked=pl.lit(None, pl.String),
+        issued=pl.lit(None, pl.String),
         legacy=frame["legacy"],
         phone=frame["phone"],
         town=region.zip_with(region.is_not_null(), town),
@@ -178,12 +181,12 @@ def _tokens(starred: pl.Series) -> pl.Series:
 
 
 def _facts(refs: pl.Series) -> pl.DataFrame:
-    """Birth, sex and mask token of citizen numbers, without the numbers (a function of the owner hands them out)."""
+    """Birth, sex, mask token and first six digits of citizen numbers, without the numbers (a function of the owner hands them out)."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select ref::text, birth_date::text, nullif(sex, ''), encode(mask_token, 'hex')"
+            "select ref::text, birth_date::text, nullif(sex, ''), encode(mask_token, 'hex'), nullif(division, '')"
             " from supervision_identifier_facts(%s::uuid[])",
             [refs.unique().to_list()],
         )
-        schema = dict.fromkeys(("subject", "birth", "sex", "masked"), pl.String)
+        schema = dict.fromkeys(("subject", "birth", "sex", "masked", "issued"), pl.String)
         return pl.DataFrame(cursor.fetchall(), schema=schema, orient="row")

@@ -2,11 +2,12 @@
 
 STATEMENTS = [
     # What rules need of a number without the number; tokens find nobody who has not the key of the vault.
+    "drop function if exists supervision_identifier_facts(uuid[])",
     """
     create or replace function supervision_identifier_facts(refs uuid[])
-    returns table (ref uuid, birth_date date, sex varchar, mask_token bytea)
+    returns table (ref uuid, birth_date date, sex varchar, mask_token bytea, division varchar)
     language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-        select i.ref, i.birth_date, i.sex, i.mask_token from vault_identifier i
+        select i.ref, i.birth_date, i.sex, i.mask_token, i.division from vault_identifier i
         where i.ref = any (refs) and i.kind = 'citizen_id'
     $$
     """,
@@ -33,9 +34,10 @@ STATEMENTS = [
     "revoke all on function supervision_namesakes(uuid) from public",
     "grant execute on function supervision_namesakes(uuid) to cx_web, cx_worker",
     # Both sides of a pair that the caller sees: what each tells, without numbers.
+    "drop function if exists supervision_pair_sides(bigint)",
     """
     create or replace function supervision_pair_sides(of_pair bigint)
-    returns table (side text, source text, name text, birth date, sex text, masked boolean, legacy text, phone uuid, town text,
+    returns table (side text, source text, name text, birth date, sex text, masked boolean, issued boolean, legacy text, phone uuid, town text,
         address text, numbered boolean)
     language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
     #variable_conflict use_column
@@ -49,7 +51,7 @@ STATEMENTS = [
             return;
         end if;
         return query
-            select s.side, m.feed::text, m.name, m.birth, m.sex::text, m.masked is not null, m.legacy, m.phone, m.town::text,
+            select s.side, m.feed::text, m.name, m.birth, m.sex::text, m.masked is not null, m.issued is not null, m.legacy, m.phone, m.town::text,
                 m.address, false
             from (values ('left', p."left"), ('right', p."right")) s(side, key) join supervision_mention m
                 on m.feed = split_part(s.key, '/', 1) and m.role = split_part(s.key, '/', 2)
@@ -57,7 +59,7 @@ STATEMENTS = [
                 and m.to_landing is null
             where s.key not like 'ref/%'
             union all
-            (select s.side, '', a.name, a.birth, a.sex::text, a.masked is not null, a.legacy, a.phone, a.town::text, a.address, true
+            (select s.side, '', a.name, a.birth, a.sex::text, a.masked is not null, a.issued is not null, a.legacy, a.phone, a.town::text, a.address, true
             from (values ('left', p."left"), ('right', p."right")) s(side, key) join supervision_appearance a
                 on a.subject = case when s.key like 'ref/%' then substr(s.key, 5)::uuid end and a.kind = p.kind
             where s.key like 'ref/%' order by a.name, a.town, a.address limit 8);

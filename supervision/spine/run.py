@@ -28,6 +28,7 @@ from ingestion import selectors as ingestion
 from ingestion.catalog.mentions import Mention
 from ingestion.catalog.spec import FeedSpec
 from supervision.identity import tiers
+from supervision.identity.spellings import spelling
 from supervision.identity.tiers import ATTRIBUTES, NODE_SCHEMA, Judged, Kind
 from supervision.models import IdentityJudgement, IdentityState
 from supervision.spine import frequency, reading, writing
@@ -79,6 +80,7 @@ def _readable(on: date) -> dict[str, FeedSpec]:
 def _digest(feeds: Mapping[str, FeedSpec]) -> str:
     told = [repr((code, feed.mentions)) for code, feed in sorted(feeds.items())]
     told += [(_FOLDER / name).read_text(encoding="utf-8") for name in ("spine.yaml", "person.yaml")]
+    told.append(spelling())
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 

@@ -228,7 +228,7 @@ def _side(rows: Sequence[Mapping[str, Any]]) -> Side:
             if column in ("side", "source", "numbered") or value in (None, "", False):
                 continue
             # Numbers and telephones are told apart, not told.
-            text = "✓" if column in ("masked", "phone") else str(value)
+            text = "✓" if column in ("masked", "issued", "phone") else str(value)
             if text not in told.setdefault(column, []):
                 told[column].append(text)
     source = next((r["source"] for r in rows if r["source"]), "")
@@ -240,7 +240,7 @@ def _compared(comparison: Comparison, left: Side, right: Side, reasons: Mapping[
     column = comparison.column
     a, b = left.told.get(column, []), right.told.get(column, [])
     agreement = reasons.get(column, "empty")
-    if agreement == "empty" and a and b and column not in ("masked", "phone"):
+    if agreement == "empty" and a and b and column not in ("masked", "issued", "phone"):
         # Another record of the number's holder tells it than the one that agrees best.
         agreement = "equal" if set(a) & set(b) else "different"
     return Compared(

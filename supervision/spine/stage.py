@@ -10,7 +10,7 @@ import polars as pl
 from django.db import connection
 
 _ATTRIBUTES = (
-    "kind varchar, name text, sound text, birth date, sex varchar, masked varchar, legacy text, phone uuid,"
+    "kind varchar, name text, sound text, birth date, sex varchar, masked varchar, issued varchar, legacy text, phone uuid,"
     " town varchar, address text"
 )
 TABLES = {

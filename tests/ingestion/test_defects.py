@@ -446,6 +446,31 @@ def test_d15_merged_cells_and_ditto_marks_are_filled_down(tmp_path: Path) -> Non
     assert from_sheet(tmp_path, "ca_social_assistance", first).bad == [("村（社区）", "ditto")]
 
 
+def test_d15_a_ditto_mark_means_the_row_above_and_no_other(tmp_path: Path) -> None:
+    """A record with a comma too many is read apart from the others: no mark may reach over the gap it leaves."""
+    rows = [
+        death_row(户籍地行政区划="双柏县"),
+        death_row(户籍地行政区划="武定县"),
+        death_row(户籍地行政区划="同上 "),
+        death_row(户籍地行政区划="同上"),
+        death_row(户籍地行政区划="大姚县"),
+    ]
+    path = tmp_path / "delivery.csv"
+    taken = from_csv(tmp_path, "ps_population_death", rows)
+    assert [r["county"] for r in taken.good] == ["532322", "532329", "532329", "532329", "532326"]
+    lines = path.read_text("utf-8").splitlines()
+    for spoiled, bad in (({2}, 2), ({3}, 2), ({4}, 1)):
+        path.write_text(
+            "\n".join(line + "," * (at in spoiled) for at, line in enumerate(lines)) + "\n", "utf-8"
+        )
+        taken = Taken(path, "ps_population_death")
+        assert [reason for _, reason in taken.bad] == ["ditto"] * bad, spoiled
+        # Whatever was loaded has the county of the row above it, or its own.
+        whole = {2: "532322", 3: "532329", 4: "532329", 5: "532329", 6: "532326"}
+        assert all(r["county"] == whole[r["row_no"]] for r in taken.good)
+        assert len(taken.good) + bad == 5
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

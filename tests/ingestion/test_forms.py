@@ -37,6 +37,7 @@ def judged(form: str, cell: str, *, required: bool = False) -> tuple[Any, list[s
         ("identity", MASKED, MASKED, [], []),
         ("identity", "E12345678", None, [], ["other_document"]),
         ("identity", "D2143569X", None, [], ["legacy_code"]),
+        ("identity", "532301100101014", None, [], ["either_number"]),  # checks as a registration number too
         ("identity", "0", None, [], []),
         ("identity", WRONG, None, ["bad_checksum"], []),
         ("identity", FIRM[:-1] + "4", None, ["bad_credit_code"], []),
@@ -70,6 +71,7 @@ def judged(form: str, cell: str, *, required: bool = False) -> tuple[Any, list[s
         ("factor", "糖度", None, ["bad_factor"], []),
         ("measured", "0.025L", 0.0125, [], ["below_detection"]),
         ("measured", "<0.025", 0.0125, [], ["below_detection"]),
+        ("measured", "＜0.025L", 0.0125, [], ["below_detection"]),
         ("measured", "1,200.25", 1200.25, [], []),
         ("measured", "未检出", None, ["bad_number"], []),
         ("longitude", "101°32′45.6″", 101.546, [], []),

@@ -10,6 +10,7 @@ import polars as pl
 from django.db import connections, transaction
 
 from chuxiong.kit import credit_code
+from chuxiong.kit.citizen_id import to_eighteen
 from chuxiong.vault import refs
 from ingestion.catalog.load import load_catalog
 from ingestion.intake import merge
@@ -39,11 +40,18 @@ def test_a_number_in_a_text_is_what_its_check_character_says() -> None:
         minted[kind] = list(values)
         return {value: uuid.uuid5(uuid.NAMESPACE_OID, value) for value in values}
 
-    told = f"身份证{right}，又作{wrong}，电话13800000000，单号１２３"
+    # Fifteen digits: one that only a person can bear, one that checks as a firm's old registration number too.
+    old, either = "532399500101014", "532301100101014"
+    assert credit_code.is_legacy(either) and not credit_code.is_legacy(old)
+    told = f"身份证{right}，又作{wrong}，旧证{old}，登记号{either}，电话13800000000，单号１２３"
     good = shelter(pl.DataFrame({column: [told, None, told]}), feed, mint)[column].to_list()
-    assert minted == {"citizen_id": [right], DOUBTFUL: [wrong], "phone": ["13800000000"]}
+    assert minted == {
+        "citizen_id": sorted([right, to_eighteen(old)]),
+        DOUBTFUL: sorted([wrong, either]),
+        "phone": ["13800000000"],
+    }
     assert good[0] == good[2] and good[1] is None
-    assert right not in good[0] and wrong not in good[0]
+    assert not any(number in good[0] for number in (right, wrong, old, either))
     assert "〔citizen_id:" in good[0] and f"〔{DOUBTFUL}:" in good[0] and good[0].endswith("单号１２３")
 
 

@@ -158,6 +158,22 @@ def test_a_sections_figures_are_judged_by_what_they_carry(rivers):
     assert state.latest["w21003"].exceeds is False
 
 
+def test_a_figure_below_the_laboratorys_limit_is_no_exceedance(rivers):
+    """0.5L counts as 0.25, more than the 0.2 allowed; what was found is that there was at most 0.5: nothing can be told."""
+    _registered()
+    land_rows(
+        "ee_surface_water",
+        [
+            _sample("D1", "2026-11-19", 0, "0.5L", factor="w21011"),
+            _sample("D1", "2026-11-19", 4, "＜0.01", factor="w21011"),
+        ],
+    )
+    state = water.river_view(rivers["tester"], "SL", at=NOW).sections["D1"]
+    assert state.readings == 2 and not state.above
+    assert state.flagged == 2 and state.undecided == 1
+    assert state.latest["w21011"].exceeds is False
+
+
 def test_patrol_problems_lie_on_the_line_or_are_counted(rivers):
     _registered()
     code = {"river_code": "532301-SL-01", "lat": "25.001"}

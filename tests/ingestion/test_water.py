@@ -12,7 +12,7 @@ from chuxiong.kit.water_limits import Limit
 from ingestion.water import limits
 from ingestion.water.limits import PermitLimit
 from ingestion.water.parameters import detection_limits, parameters
-from ingestion.water.readings import PH, Flag, Reading, carried, exceeds, written
+from ingestion.water.readings import PH, Flag, Reading, carried, exceeds
 from ingestion.water.spec import RegisterRefused, read
 from ingestion.water.upstream import (
     Barrier,
@@ -38,22 +38,6 @@ def _series(*values: float) -> list[Reading]:
 
 
 # ---- readings ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "figure"),
-    [
-        ("0.025L", (0.025, True)), ("＜0.01", (0.01, True)), ("<0.01", (0.01, True)), ("0.01 l", (0.01, True)),
-        ("7", (7.0, False)), ("1,200.5", (1200.5, False)),
-    ],
-)  # fmt: skip
-def test_what_laboratories_write(text, figure):
-    assert written(text) == figure
-
-
-def test_what_is_no_figure_is_refused():
-    with pytest.raises(ValueError, match="不是监测值"):
-        written("未检出")
 
 
 def test_a_plateau_at_the_detection_limit_says_at_most_that_much():

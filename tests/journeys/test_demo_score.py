@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from pathlib import Path
 
+from django.db import connections
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
@@ -17,6 +18,7 @@ from chuxiong.demo.score import score
 from chuxiong.demo.score_defects import feed_counts, score_defects
 from chuxiong.demo.seed import seed
 from chuxiong.demo.write import write
+from chuxiong.vault import refs as vault
 from chuxiong.work.jobs import work_off
 from ingestion.models import Batch
 from ingestion.selectors import catalog
@@ -25,6 +27,7 @@ from supervision.selectors import clue_detail, live_rules, rulebook
 from tests.conftest import acting_as
 from tests.supervision.matching.agreeing import assert_engines_agree
 
+_NUMBER = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _REFERENCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
 
 
@@ -65,6 +68,7 @@ def test_every_live_rule_finds_exactly_what_was_planted(database, tmp_path, caps
         assert result.innocent_hits == 0
         assert result.undecided_right == result.undecided_expected, (drawn, result.missed)
     _alarms_are_what_was_planted(tmp_path / "truth.jsonl")
+    _namesakes_stay_apart(tmp_path / "truth.jsonl")
     _every_models_clue_can_be_read()
 
 
@@ -88,6 +92,37 @@ def _every_models_clue_can_be_read() -> None:
             words += [line.value + line.threshold for line in found.conditions]
             assert not [w for w in words if _REFERENCE.search(w)], (rule, number)
     assert opened >= set(live_rules()) - {r for r in live_rules() if rulebook()[r].domain == "minors"}
+
+
+def _namesakes_stay_apart(truth: Path) -> None:
+    """The living and the dead of one name and birthday: two subjects, and whoever tells no number is neither of them
+    but by digits of that very number."""
+    lines = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines()]
+    planted = [
+        (line["subject"], other[0])
+        for line in lines
+        if line.get("kind") == "namesake" and (other := _NUMBER.findall(line["why"]))
+    ]
+    assert len(planted) >= 3
+    with acting_as("intake"):
+        refs = {n: str(vault.find(connections["intake"], "citizen_id", n)) for pair in planted for n in pair}
+    with connections["owner"].cursor() as cursor:
+        for living, dead in planted:
+            pair = [refs[living], refs[dead]]
+            assert "None" not in pair and pair[0] != pair[1]
+            cursor.execute(
+                "select count(distinct subject), count(distinct (name, birth)), count(distinct masked)"
+                " from supervision_appearance where kind = 'person' and subject = any(%s::uuid[])",
+                [pair],
+            )
+            assert cursor.fetchone()[:2] == (2, 1), (living, dead)
+            cursor.execute(
+                "select m.feed, m.tier from supervision_mention m where m.kind = 'person' and m.to_landing is null"
+                " and m.subject = any(%s::uuid[]) and not exists (select from supervision_appearance a"
+                " where a.subject = m.subject and a.masked = m.masked)",
+                [pair],
+            )
+            assert cursor.fetchall() == [], (living, dead)
 
 
 def _alarms_are_what_was_planted(truth: Path) -> None:

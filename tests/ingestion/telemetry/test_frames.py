@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingestion.telemetry.codes import protocol
 from ingestion.telemetry.frames import MAX_REFUSED, Frame, Framer, RefusedBytes, build, crc, modbus
 from ingestion.telemetry.generate import Shares, cut, generate
-from ingestion.telemetry.packets import ZONE, PacketRefused, answer, answer_refused, parse
+from ingestion.telemetry.packets import ZONE, PacketRefused, answer, answer_refused, parse, part_of
 
 PROTOCOL = protocol()
 SEGMENT = (
@@ -227,6 +227,21 @@ def test_a_refused_packet_that_asks_is_told_so():
         parse(body("", head="QN=1;ST=32;CN=7777;MN=M1;Flag=5"), PROTOCOL)
     (frame,) = whole(answer_refused(refused.value, PROTOCOL) or b"")
     assert frame == Frame(b"QN=1;ST=91;CN=9011;MN=M1;Flag=4;CP=&&QnRtn=2&&")
+
+
+def test_the_parts_of_a_packet_share_the_time_that_the_first_tells():
+    head = "QN=20260801085857223;ST=32;CN=2011;MN=M1;Flag=7;PNUM=2;PNO={}"
+    first = parse(body("DataTime=20260801085800;w01018-Rtd=1", head=head.format(1)), PROTOCOL)
+    part = part_of(first.head)
+    assert part == ("M1", "20260801085857223", "2011") and first.data_time
+    second = body("w21003-Rtd=2", head=head.format(2))
+    found = parse(second, PROTOCOL, {part: first.data_time})
+    assert found.data_time == first.data_time and list(found.readings) == ["w21003"]
+    # Its beginning is not known: kept, and not told that sending it again is of no use.
+    with pytest.raises(PacketRefused) as refused:
+        parse(second, PROTOCOL)
+    assert refused.value.reason == "part" and answer_refused(refused.value, PROTOCOL) is None
+    assert part_of(parse(body("DataTime=20260801085800;w01018-Rtd=1"), PROTOCOL).head) is None
 
 
 #: what Python calls a digit or a number and ASCII does not: ², ٣, ３, ①, 〇, ½ …

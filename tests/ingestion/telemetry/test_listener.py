@@ -26,6 +26,7 @@ from ingestion.telemetry.generate import Piece, Shares, device_number, generate
 from ingestion.telemetry.packets import ZONE
 from ingestion.telemetry.registering import COLUMNS, RegisterRefused, register
 from ingestion.telemetry.send import Sending, send, share_out
+from ingestion.tickets import daily
 from tests.conftest import acting_as
 from tests.prefecture import land_rows
 
@@ -319,6 +320,26 @@ def test_a_flag_in_odd_digits_costs_neither_connection_nor_packet(ready, start_l
     assert packets_counted() == {"changed": 2, "repeated": 0, "refused": 1}
 
 
+def test_a_packet_in_parts_is_taken_part_by_part(ready, start_listener):
+    listener, port = start_listener()
+    line, head = Line(port), "QN=77;ST=32;CN=2011;PW=1;MN=M7;Flag=7;PNUM=2;PNO="
+    time = f"DataTime={_now():%Y%m%d%H%M%S}"
+    line.say(build(f"{head}1;CP=&&{time};w01018-Rtd=7,w01018-Flag=N&&".encode()))
+    assert "CN=9014" in line.answer()
+    line.say(build(f"{head}2;CP=&&w21003-Rtd=1.5,w21003-Flag=N&&".encode()))
+    assert "CN=9014" in line.answer()
+    # On another line nobody knows when it began.
+    other = Line(port)
+    other.say(build(f"{head}2;CP=&&w21011-Rtd=1.5&&".encode()) + packet("1", qn="78"))
+    assert "QN=78;" in other.answer()
+    report = listener.stop()
+    assert report["refused"] == {"part": 1}
+    assert ask("select factor, value_rtd from pool.ee_auto_monitor where mn = 'M7' order by factor") == [
+        ("w01018", 7.0),
+        ("w21003", 1.5),
+    ]
+
+
 def test_what_nobody_foresaw_costs_one_packet(ready, start_listener, monkeypatch):
     """The parser is made to fail on one packet: its neighbours are stored and its bytes are kept."""
     from ingestion.telemetry import packets
@@ -326,10 +347,10 @@ def test_what_nobody_foresaw_costs_one_packet(ready, start_listener, monkeypatch
 
     parse = packets.parse
 
-    def failing(segment: bytes, protocol: Any) -> Any:
+    def failing(segment: bytes, *told: Any) -> Any:
         if b"MN=BAD" in segment:
             raise ZeroDivisionError
-        return parse(segment, protocol)
+        return parse(segment, *told)
 
     monkeypatch.setattr(packets, "parse", failing)
 
@@ -477,6 +498,13 @@ def test_silent_devices(ready, start_listener):
         later = silent_devices(now + timedelta(minutes=31))
         assert {d.mn for d in later} == {device_number(i) for i in range(3)}
         assert silent_devices(datetime(2025, 12, 31, tzinfo=ZONE)) == []
+        # Once a day each is asked after; while that ticket is open, nobody asks for the same device again.
+        drafted = [daily.draft_silent(at=now + timedelta(minutes=m)) for m in (0, 1, 31, 32)]
+    assert drafted == [1, 0, 2, 0]
+    tickets = ask(
+        "select kind, state, detail->0->>'mn', position(detail->0->>'mn' in text) > 0 from ingestion_dataticket"
+    )
+    assert sorted(tickets) == [("device", "open", device_number(n), True) for n in (0, 2)]
 
 
 def test_a_wrong_register_is_refused_whole(ready):

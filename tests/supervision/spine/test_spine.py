@@ -124,6 +124,43 @@ def test_a_starred_number_leads_to_its_owner_and_to_nobody_else() -> None:
     assert subject_of("S000002")[1] == ""
 
 
+def test_digits_that_the_stars_leave_open_part_two_numbers() -> None:
+    """Four digits at the front are those of the whole prefecture: the fifth and sixth tell, where they are shown."""
+    crowd = Crowd(9)
+    owner, number = _twins(crowd)
+    elsewhere = owner | {"number": number}
+    assert number[14:] == owner["number"][14:] and number[4:6] != owner["number"][4:6]
+    land_rows("hr_pension_payment", [pension(p) for p in crowd.people])
+    other = next(p for p in crowd.people if p["name"] != owner["name"])
+    four = f"{other['number'][:4]}**********{other['number'][14:]}"
+    land_rows(
+        "ps_hotel_stay",
+        [
+            stay(1, elsewhere),
+            stay(2, elsewhere, birth_date=""),
+            stay(3, owner, birth_date=""),
+            stay(4, other, birth_date="", citizen_id=four),
+            stay(5, other, citizen_id=four),
+        ],
+    )
+    run()
+    holders = {str(r) for (r,) in ask("select subject from supervision_appearance")}
+    assert subject_of("S000001")[0] not in holders and subject_of("S000002")[0] not in holders
+    assert subject_of("S000003") == (ref(owner["number"]), "C")
+    assert subject_of("S000004")[0] not in holders, "name and four digits alone are no person"
+    assert subject_of("S000005") == (ref(other["number"]), "B")
+
+
+def _twins(crowd: Crowd) -> tuple[dict[str, str], str]:
+    """Somebody, and a number given out elsewhere on the same day with the same four digits at either end."""
+    for one in crowd.people:
+        for division in (f"5323{n}" for n in range(22, 30)):
+            other = citizen(int(one["number"][14:17]), division=division, born=one["born"].replace("-", ""))
+            if other[:6] != one["number"][:6] and other[14:] == one["number"][14:]:
+                return one, other
+    raise AssertionError("no such number")
+
+
 def test_namesakes_are_never_linked_and_a_person_is_asked() -> None:
     crowd = Crowd(8)
     one = crowd.people[5]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('supervision', '0017_runs'),
+        ('supervision', '0018_issued'),
     ]
 
     operations = [
