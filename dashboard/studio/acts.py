@@ -31,6 +31,7 @@ def act(request: HttpRequest, draft: int) -> HttpResponse:
         "approve": lambda: actions.approve(
             who, draft, at=now, batch=int(batch) if batch.isascii() and batch.isdigit() and len(batch) < 7 else -1,
             digest=said_by.get("digest", ""),
+            seen=said_by.get("seen") == "yes",
         ),
         "withdraw": lambda: actions.withdraw(who, draft, at=now, reason=reason),
         "roll_back": lambda: actions.roll_back(who, draft, at=now, reason=reason),

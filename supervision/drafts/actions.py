@@ -137,8 +137,13 @@ def take_back(person: Person, number: int, *, at: datetime, reason: str) -> None
         _record(person, at, "rule.send_back", draft, reason)
 
 
-def approve(person: Person, number: int, *, at: datetime, batch: int, digest: str) -> None:
-    """The second person publishes what was tried. The version that ran before is withdrawn in the same act."""
+def approve(
+    person: Person, number: int, *, at: datetime, batch: int, digest: str, seen: bool = False
+) -> None:
+    """The second person publishes what was tried. The version that ran before is withdrawn in the same act.
+
+    ``seen``: that hits of the version before fall away, and what people made of them, was looked at.
+    """
     _may(person, "rule.approve")
     if not 0 <= batch <= _MOST_BATCH:
         raise Refused(
@@ -159,13 +164,18 @@ def approve(person: Person, number: int, *, at: datetime, batch: int, digest: st
             raise Refused(
                 "试运行还没有得出结果，或样例不成立；不能发布", "The trial has no result yet, or a test fails"
             )
+        if draft.checked.get("against", {}).get("gone") and not seen:
+            raise Refused(
+                "这一版不再命中现行版的一部分；请看过差异和核查情况，勾选后再批准",
+                "Hits of the present version fall away; look at them, tick that you have, and approve again",
+            )
         _end_running(person, draft, at)
         draft.state, draft.approver, draft.approver_name = "published", person.username, person.name
         draft.approved_at = draft.changed_at = at
         draft.batch, draft.revision = batch, draft.revision + 1
         draft.save(update_fields=_WRITTEN)
         _ring(draft, at)
-        _record(person, at, "rule.publish", draft)
+        _record(person, at, "rule.publish", draft, "已看过不再命中的部分" if seen else "")
 
 
 def _end_running(person: Person, draft: RuleDraft, at: datetime) -> None:

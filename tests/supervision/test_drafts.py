@@ -97,8 +97,8 @@ def _tried(author: Person, **more: str) -> RuleDraft:
     return found
 
 
-def _publish(draft: RuleDraft, head: Person, *, batch: int = 0) -> None:
-    actions.approve(head, draft.pk, at=timezone.now(), batch=batch, digest=draft.digest)
+def _publish(draft: RuleDraft, head: Person, *, batch: int = 0, seen: bool = False) -> None:
+    actions.approve(head, draft.pk, at=timezone.now(), batch=batch, digest=draft.digest, seen=seen)
     _work()
 
 
@@ -303,7 +303,9 @@ def test_a_version_takes_the_place_of_the_one_before_and_comes_back(world):
     _work()
     checked_now = _now(second).checked
     assert checked_now["hits"] == 0 and checked_now["against"]["gone"] == {"raised": 5}
-    _publish(_now(second), head)
+    with pytest.raises(Refused, match="不再命中"):
+        _publish(_now(second), head)
+    _publish(_now(second), head, seen=True)
     assert (_now(first).state, _now(second).state) == ("withdrawn", "published")
     clues = Clue.objects.using("owner").filter(rule=first.rule)
     assert {c.state for c in clues} == {"withdrawn"}
