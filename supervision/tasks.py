@@ -78,6 +78,7 @@ def after_landing(claim: Claim) -> None:
 @handler("relations")
 def relations(claim: Claim) -> None:
     """Bring the relations up to date; what changed rings the rules through a landing of its own."""
+    bring_in()
     made = deriving.bring_up_to_date(at=timezone.now()).landing
     # A clearing deletes relations without a landing of theirs.
     enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)

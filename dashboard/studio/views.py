@@ -14,6 +14,7 @@ from dashboard.desk.page import page, person, pick
 from dashboard.runs.words import AGAINST, LEVELS, verdict
 from dashboard.studio.words import STATES, domain
 from supervision.drafts import reading
+from supervision.drafts.actions import publishes
 from supervision.rulebook.sentence import found_words, rule_sentence
 
 
@@ -88,8 +89,8 @@ def draft_page(request: HttpRequest, number: int, refused: str = "") -> HttpResp
         "refused": refused,
         "own": made.author == who.username,
         "may_write": who.may("rule.write"),
-        "may_approve": who.may("rule.approve"),
-        "may_publish": who.may("rule.approve") and made.author != who.username and checked.get("ok"),
+        "may_approve": publishes(who),
+        "may_publish": publishes(who) and made.author != who.username and checked.get("ok"),
         "typed": request.POST,
         "unnamed": _("未命名"),
     }

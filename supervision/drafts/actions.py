@@ -144,7 +144,7 @@ def approve(
 
     ``seen``: that hits of the version before fall away, and what people made of them, was looked at.
     """
-    _may(person, "rule.approve")
+    _may_publish(person)
     if not 0 <= batch <= _MOST_BATCH:
         raise Refused(
             f"每批条数写 0 到 {_MOST_BATCH} 的整数", f"Write a whole number from 0 to {_MOST_BATCH}"
@@ -208,7 +208,7 @@ def withdraw(person: Person, number: int, *, at: datetime, reason: str) -> None:
 
 def roll_back(person: Person, number: int, *, at: datetime, reason: str) -> None:
     """Put a version that two people published before in force again."""
-    _may(person, "rule.approve")
+    _may_publish(person)
     if not reason.strip():
         raise Refused("请写明回退的理由", "Say why it comes back")
     with selectors.reach(person), transaction.atomic():
@@ -224,7 +224,7 @@ def roll_back(person: Person, number: int, *, at: datetime, reason: str) -> None
 
 def release(person: Person, number: int, *, at: datetime) -> None:
     """The next batch of the first run's hits becomes clues."""
-    _may(person, "rule.approve")
+    _may_publish(person)
     with selectors.reach(person), transaction.atomic():
         draft = _locked(number)
         if draft.state != "published" or not draft.held:
@@ -296,6 +296,20 @@ def _ring(draft: RuleDraft, at: datetime) -> None:
 def _may(person: Person, permission: str) -> None:
     if not person.may(permission):
         raise _not_allowed()
+
+
+def publishes(person: Person) -> bool:
+    """A model runs in the whole prefecture: whoever may approve there decides."""
+    return person.may("rule.approve") and person.office is not None and person.office.parent_id is None
+
+
+def _may_publish(person: Person) -> None:
+    _may(person, "rule.approve")
+    if not publishes(person):
+        raise Refused(
+            "模型在全州运行，由州院有审批权的人批准",
+            "A model runs in the whole prefecture; its own office approves",
+        )
 
 
 def _not_allowed() -> Refused:

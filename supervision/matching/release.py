@@ -49,10 +49,14 @@ def hold_back(cursor: Any, rule: str, *, as_of: date) -> None:
         f" and {_NO_CLUE.format(t='r')} and {_EXCLUDED.format(t='r')}",
         params,
     )
-    batch = _batch(rule)
-    if batch is None:
+    under = _under_release(rule)
+    if under is None:
         return
-    cursor.execute("select count(*) from supervision_clue where rule = %(rule)s", params)
+    batch, since = under
+    cursor.execute(
+        "select count(*) from supervision_clue where rule = %(rule)s and raised_at >= %(since)s",
+        {**params, "since": since},
+    )
     # The first run of a version that raises clues releases one batch; what comes later waits its turn behind it.
     room = batch if cursor.fetchone()[0] == 0 else 0
     cursor.execute(
@@ -63,18 +67,15 @@ def hold_back(cursor: Any, rule: str, *, as_of: date) -> None:
     )
 
 
-def _batch(rule: str) -> int | None:
-    """How many clues of the rule are released at a time; None where all are."""
-    return (
-        RuleDraft.objects.filter(rule=rule, state="published", batch__gt=0, released_at=None)
-        .values_list("batch", flat=True)
-        .first()
-    )
+def _under_release(rule: str) -> tuple[int, datetime] | None:
+    """How many clues of the rule are released at a time, and since when; None where all are at once."""
+    published = RuleDraft.objects.filter(rule=rule, state="published", batch__gt=0, released_at=None)
+    return published.values_list("batch", "approved_at").first()
 
 
 def count_held(cursor: Any, rule: str, *, as_of: date, at: datetime) -> int:
     """Note how many hits wait for their release; when none does, later ones are raised at once."""
-    if _batch(rule) is None:
+    if _under_release(rule) is None:
         return 0
     cursor.execute(
         "select count(*) from supervision_hit h where h.rule = %(rule)s and h.verdict = 'hit'"
@@ -88,7 +89,7 @@ def count_held(cursor: Any, rule: str, *, as_of: date, at: datetime) -> int:
 
 def raise_held(rule: LoadedRule, reach: Any, *, at: datetime, as_of: date) -> Released:
     """Make clues of hits that have none and are not excluded: of a rule under release the next batch, else all."""
-    batch = _batch(rule.id)
+    under = _under_release(rule.id)
     with (
         transaction.atomic(),
         scope(
@@ -106,7 +107,7 @@ def raise_held(rule: LoadedRule, reach: Any, *, at: datetime, as_of: date) -> Re
             " null::varchar as old_verdict, null::jsonb as old_material from supervision_hit h"
             f" where h.rule = %(rule)s and h.verdict = 'hit' and {_NO_CLUE.format(t='h')}"
             f" and not {_EXCLUDED.format(t='h')} {_FOREMOST.format(t='h')} limit %(most)s",
-            {"rule": rule.id, "as_of": as_of, "most": batch},
+            {"rule": rule.id, "as_of": as_of, "most": under[0] if under else None},
         )
         line = bring_in_line(cursor, rule, landing=ingestion.last_landing(), at=at)
         cursor.execute("drop table run_changed")

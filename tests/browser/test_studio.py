@@ -24,7 +24,7 @@ def _published(centre: Centre, chromium, author: Screen) -> Screen:  # type: ign
     page = author.page
     page.click("button[value=try]")
     page.wait_for_selector(".fig b", timeout=40000)
-    assert "编写人不能审批" in (page.text_content("main") or "") or "由有审批权的人批准" in (
+    assert "编写人不能审批" in (page.text_content("main") or "") or "由州院有审批权的人批准" in (
         page.text_content("main") or ""
     )
     head = Screen(chromium, centre)

@@ -173,6 +173,9 @@ def test_from_answers_to_clues_by_two_people(world):
         actions.approve(
             person("both", roles=("modeller",)), _tried_by("both").pk, at=timezone.now(), batch=0, digest=""
         )
+    county = person("county", office="532301", roles=("modeller",))
+    with pytest.raises(Refused, match="州院"):
+        _publish(draft, county)
     _publish(draft, head)
     found = Clue.objects.using("owner").filter(rule=draft.rule)
     assert found.count() == 5 and {c.state for c in found} == {"raised"}
