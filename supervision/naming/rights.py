@@ -53,7 +53,9 @@ STATEMENTS = [
                 where n.kind = 'address' and n.keys && of_keys and {_SCOPE}
                 order by similarity(n.core, of_core) desc, n.id limit most;
             get diagnostics whole = row_count;
-            if whole < 3 then
+            -- Where the place and the numbers are known, in scope or not, words that are alike lead to other doors only.
+            if whole = 0 and not exists (select from supervision_naming n
+                where n.kind = 'address' and n.keys && of_keys) then
                 {_alike("address")}
             end if;
         end if;
