@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from ingestion import selectors as ingestion
 from supervision.drafts.book import loaded_rule
@@ -51,7 +52,12 @@ _UNFIT = {
 
 
 def _note(draft: RuleDraft, at: datetime, **found: Any) -> None:
-    said = {"at": at.isoformat(), "digest": draft.digest, "place": "", **found}
+    said = {
+        "at": timezone.localtime(at).isoformat(" ", "minutes"),
+        "digest": draft.digest,
+        "place": "",
+        **found,
+    }
     RuleDraft.objects.filter(pk=draft.pk, state="trial").update(checked=said)
 
 
