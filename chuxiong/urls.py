@@ -12,6 +12,7 @@ urlpatterns = [
     path("analysis/", include("dashboard.analysis.urls")),
     path("runs/", include("dashboard.runs.urls")),
     path("", include("dashboard.library.urls")),
+    path("studio/", include("dashboard.studio.urls")),
     path("provider/", include("dashboard.provider.urls")),
     path("", include("dashboard.water.urls")),
     path("", include("dashboard.cameras.urls")),

@@ -3,6 +3,7 @@
 from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import derived, tally
+from supervision.drafts import rights as draft_rights
 from supervision.naming import rights as naming_rights
 from supervision.profiles import rights as profile_rights
 from supervision.ranking import lines
@@ -129,6 +130,7 @@ TABLES = {
     # Packs stand as they came and went; whose signature counts, the owner alone registers.
     "supervision_modelpack": {"web": "SELECT, INSERT"},
     "supervision_publisherkey": {"worker": "SELECT", "web": "SELECT"},
+    **draft_rights.TABLES,
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -279,6 +281,7 @@ POLICIES = {
             "agency = (select nullif(current_setting('cx.agency', true), ''))",
         ),
     ],
+    **draft_rights.POLICIES,
 }
 STATEMENTS = [
     # Under a policy no index serves a search in text (the operators could leak). The function applies the same
@@ -593,4 +596,5 @@ STATEMENTS = [
     *spine_rights.STATEMENTS,
     *profile_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
+    *draft_rights.STATEMENTS,
 ]

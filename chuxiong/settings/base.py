@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.studio.middleware.PublishedRules",
 ]
 
 # The front knows agencies' signatures alone: no people, no sessions, no audit store of its own (answers are audited

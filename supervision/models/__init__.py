@@ -14,6 +14,7 @@ from .clue import (
 )
 from .disclosure import Disclosure, DisclosureClue
 from .document import Document, DocumentFinal, LedgerChoice, SavedView
+from .draft import DraftSample, RuleDraft, RuleExclusion
 from .exchange import AgencyCertificate, AgencyClient, Webhook, WebhookCall
 from .identity import (
     Appearance,
@@ -54,6 +55,7 @@ __all__ = [
     "DisclosureClue",
     "Document",
     "DocumentFinal",
+    "DraftSample",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
@@ -75,6 +77,8 @@ __all__ = [
     "PublisherKey",
     "RankCell",
     "Relation",
+    "RuleDraft",
+    "RuleExclusion",
     "RuleState",
     "Run",
     "SavedView",

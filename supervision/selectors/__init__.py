@@ -71,6 +71,7 @@ from supervision.selectors.rules import (
     rules_reading,
     rules_that_lapse,
     rules_that_stop,
+    shipped_rules,
 )
 from supervision.selectors.today import Pick, todays_few
 
@@ -143,6 +144,7 @@ __all__ = [
     "runs",
     "sees",
     "settled_for_display",
+    "shipped_rules",
     "source_titles",
     "titles_of",
     "todays_few",

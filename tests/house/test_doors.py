@@ -73,6 +73,7 @@ from supervision.models import (
     ModelPack,
     Order,
     PoolQuery,
+    RuleDraft,
     Run,
     TrackClock,
     TrackStep,
@@ -363,6 +364,11 @@ def _built() -> World:
             started_at=now,
             seconds=1.0,
         ).pk
+        world.sources["draft"] = RuleDraft.objects.create(
+            rule="own_0", code="ZJ-0", version=1, spec="{}", office="532301", author="own_analyst", author_name="示例",
+            created_at=now, changed_at=now,
+        ).pk  # fmt: skip
+        world.sources |= {"pattern": "a_without_b", "rule": "pension_after_death", "exclusion": 0}
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
