@@ -34,6 +34,7 @@ from supervision.selectors import (
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
+from supervision.webhooks import actions as webhooks
 
 #: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
 #: for whole averaging periods anyway, and each run looks at every device that has sent something.
@@ -202,6 +203,18 @@ def sum_up() -> None:
 def watch_orders() -> None:
     """Every minute: orders that wait too long for their receipt."""
     overdue.look(at=timezone.now())
+
+
+@handler("webhook", leased=True)
+def call(claim: Claim) -> None:
+    """One call to an agency's receiver; waits for it outside any transaction."""
+    webhooks.work(claim.payload["code"])
+
+
+@shared_task(name="supervision.webhooks", ignore_result=True)
+def look_for_calls() -> None:
+    """Every few seconds: what changed for agencies that want to be called."""
+    webhooks.look(at=timezone.now())
 
 
 @shared_task(name="supervision.rank", ignore_result=True)

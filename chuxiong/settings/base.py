@@ -67,6 +67,7 @@ MIDDLEWARE = [
 # where they are taken).
 if FACE == "front":
     MIDDLEWARE = [
+        "dashboard.accounts.gateway.GatewayMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "dashboard.language.LanguageMiddleware",

@@ -124,7 +124,7 @@ class Command(BaseCommand):
                 f"{f['rule']} → tests“{f['test']}”：应为 {f['expected']}，得到 {f['found']}" for f in failed
             ]
             lines += [
-                f"{u['rule']} → when.{u['condition']}：取反后样例仍全部成立，没有样例说明这个条件；补一个只差这一条的样例"
+                f"{u['rule']} → {'' if '.' in u['condition'] else 'when.'}{u['condition']}：取反后样例仍全部成立，没有样例说明这个条件；补一个只差这一条的样例"
                 for u in unproved
             ]
             lines.append(f"{count - len(failed)}/{count} 个样例成立 / stored tests hold")
