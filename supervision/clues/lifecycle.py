@@ -247,6 +247,17 @@ MOVES: dict[str, Move] = {
             may="clue.act",
             by_handler=True,
         ),
+        _move(
+            "extension",
+            "决定延期申请",
+            "Decide on more time",
+            {S.ACTED},
+            None,
+            "letter",
+            "how",
+            may="clue.act",
+            by_handler=True,
+        ),
         _move("urge", "催办", "Urge", _ORDERED, None, "note", may="clue.dispatch"),
         _move(
             "escalate",

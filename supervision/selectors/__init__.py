@@ -25,6 +25,7 @@ from supervision.selectors.clue import (
     open_numbers,
     opened_numbers,
 )
+from supervision.selectors.display import settled_for_display
 from supervision.selectors.evidence import (
     ALL_SOURCES,
     MAX_SOURCES,
@@ -70,6 +71,7 @@ from supervision.selectors.rules import (
     rules_reading,
     rules_that_lapse,
     rules_that_stop,
+    shipped_rules,
 )
 from supervision.selectors.today import Pick, todays_few
 
@@ -141,6 +143,8 @@ __all__ = [
     "run_detail",
     "runs",
     "sees",
+    "settled_for_display",
+    "shipped_rules",
     "source_titles",
     "titles_of",
     "todays_few",

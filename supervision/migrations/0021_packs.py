@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("supervision", "0018_issued"),
+        ("supervision", '0020_pool_queries'),
     ]
 
     operations = [
