@@ -65,6 +65,15 @@ class ChecklistBounds(_Strict):
     at_once: Bound
 
 
+class PoolQueryBounds(_Strict):
+    """Recorded queries of the pool: how many a day, how long one opens its profiles, how much it shows."""
+
+    per_day: Bound
+    valid_days: Bound
+    subjects_most: Bound
+    records_most: Bound
+
+
 class CaseQueryBounds(_Strict):
     """How many queries of sealed registers one person makes in a day."""
 
@@ -104,6 +113,7 @@ class Reference(_Strict):
     unmasking: UnmaskingBounds
     disclosure: DisclosureBounds
     case_query: CaseQueryBounds
+    pool_query: PoolQueryBounds
     checklist: ChecklistBounds
     orders: OrderBounds
     ledger: LedgerBounds

@@ -4,7 +4,8 @@ Under a policy no index serves likeness or arrays (their operators could leak); 
 the owner's rights and hold every row to the same scope as the record it came from.
 """
 
-_SCOPE = (
+#: a row of the names is in the caller's scope
+SCOPE = (
     "n.feed = any (string_to_array((select current_setting('cx.feeds', true)), ','))"
     " and (n.county is null or n.county = any (string_to_array((select current_setting('cx.offices', true)), ',')))"
 )
@@ -14,12 +15,12 @@ _FOUND = "n.id, n.feed::text, n.role::text, n.county::text, n.subject, n.written
 def _alike(kind: str) -> str:
     """The whole names most alike; where they are few, names that hold what was typed as a part. That costs as much again."""
     return f"""return query select {_FOUND} from supervision_naming n
-                where n.kind = '{kind}' and n.core % of_core and {_SCOPE}
+                where n.kind = '{kind}' and n.core % of_core and {SCOPE}
                 order by similarity(n.core, of_core) desc, n.name <> wanted, n.id limit most;
             get diagnostics whole = row_count;
             if whole < 10 then
                 return query select {_FOUND} from supervision_naming n
-                    where n.kind = '{kind}' and of_core <% n.core and not n.core % of_core and {_SCOPE}
+                    where n.kind = '{kind}' and of_core <% n.core and not n.core % of_core and {SCOPE}
                     order by word_similarity(of_core, n.core) desc, n.id limit most;
             end if;"""
 
@@ -42,7 +43,7 @@ STATEMENTS = [
             set_config('pg_trgm.word_similarity_threshold', '0.6', true);
         if of_kind = 'person' then
             return query select {_FOUND} from supervision_naming n
-                where n.kind = 'person' and n.keys && of_keys and {_SCOPE}
+                where n.kind = 'person' and n.keys && of_keys and {SCOPE}
                 order by n.name <> wanted, not (n.keys && array[(select k from unnest(of_keys) k where k like '~%' limit 1)]),
                     n.id
                 limit most;
@@ -50,7 +51,7 @@ STATEMENTS = [
             {_alike("organisation")}
         elsif of_kind = 'address' then
             return query select {_FOUND} from supervision_naming n
-                where n.kind = 'address' and n.keys && of_keys and {_SCOPE}
+                where n.kind = 'address' and n.keys && of_keys and {SCOPE}
                 order by similarity(n.core, of_core) desc, n.id limit most;
             get diagnostics whole = row_count;
             -- Where the place and the numbers are known, in scope or not, words that are alike lead to other doors only.
@@ -70,7 +71,7 @@ STATEMENTS = [
     language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
         select subject, array_agg(name order by times desc, name) from (
             select n.subject, n.name, count(*) as times from supervision_naming n
-            where n.subject = any (subjects) and n.kind <> 'address' and {_SCOPE} group by 1, 2) x group by subject
+            where n.subject = any (subjects) and n.kind <> 'address' and {SCOPE} group by 1, 2) x group by subject
     $$
     """,
     "revoke all on function supervision_naming_of(uuid[]) from public",

@@ -21,7 +21,7 @@ from supervision.matching.stored_tests import negated, unproved_leaves
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.rulebook.sentence import condition_lines, rule_sentence
-from supervision.rulebook.spec import Test, judged_leaves, leaves
+from supervision.rulebook.spec import Test, Tree, judged_leaves, leaves
 from supervision.selectors import rulebook
 from tests.conftest import acting_as
 from tests.prefecture import SHANGHAI
@@ -357,6 +357,23 @@ def test_people_can_read_it(rule_id):
             assert getattr(leaf, language) in sentence
     lines = condition_lines(rule, [])
     assert [line["truth"] for line in lines] == [None] * len(lines)
+
+
+def test_what_is_joined_otherwise_stands_in_brackets():
+    rule = rulebook()["correction_violation_unpunished"]
+    sentence = rule_sentence(rule, None, "zh")
+    assert (
+        "且（肇事逃逸，或血液酒精含量达到饮酒驾驶标准，或违法行为为无证驾驶等），且期限内没有处分记录"
+        in sentence
+    )
+    # Alone there is nothing to tell it from; beside an absence there is.
+    choice = Tree.model_validate({"any": leaves(rule.when)[-2:]})
+    alone = rule.model_copy(update={"when": choice, "without": ()})
+    assert ": blood alcohol at the limit, or drove without a licence or the like." in rule_sentence(
+        alone, None, "en"
+    )
+    beside = rule.model_copy(update={"when": choice})
+    assert "or drove without a licence or the like), and no sanction" in rule_sentence(beside, None, "en")
 
 
 def _spoilt(path: str, value: Any) -> str:
