@@ -8,6 +8,7 @@ Every engine must find the same hits.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import secrets
 import shutil
@@ -50,6 +51,7 @@ def main() -> int:
         from django.core.management import call_command
 
         prepare(running.environment | {"CHUXIONG_VAR": str(folder)})
+        logging.disable(logging.INFO)
         with _as("owner"), open(os.devnull, "w") as nowhere:
             call_command("demo", "seed", stdout=nowhere)
         with _as("worker"):

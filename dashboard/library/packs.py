@@ -100,8 +100,22 @@ def pack(request: HttpRequest, pack: int) -> HttpResponse:
     outcomes = [Outcome.restored(kept) for kept in found.listed] if found.way == "in" else []
     context = {
         "pack": found,
+        "may_write": person(request).may("rule.write"),
         "outcomes": outcomes,
         "ready": sum(o.ready for o in outcomes),
         "listed": found.listed if found.way == "out" else [],
     }
     return page(request, "library/pack.html", "models", context)
+
+
+@allowed("rule.write")
+@require_POST
+def pack_propose(request: HttpRequest, pack: int, model: str) -> HttpResponse:
+    """A model of a pack into the studio, as a draft that two people publish."""
+    try:
+        draft = actions.propose(person(request), pack, model, at=timezone.now())
+    except Refused as refused:
+        messages.error(request, said(refused))
+        return redirect("library:pack", pack)
+    messages.success(request, _("已建草稿，试运行后由另一人发布"))
+    return redirect("studio:draft", draft.pk)

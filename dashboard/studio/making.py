@@ -16,7 +16,7 @@ from chuxiong.accounts.refused import Refused
 from dashboard.accounts.page import allowed, said
 from dashboard.desk.page import page, person, pick
 from dashboard.studio import words
-from dashboard.studio.outline import changed, outline
+from dashboard.studio.outline import called, changed, outline
 from ingestion import selectors as ingestion
 from supervision import selectors as supervision
 from supervision.drafts import actions, reading
@@ -203,11 +203,19 @@ def _form_page(
 ) -> HttpResponse:  # fmt: skip
     problems = checked.problems if checked else ()
     items = outline(data, problems)
+    names = called(items)
     context = {
         "d": made,
         "title": pick(made.title_zh, made.title_en) or made.rule,
         "items": items,
-        "problems": [(p.name, "f-" + p.name.replace(".", "-"), _told(p.problem)) for p in problems],
+        "problems": [
+            (
+                " › ".join(pick(w.zh, w.en) for w in names.get(p.name, ())),
+                "f-" + p.name.replace(".", "-"),
+                _told(p.problem),
+            )
+            for p in problems
+        ],
         "lists": words.lists(data),
         "operators": words.operators(),
         "feeds": words.feeds(),

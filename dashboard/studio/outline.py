@@ -55,9 +55,14 @@ class Item:
         return "f-" + self.name.replace(".", "-")
 
     @property
+    def filled(self) -> bool:
+        """Whether anything stands in it, or is wrong with it."""
+        return _filled(self)
+
+    @property
     def rows(self) -> int:
         """Lines that a long field needs."""
-        return min(14, max(2, self.value.count("\n") + 1 + len(self.value) // 110))
+        return min(14, max(1, self.value.count("\n") + 1 + len(self.value) // 110))
 
 
 @cache
@@ -70,6 +75,16 @@ def words_of(model: type[BaseModel] | None, name: str) -> Words:
     """What the form calls a field of a model."""
     words = _words()
     return words.get(f"{model.__name__}.{name}" if model else name) or words[name]
+
+
+def called(items: Iterable[Item], before: tuple[Words, ...] = ()) -> dict[str, tuple[Words, ...]]:
+    """Field → what it is called, from its part of the form on."""
+    found: dict[str, tuple[Words, ...]] = {}
+    for item in items:
+        way = before if before and before[-1] == item.words else (*before, item.words)
+        found[item.name] = way
+        found |= called([*item.items, *item.more], way)
+    return found
 
 
 def outline(data: Data, problems: Iterable[FieldProblem]) -> list[Item]:

@@ -43,22 +43,30 @@ def failures(rule: RuleSpec, catalog: Catalog) -> Iterator[tuple[str, str, str]]
 
 
 def unproved_leaves(rule: RuleSpec, catalog: Catalog) -> list[str]:
-    """Conditions that could be turned round without any stored test noticing, in reading order.
+    """Conditions of ``when`` and ``having`` that could be turned round without any stored test noticing, by id, in
+    reading order.
 
-    Those of ``when`` and ``having`` by id, others by place and id (``sources.pay.where.paid``). Conditions on a whole
-    occurrence (``cluster``) and of a score cannot be turned round in SQL and are not looked at.
+    Conditions on a whole occurrence (``cluster``) and of a score cannot be turned round in SQL and are not looked at.
     """
-    return [place for place, mutant in mutants(rule) if not any(failures(mutant, catalog))]
+    return [place for place, mutant in _trees_turned(rule) if not any(failures(mutant, catalog))]
 
 
-def mutants(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
-    """(place, the rule with that one condition turned round), for every condition that decides anything."""
+def unproved_parts(rule: RuleSpec, catalog: Catalog) -> list[str]:
+    """The same of the conditions that say which records of sources and absences count, by place and id
+    (``sources.pay.where.paid``). Asked of shipped rules."""
+    return [place for place, mutant in _parts_turned(rule) if not any(failures(mutant, catalog))]
+
+
+def _trees_turned(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
     for key in ("when", "having"):
         tree: Tree | None = getattr(rule, key)
         if tree is None or (key == "having" and rule.cluster):
             continue
         for leaf in leaves(tree):
             yield leaf.id, rule.model_copy(update={key: negated(tree, leaf.id)})
+
+
+def _parts_turned(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
     for alias, source in rule.sources.items():
         for name, turned in _turned(source):
             yield (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import yaml
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -16,7 +17,8 @@ from chuxiong.accounts.scope import person_scope
 from chuxiong.audit.record import record
 from ingestion.catalog.load import Catalog
 from ingestion.selectors import catalog
-from supervision.models import ModelPack
+from supervision.drafts import actions as drafts
+from supervision.models import ModelPack, RuleDraft
 from supervision.packs import checking, document, keys, sheet, word
 from supervision.packs.card import card
 from supervision.packs.container import Faulty, open_pack, pack
@@ -169,3 +171,36 @@ def take_in(by: Person, content: bytes, book: Rulebook, *, name: str, at: dateti
             # Another request was faster with the same pack.
             return ModelPack.objects.get(way="in", digest=opened.digest)
     return made
+
+
+def propose(by: Person, number: int, model: str, *, at: datetime) -> RuleDraft:
+    """A draft out of a model of a pack, for the studio: tried and published there by two people, like any other.
+
+    Of a model that we have under its id it becomes a new version. Raises ``Refused`` for who may not, for a model that
+    does not hold here or is the same as ours, and where the draft has been made already.
+    """
+    if not by.may("rule.write"):
+        raise Refused("只有编写规则的人可以建草稿", "Only those who write rules make drafts")
+    with person_scope(by), transaction.atomic():
+        pack_ = ModelPack.objects.filter(pk=number, way="in").first()
+        kept = next((o for o in pack_.listed if o["id"] == model), None) if pack_ else None
+        if pack_ is None or pack_.content is None or kept is None:
+            raise Refused("没有这个模型包或模型", "There is no such pack or model")
+        outcome = checking.Outcome.restored(kept)
+        content = open_pack(bytes(pack_.content)).files[model, SPEC]
+        rule, problems = document.read_foreign(content, model, catalog())
+        if rule is None or problems or outcome.problems:
+            raise Refused(
+                "这个模型在本院不能使用，原因见模型包", "This model cannot be used here; the pack says why"
+            )
+        if outcome.standing == "same":
+            raise Refused("与本院的相同，不必建草稿", "It is the same as ours; no draft is needed")
+        note = f"模型包 {pack_.digest[:12]} {model} {pack_.publisher}"[:200]
+        if made := RuleDraft.objects.filter(note=note).order_by("pk").first():
+            raise Refused(f"已建过草稿 {made.pk}", f"Draft {made.pk} was made of it already")
+        whole = yaml.safe_load(document.text_of(rule))
+        if outcome.standing == "code":
+            # The code is another model's here: it becomes a rule of its own, with a name of ours.
+            whole = {key: value for key, value in whole.items() if key not in ("id", "code")}
+        draft, _checked = drafts.make(by, whole, at=at, note=note)
+    return draft

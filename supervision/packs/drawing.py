@@ -95,11 +95,7 @@ def drawing(rule: RuleSpec, feeds: dict[str, str], language: Language) -> Drawin
         places[alias] = (right, y)
         source = rule.sources[alias]
         members = [source.feed] if source.feed else [m.feed for m in source.any_of or ()]
-        said = (
-            feeds.get(members[0] or "", "")
-            if len(members) == 1
-            else ("、" if at == 0 else ", ").join(str(m) for m in members)
-        )
+        said = ("、" if at == 0 else ", ").join(feeds.get(m or "", str(m)) for m in members)
         boxes.append(Box(right, y, getattr(source, language), said, kind))
         lines.append(
             _line(

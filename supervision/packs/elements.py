@@ -121,10 +121,10 @@ def _met(need: Need, feed: FeedSpec | None) -> Met:
     if feed is None:
         return Met(need, "feed")
     column = next((c for c in feed.columns if c.name == need.column), None)
-    kind = "same"
-    if column is None or feed.code != need.feed:
-        column = column or next((c for c in feed.columns if need.zh and need.zh in (c.zh, *c.headers)), None)
-        kind = "like"
+    # A template names no code: the column's own name is all that can be the same.
+    kind = "same" if column is not None and need.feed in ("", feed.code) else "like"
+    if column is None:
+        column = next((c for c in feed.columns if need.zh and need.zh in (c.zh, *c.headers)), None)
     if column is None:
         return Met(need, "column", feed)
     if need.type and column.type != need.type:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from sqlglot import exp
 
 from ingestion.catalog.load import Catalog
-from supervision.rulebook.clustering import Clustering
+from supervision.rulebook.clustering import MANY, Clustering
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.dialects import Dialect, translate
 from supervision.rulebook.operators import PARAM_KEYS
@@ -141,19 +141,19 @@ class _Builder(Telling):
         if self.rule.having is None:
             fitting = f" where not {false}" if self.rule.cluster else ""
             grouped = (
-                f"select {known}, {judged}, {listed} from ({ranked} from {rows} k where {subject} is not null) k"
+                f"select {known}, {judged}, {listed} from ({ranked} from {rows} k{MANY} where {subject} is not null) k"
                 f" group by {key}"
             )
             return [
                 ("grouped", grouped),
-                ("results", f"select g.*, {true} as sure from grouped g{fitting}"),
+                ("results", f"select g.*, {true} as sure from grouped g{MANY}{fitting}"),
             ]
         same = f"r.subject = {subject}" + (f" and r.bucket = {bucket}" if self.rule.cluster else "")
         names = ", ".join(f"s.{_q(name)}" for name in shown)
         return [
             ("grouped", f"select {known}, {judged} from {rows} k where {subject} is not null group by {key}"),
-            ("raised", f"select g.*, {true} as sure from grouped g where not {false}"),
-            ("shown", f"select {known}, {listed} from ({ranked} from {rows} k join raised r on {same}) k group by {key}"),
+            ("raised", f"select g.*, {true} as sure from grouped g{MANY} where not {false}"),
+            ("shown", f"select {known}, {listed} from ({ranked} from {rows} k{MANY} join raised r on {same}) k group by {key}"),
             (
                 "results",
                 f"select r.*, {names} from raised r join shown s on s.subject = r.subject and s.bucket = r.bucket",

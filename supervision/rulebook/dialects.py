@@ -43,6 +43,7 @@ def translate(sql: str, dialect: Dialect) -> str:
         return sql
     tree = sqlglot.parse_one(sql, read="postgres")
     if dialect == "duckdb":
+        _drop_hints(tree)
         _list_records(tree)
         _lift_aggregates(tree)
         _name_unnested(tree)
@@ -108,6 +109,14 @@ def _lift_aggregates(tree: exp.Expr) -> None:
             above.set("with_", select.args["with_"])
         if select is not tree:
             select.replace(above)
+
+
+def _drop_hints(tree: exp.Expr) -> None:
+    """``cross join jsonb_array_elements('[0]')`` adds nothing; it tells Postgres's planner to expect many rows."""
+    for join in list(tree.find_all(exp.Join)):
+        call = join.this.this if isinstance(join.this, exp.Table) else join.this
+        if isinstance(call, exp.Anonymous) and call.name.lower() == "jsonb_array_elements":
+            join.pop()
 
 
 def _list_records(tree: exp.Expr) -> None:

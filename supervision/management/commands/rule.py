@@ -93,7 +93,7 @@ class Command(BaseCommand):
         self._say(json, rows, lines)
 
     def _check(self, *, json: bool, tests: bool, **_: Any) -> None:
-        from supervision.matching.stored_tests import failures, unproved_leaves
+        from supervision.matching.stored_tests import failures, unproved_leaves, unproved_parts
 
         book = self._rulebook()
         for rule in book.values():
@@ -112,7 +112,7 @@ class Command(BaseCommand):
             unproved = [
                 {"rule": rule.id, "condition": leaf}
                 for rule in book.values()
-                for leaf in unproved_leaves(rule, catalog())
+                for leaf in (*unproved_leaves(rule, catalog()), *unproved_parts(rule, catalog()))
             ]
             document |= {
                 "ok": not failed and not unproved,

@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections, transaction
@@ -15,10 +16,12 @@ from django.utils import timezone
 from chuxiong.accounts.refused import Refused
 from chuxiong.audit.models import AuditEvent
 from ingestion.exchange import signatures
+from ingestion.selectors import catalog
 from supervision import selectors
 from supervision.models import ModelPack, PublisherKey
 from supervision.packs import actions, keys
 from supervision.packs.container import Faulty
+from supervision.packs.document import read_foreign, text_of
 from tests.conftest import acting_as
 from tests.prefecture import person
 from tests.supervision.packs.test_pure import IDS, PEM, packed
@@ -56,6 +59,28 @@ def test_what_we_hand_out_comes_in_again_as_ours(database):
     assert _take(analyst, made.content).pk == taken.pk, "the same pack again is the same pack"
     assert ModelPack.objects.filter(way="in").count() == 1
     assert _actions() == ["pack.export", "pack.import"]
+
+
+def test_a_model_of_a_pack_becomes_a_draft_once(database):
+    book, analyst = selectors.rulebook(), person("analyst", roles=("analyst",))
+    _registered()
+    document = yaml.safe_load(text_of(book[IDS[0]]))
+    document["params"]["grace_months"]["value"] = 2
+    changed = yaml.safe_dump(document, allow_unicode=True).encode()
+    rule, _problems = read_foreign(changed, "x", catalog())
+    taken = _take(analyst, packed(IDS[0], texts={IDS[0]: changed}, digest=rule.digest))
+    draft = actions.propose(analyst, taken.pk, IDS[0], at=NOW)
+    assert (draft.rule, draft.version, draft.state, draft.author) == (IDS[0], 2, "draft", "analyst")
+    assert draft.digest == rule.digest and "示例人民检察院" in draft.note
+    with pytest.raises(Refused, match="已建过草稿"):
+        actions.propose(analyst, taken.pk, IDS[0], at=NOW)
+    with pytest.raises(Refused, match="没有这个模型包"):
+        actions.propose(analyst, taken.pk, "nobody", at=NOW)
+    same = _take(analyst, packed(IDS[1]))
+    with pytest.raises(Refused, match="相同"):
+        actions.propose(analyst, same.pk, IDS[1], at=NOW)
+    with pytest.raises(Refused, match="编写规则"):
+        actions.propose(person("head", roles=("head",)), taken.pk, IDS[0], at=NOW)
 
 
 def test_only_those_who_may_hand_out_and_take_in(database):

@@ -17,7 +17,7 @@ from django.db import connections, transaction
 
 from chuxiong.accounts.scope import scope
 from ingestion.selectors import catalog
-from supervision.matching.stored_tests import negated, unproved_leaves
+from supervision.matching.stored_tests import negated, unproved_leaves, unproved_parts
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.rulebook.sentence import condition_lines, rule_sentence
@@ -62,6 +62,7 @@ def test_stored_tests_hold_in_both_engines(database, rule_id):
 def test_negating_any_condition_breaks_a_stored_test(database, rule_id):
     with acting_as("worker"):
         assert unproved_leaves(rulebook()[rule_id], catalog()) == []
+        assert unproved_parts(rulebook()[rule_id], catalog()) == []
     rule = rulebook()[rule_id]
     for leaf in leaves(rule.having) if rule.having and rule.cluster else ():
         mutant = rule.model_copy(update={"having": negated(rule.having, leaf.id)})
@@ -74,6 +75,12 @@ def test_a_condition_that_no_test_proves_is_named(database):
     barely = rule.model_copy(update={"tests": tuple(t for t in rule.tests if t.expect == "undecided")})
     with acting_as("worker"):
         assert unproved_leaves(barely, catalog())
+    # No test tells a register that says so from one that does not.
+    silent = tuple(t for t in rule.tests if "ps_population_death" not in t.given)
+    with acting_as("worker"):
+        assert unproved_parts(rule.model_copy(update={"tests": silent}), catalog()) == [
+            "sources.death.any_of.ps_population_death.where.cancelled"
+        ]
 
 
 def _as_stored(rule: LoadedRule, subject: str) -> str:
