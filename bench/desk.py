@@ -448,7 +448,8 @@ def figures(cases: list[Case]) -> Iterator[Figure]:
     yield Figure("p50 with row-level security / without, median of the pages", round(median(ratios), 2), "×")
     yield Figure("p50 with row-level security / without, worst page", round(max(ratios), 2), "×")
     for who in words:
-        counts = {c.queries for c in cases if c.who == who and " page" in f" {c.name}"}
+        # The first page shows today's few as well.
+        counts = {c.queries for c in cases if c.who == who and c.name in ("page 2", "page 50", "last page")}
         spread = max(counts) - min(counts)
         yield at_most(f"{words[who]}, spread of query counts over the pages", spread, "queries", 0)
 
