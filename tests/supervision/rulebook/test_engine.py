@@ -26,7 +26,7 @@ from supervision.selectors import rulebook
 from tests.conftest import acting_as
 from tests.prefecture import SHANGHAI
 from tests.supervision.rulebook import interpreter
-from tests.supervision.rulebook.pool import fill, ref, run_compiled, stored
+from tests.supervision.rulebook.pool import fill, run_compiled, stored
 
 RULES = sorted(rulebook())
 FILES = {path.stem: path for path in settings.RULES_DIR.glob("*/*.yaml")}
