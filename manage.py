@@ -31,6 +31,10 @@ def main() -> None:
         from chuxiong.up.command import main as up
 
         sys.exit(up(sys.argv[2:]))
+    if (command, verb) == ("demo", "score") and any(a.split("=")[0] == "--scale" for a in sys.argv):
+        from chuxiong.demo.trial import main as trial
+
+        sys.exit(trial(sys.argv[3:]))
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError

@@ -8,29 +8,25 @@ Every engine must find the same hits.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import pandas as pd
-import polars as pl
-
 from bench.desk import prepare
 from bench.report import Figure, at_most, write
-from bench.rules_by_hand import COLUMNS, SLIDING, SQL, TODAY, by_pandas, by_polars
+from bench.rules_by_hand import BARE, COLUMNS, SLIDING, TODAY
 from bench.search import COUNTIES
 
 FEEDS = list(COLUMNS)
-#: a compiled rule against what a person would write for the same engine
-RATIO = 1.3
 #: seconds from new rows to clues, and of all rules over a county
 NEW_ROWS, COUNTY = 1.0, 60.0
 
@@ -43,6 +39,7 @@ def main() -> int:
     parser.add_argument("--new", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scale", choices=["none", "small", "county", "prefecture"], default="county")
+    parser.add_argument("--only", choices=["contest", "new", "county"], help="one part alone")
     parser.add_argument("--seed", type=int, default=secrets.randbits(31))
     options = parser.parse_args()
     print(f"seed {options.seed}")
@@ -54,6 +51,7 @@ def main() -> int:
         from django.core.management import call_command
 
         prepare(running.environment | {"CHUXIONG_VAR": str(folder)})
+        logging.disable(logging.INFO)
         with _as("owner"), open(os.devnull, "w") as nowhere:
             call_command("demo", "seed", stdout=nowhere)
         with _as("worker"):
@@ -83,24 +81,34 @@ def _as(role: str) -> Iterator[None]:
 
 
 def _all(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
-    if options.scale != "none":
+    def asked(part: str) -> bool:
+        return options.only in (None, part)
+
+    if options.scale != "none" and asked("county"):
         yield from _county(options, folder)
-    yield Figure("filled", _fill(options), "s")
-    yield from _against(options)
-    yield from _new_rows(options)
+    if asked("contest") or asked("new"):
+        with _timed(f"{options.payments:,} payments filled in") as filled:
+            _fill(options)
+        yield filled[0]
+    if asked("contest"):
+        yield from _against(options)
+    if asked("new"):
+        yield from _new_rows(options)
 
 
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def _fill(options: argparse.Namespace) -> float:
-    """Payments of ``people``; of the dead and the sentenced one in fifty is among them; seconds."""
+def _fill(options: argparse.Namespace) -> None:
+    """Payments of ``people``; of the dead and the sentenced one in fifty is among them."""
     from django.db import connections
 
     months = max(1, options.payments // options.people)
     other = "md5('{0}' || case when g % 50 = 0 then (random() * %(people)s)::int else -g end)::uuid"
+    # A person's payments come from one county.
     bare = (
-        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null, (%(counties)s::text[])[1 + g % 10]"
+        "decode(md5('{0}' || g), 'hex'), '\\x00'::bytea, 1, g, {1}, null,"
+        " (%(counties)s::text[])[1 + mod(g / %(m)s, 10)]"
     )
     first = "natural_hash, row_hash, batch_id, row_no, from_landing, to_landing, county"
     landing = _land("hr_pension_payment")
@@ -137,7 +145,6 @@ def _fill(options: argparse.Namespace) -> float:
             " from generate_series(1, %(others)s) g) s"
         ),
     }
-    began = time.perf_counter()
     with connections["owner"].cursor() as cursor:
         cursor.execute("select setseed(%s)", [options.seed / 2**31])
         for feed, statement in statements.items():
@@ -145,7 +152,6 @@ def _fill(options: argparse.Namespace) -> float:
             sql = f'insert into pool."{feed}" {statement}'
             cursor.execute(sql.replace("g % ", "g %% ").replace("%%%", "%%"), given)
             cursor.execute(f'vacuum analyze pool."{feed}"')
-    return round(time.perf_counter() - began, 1)
 
 
 def _land(feed: str) -> int:
@@ -167,22 +173,12 @@ def _land(feed: str) -> int:
 # ---- compiled against hand-written -----------------------------------------------------------------
 
 
-def _rules() -> dict[str, Any]:
-    from ingestion.selectors import catalog
-    from supervision.rulebook.load import read_rule
-    from supervision.selectors import rulebook
-
-    sliding, problems = read_rule(SLIDING, "bench", catalog())
-    assert sliding is not None, problems
-    shipped = {name: rulebook()[name] for name in SQL if name != sliding.id}
-    return {**shipped, sliding.id: sliding}
-
-
 def _against(options: argparse.Namespace) -> Iterator[Figure]:
-    """Interleaved: each round runs every way once; medians and their ratios."""
+    """Each rule on both engines, beside what a person would write for them."""
     from django.db import connection, transaction
     from django.utils import timezone
 
+    from bench.rules_contest import Contest
     from chuxiong.accounts.scope import scope
     from ingestion import selectors as ingestion
     from ingestion.mirror import writing
@@ -190,12 +186,12 @@ def _against(options: argparse.Namespace) -> Iterator[Figure]:
     from supervision.matching.run import parameters, reach_of
     from supervision.rulebook.compiler import compile_rule
 
-    began = time.perf_counter()
-    for feed in FEEDS:
-        writing.bring_up(feed, ingestion.catalog(), at=timezone.now(), rebuild=True)
-    yield Figure("mirror written", round(time.perf_counter() - began, 1), "s")
+    with _timed("mirror written") as mirrored:
+        for feed in FEEDS:
+            writing.bring_up(feed, ingestion.catalog(), at=timezone.now(), rebuild=True)
+    yield mirrored[0]
     landing = ingestion.last_landing()
-    for name, rule in _rules().items():
+    for rule in _rules().values():
         plan, reach = compile_rule(rule, ingestion.catalog()), reach_of(rule)
         with (
             transaction.atomic(),
@@ -203,70 +199,19 @@ def _against(options: argparse.Namespace) -> Iterator[Figure]:
             connection.cursor() as cursor,
             engines.columns(plan, reach, landing=landing, memory_mb=2048) as duck,
         ):
-            params = parameters(plan, landing, TODAY)
-            hits: dict[str, int] = {}
-
-            def compiled(
-                engine: Any, plan: Any = plan, params: Any = params, cursor: Any = cursor
-            ) -> Callable[[], int]:
-                def once() -> int:
-                    engines.evaluate(cursor, plan, params, engine)
-                    cursor.execute("select count(*) from run_result where verdict = 'hit'")
-                    found = int(cursor.fetchone()[0])
-                    cursor.execute("drop table run_result")
-                    return found
-
-                return once
-
-            def by_postgres(name: str = name, cursor: Any = cursor) -> int:
-                cursor.execute(f"create temp table by_hand on commit drop as {SQL[name]}")
-                cursor.execute("select count(*) from by_hand where verdict = 'hit'")
-                found = int(cursor.fetchone()[0])
-                cursor.execute("drop table by_hand")
-                return found
-
-            def by_duckdb(name: str = name, duck: Any = duck) -> int:
-                return int(duck.sql(SQL[name]).pl().filter(pl.col("verdict") == "hit").height)
-
-            lazy = {feed: _lazy(feed) for feed in FEEDS}
-            frames = {feed: _frame(frame) for feed, frame in lazy.items()}
-            ways: dict[str, Callable[[], int]] = {
-                "postgres": compiled(None),
-                "postgres by hand": by_postgres,
-                "duckdb": compiled(duck),
-                "duckdb by hand": by_duckdb,
-                "polars": lambda name=name, lazy=lazy: by_polars(name, lazy),  # type: ignore[misc]
-                "pandas": lambda name=name, frames=frames: by_pandas(name, frames),  # type: ignore[misc]
-            }
-            plan.query("duckdb")  # translated once for all runs of a process
-            times: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(options.runs):
-                for way, run in ways.items():
-                    began = time.perf_counter()
-                    hits[way] = run()
-                    times[way].append(time.perf_counter() - began)
-        if len(set(hits.values())) != 1:
-            raise SystemExit(f"{name}: the ways do not find the same hits: {hits}")
-        yield Figure(f"{name}: hits", hits["postgres"], "")
-        middle = {way: median(taken) for way, taken in times.items()}
-        for way in ("postgres", "duckdb"):
-            hand = middle[f"{way} by hand"]
-            yield Figure(f"{name}: {way}", round(middle[way], 3), "s", peer=round(hand, 3))
-            yield at_most(f"{name}: {way} to by hand", round(middle[way] / hand, 2), "×", RATIO)
-        for way in ("polars", "pandas"):
-            yield Figure(f"{name}: {way}", round(middle[way], 3), "s")
+            contest = Contest(plan, parameters(plan, landing, TODAY), cursor, duck)
+            yield from contest.run(options.runs)
 
 
-def _lazy(feed: str) -> pl.LazyFrame:
-    from ingestion.mirror import files
-    from ingestion.models import MirrorMark
+def _rules() -> dict[str, Any]:
+    from ingestion.selectors import catalog
+    from supervision.rulebook.load import read_rule
+    from supervision.selectors import rulebook
 
-    listed = [files.folder(feed) / f["name"] for f in MirrorMark.objects.get(name=feed).files]
-    return pl.scan_parquet(listed).select(COLUMNS[feed])
-
-
-def _frame(frame: pl.LazyFrame) -> pd.DataFrame:
-    return frame.filter(pl.col("to_landing").is_null()).collect().to_pandas()
+    sliding, problems = read_rule(SLIDING, "bench", catalog())
+    assert sliding is not None, problems
+    shipped = {name: rulebook()[name] for name in BARE if name != sliding.id}
+    return {**shipped, sliding.id: sliding}
 
 
 # ---- new rows, a county ------------------------------------------------------------------------------
@@ -307,38 +252,69 @@ def _new_rows(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def _county(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
-    """All live rules in full over what the demo's agencies deliver, by each engine."""
+    """All live rules in full over what the demo's agencies deliver: with their clues, then again by each engine.
+
+    Taken in is all, then identities and relations once; what a centre does besides after each file is left aside.
+    """
     from django.core.management import call_command
+    from django.db import connections
     from django.utils import timezone
 
+    from chuxiong.demo.deliver import deliver
     from ingestion import selectors as ingestion
     from ingestion.mirror import writing
     from ingestion.mirror.tables import tables
+    from ingestion.water.registering import place_from_feeds
+    from supervision.relations import deriving
+    from supervision.spine.run import bring_up_to_date
+
+    files, catalog = folder / "files", ingestion.catalog()
+    with _timed(f"{options.scale}: files written") as written, open(os.devnull, "w") as nowhere:
+        call_command("demo", "write", scale=options.scale, seed=options.seed, out=files, stdout=nowhere)
+    with _timed(f"{options.scale}: files taken in") as taken:
+        batches = deliver(files)
+    with _timed(f"{options.scale}: places, identities, relations") as derived:
+        place_from_feeds(at=timezone.now())
+        bring_up_to_date(at=timezone.now())
+        deriving.bring_up_to_date(at=timezone.now())
+    # As the server does by itself within minutes.
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("analyze")
+    with _timed(f"{options.scale}: mirror written") as mirrored:
+        for name in tables(catalog):
+            writing.bring_up(name, catalog, at=timezone.now())
+    yield Figure(f"{options.scale}: rows taken in", sum(batch.loaded for batch in batches), "")
+    yield from (written[0], taken[0], derived[0], mirrored[0])
+    yield _all_rules(f"rules in full with their clues, {options.scale}, postgres", "postgres")
+    yield _all_rules(f"rules in full, {options.scale}, postgres", "postgres")
+    yield _all_rules(f"rules in full, {options.scale}, duckdb", "duckdb")
+
+
+def _all_rules(what: str, engine: Any) -> Figure:
+    """One after the other in one process; the slowest are named."""
+    from django.utils import timezone
+
     from supervision.matching.run import run_rule
     from supervision.selectors import live_rules
 
-    files, today = folder / "files", timezone.localdate()
-    with open(os.devnull, "w") as nowhere:
-        call_command("demo", "write", scale=options.scale, seed=options.seed, out=files, stdout=nowhere)
+    taken, raised = {}, 0
+    for rule in live_rules():
         began = time.perf_counter()
-        call_command("demo", "deliver", str(files), stdout=nowhere)
-    yield Figure(f"{options.scale} delivered", round(time.perf_counter() - began, 1), "s")
-    for name in tables(ingestion.catalog()):
-        writing.bring_up(name, ingestion.catalog(), at=timezone.now())
-    for engine in ("postgres", "duckdb"):
-        taken = {}
-        for rule in live_rules():
-            began = time.perf_counter()
-            run_rule(rule, at=timezone.now(), as_of=today, full=True, engine=engine)
-            taken[rule] = time.perf_counter() - began
-        slowest = max(taken, key=lambda rule: taken[rule])
-        print(f"{engine}: slowest {slowest} {taken[slowest]:.2f} s")
-        yield at_most(
-            f"{len(taken)} rules in full, {options.scale}, {engine}",
-            round(sum(taken.values()), 1),
-            "s",
-            COUNTY,
-        )
+        result = run_rule(rule, at=timezone.now(), as_of=timezone.localdate(), full=True, engine=engine)
+        taken[rule], raised = time.perf_counter() - began, raised + result.raised
+    slowest = sorted(taken, key=lambda rule: -taken[rule])[:5]
+    print(f"{what}: {raised} clues; slowest", ", ".join(f"{r} {taken[r]:.2f} s" for r in slowest), flush=True)
+    return at_most(f"{len(taken)} {what}", round(sum(taken.values()), 1), "s", COUNTY)
+
+
+@contextmanager
+def _timed(name: str) -> Iterator[list[Figure]]:
+    """The list holds the figure afterwards; it is told at once, because such a step may take minutes."""
+    found: list[Figure] = []
+    began = time.perf_counter()
+    yield found
+    found.append(Figure(name, round(time.perf_counter() - began, 1), "s"))
+    print(f"{name} {found[0].value} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import socket
@@ -139,15 +140,16 @@ def _measure(address: str, tokens: list[str], session: str, switches: int) -> li
     return [
         at_most("spread of the apply callback, p99", _part(spreads["light"], 0.99), "ms", SPREAD_TARGET),
         Figure("spread, median", _part(spreads["light"], 0.5), "ms"),
-        Figure("spread, largest", max(spreads["light"]), "ms"),
-        Figure("spread of real scenes, largest", max(spreads["real"]), "ms"),
+        Figure("spread, largest", round(max(spreads["light"]), 1), "ms"),
+        Figure("spread of real scenes, largest", round(max(spreads["real"]), 1), "ms"),
         Figure("switches", len(spreads["light"]), ""),
         Figure("screens", len(tokens), ""),
     ]
 
 
 def _part(values: list[float], part: float) -> float:
-    return round(sorted(values)[min(len(values) - 1, int(len(values) * part))], 1)
+    """By nearest rank: the smallest value that so many of a hundred do not exceed."""
+    return round(sorted(values)[max(0, math.ceil(len(values) * part) - 1)], 1)
 
 
 def _answers(context: Any, address: str) -> None:

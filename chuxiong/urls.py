@@ -11,6 +11,8 @@ urlpatterns = [
     path("sources/", include("dashboard.sources.urls")),
     path("analysis/", include("dashboard.analysis.urls")),
     path("runs/", include("dashboard.runs.urls")),
+    path("", include("dashboard.library.urls")),
+    path("studio/", include("dashboard.studio.urls")),
     path("provider/", include("dashboard.provider.urls")),
     path("", include("dashboard.water.urls")),
     path("", include("dashboard.cameras.urls")),

@@ -10,12 +10,15 @@
     python3 agency.py feeds
     python3 agency.py push FEED FILE
     python3 agency.py delivery ID
+    python3 agency.py subscribe URL | unsubscribe | subscription
+    python3 agency.py listen PORT [ADDRESS]           (a receiver: checks the signature and prints what changed)
 
 Free to copy into an agency's own system. Exit code 0 only when it was done.
 """
 
 import hashlib
 import hmac
+import http.server
 import json
 import os
 import secrets
@@ -48,26 +51,26 @@ def ask(method, path, body=b"", headers=None):
         "X-Signature": hmac.new(SECRET, text, DIGEST).hexdigest(),
     }
     request = urllib.request.Request(
-        URL + path, body if method == "POST" else None, {**signed, **(headers or {})}, method=method
+        URL + path, body if method != "GET" else None, {**signed, **(headers or {})}, method=method
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.headers, answer.read()
 
 
-def post_once(path, body, headers):
-    """A POST that may be tried again: under one key it is done once, whatever is lost on the way."""
+def post_once(path, body, headers, method="POST"):
+    """A request that may be tried again: under one key it is done once, whatever is lost on the way."""
     key = secrets.token_hex(16)
     said = {"Idempotency-Key": key, **headers}
     for attempt in range(4):
         try:
-            return ask("POST", path, body, said)
+            return ask(method, path, body, said)
         except urllib.error.HTTPError as error:
             if error.code not in (429, 503):
                 raise
             time.sleep(int(error.headers.get("Retry-After", 5)))
         except urllib.error.URLError:
             time.sleep(2**attempt)
-    return ask("POST", path, body, said)
+    return ask(method, path, body, said)
 
 
 def place(number, verb=""):
@@ -97,6 +100,31 @@ def hand_in(path, file):
     return json.loads(post_once(path, file.read_bytes(), headers)[1])
 
 
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes calls: first the signature and the time, then one line on stdout; what changed is read at its path."""
+
+    seen = set()
+
+    def do_POST(self):
+        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 65536))
+        head = self.headers.get
+        digest = hashlib.sha256(body).hexdigest()
+        text = "\n".join(["POST", self.path, digest, head("X-Timestamp", ""), head("X-Nonce", "")]).encode()
+        kind = {"HMAC-SM3": "sm3", "HMAC-SHA256": "sha256"}.get(head("X-Signature-Alg"), DIGEST)
+        fits = hmac.compare_digest(hmac.new(SECRET, text, kind).hexdigest(), head("X-Signature", ""))
+        stamp = head("X-Timestamp", "")
+        fresh = stamp.isdigit() and abs(time.time() - int(stamp) / 1000) < 300
+        self.send_response(204 if fits and fresh else 401)
+        self.end_headers()
+        if fits and fresh and head("X-Webhook-Id") not in self.seen:
+            self.seen.add(head("X-Webhook-Id"))
+            said = json.loads(body)
+            print(said["event"], said["kind"], said["number"], said["state"], flush=True)
+
+    def log_message(self, *_):
+        pass
+
+
 def main(verb, *words):
     if verb == "list":
         for one in every(*words):
@@ -124,6 +152,18 @@ def main(verb, *words):
         print(json.dumps(hand_in(f"/api/v1/feeds/{words[0]}/files", Path(words[1])), ensure_ascii=False))
     elif verb == "delivery":
         print(ask("GET", f"/api/v1/deliveries/{words[0]}")[1].decode())
+    elif verb == "subscription":
+        print(ask("GET", "/api/v1/webhook")[1].decode())
+    elif verb in ("subscribe", "unsubscribe"):
+        wanted = {"url": words[0], "algorithm": ALGORITHM} if verb == "subscribe" else {}
+        method, json_in = "PUT" if wanted else "DELETE", {"Content-Type": "application/json"}
+        print(
+            json.loads(post_once("/api/v1/webhook", json.dumps(wanted).encode(), json_in, method)[1])["state"]
+        )
+    elif verb == "listen":
+        http.server.HTTPServer(
+            (words[1] if words[1:] else "127.0.0.1", int(words[0])), Receiver
+        ).serve_forever()
     else:
         sys.exit(__doc__)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+from collections.abc import Callable, Hashable
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from django.utils import timezone
 
 from chuxiong.accounts import sessions
@@ -18,41 +18,41 @@ from dashboard.walls import hub
 from dashboard.walls.snapshot import snapshot
 
 
-class WallConsumer(AsyncJsonWebsocketConsumer):
-    """One screen. Joins before it reads, so that nothing falls between snapshot and events."""
-
-    groups = [EVENTS]
-    #: Events within this many seconds are answered by one snapshot.
-    gather = 0.1
+class WallConsumer(AsyncWebsocketConsumer):
+    """The overview for whoever is in the house. Listens before it reads, so that nothing falls in between."""
 
     async def connect(self) -> None:
-        self._poked_at = 0.0
-        self._sender: asyncio.Task[None] | None = None
+        self._open = False
+        await hub.join(self)
         await self.accept()
+        self._open = True
         # A few screens that connect together may share a snapshot of the last second's quarter.
-        await self._send(time.monotonic() - 0.25)
+        since = hub.since(0.25)
+        await self.send(await hub.shared("snapshot", since, lambda: _snapshot(since)))
+        if not hub.hearing():
+            await self.hears(False)
 
-    async def event(self, message: dict[str, Any]) -> None:
-        if message["kind"] == "SessionEnded":
-            return
-        self._poked_at = time.monotonic()
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._answer())
+    def wants(self) -> list[tuple[Hashable, Callable[[float], str]]]:
+        return [("snapshot", _snapshot)] if self._open else []
 
-    async def _answer(self) -> None:
-        # The first poke is answered at once; those that follow closely are answered together.
-        answered = 0.0
-        while answered < self._poked_at:
-            answered = self._poked_at
-            await self._send(answered)
-            await asyncio.sleep(self.gather)
+    def heard(self, message: dict[str, Any]) -> None:
+        """Nothing but the answer follows from an event here."""
 
-    async def _send(self, since: float) -> None:
-        await self.send(await hub.shared("snapshot", since, lambda: json.dumps(snapshot(since=since))))
+    async def deliver(self, key: Hashable, text: str) -> None:
+        await self.send(text)
 
-    async def disconnect(self, code: int) -> None:
-        if self._sender:
-            self._sender.cancel()
+    async def hears(self, now: bool) -> None:
+        await self.send(json.dumps({"kind": "hears", "hears": now}))
+
+    async def __call__(self, *way: Any) -> None:
+        try:
+            await super().__call__(*way)
+        finally:
+            hub.leave(self)
+
+
+def _snapshot(since: float) -> str:
+    return json.dumps(snapshot(since=since), ensure_ascii=False)
 
 
 def _offices_of(person: Person) -> list[str]:
@@ -75,12 +75,12 @@ class DeskConsumer(AsyncJsonWebsocketConsumer):
         if person is None or not person.is_authenticated or not await self._goes_on():
             await self.close(code=4401)
             return
-        self._offices: set[str] = set(await sync_to_async(_offices_of)(person))
+        self._offices: set[str] = set(await database_sync_to_async(_offices_of)(person))
         await self.accept()
         self._watch = asyncio.create_task(self._look())
 
     async def _goes_on(self) -> bool:
-        return await sync_to_async(self._stay_goes_on)()
+        return await database_sync_to_async(self._stay_goes_on)()
 
     def _stay_goes_on(self) -> bool:
         person, stay = self.scope["user"], self.scope["session"].get(sessions.STAY)

@@ -222,3 +222,38 @@ class Visit(models.Model):
 
     def __str__(self) -> str:
         return f"visit {self.pk}"
+
+
+class DisplayPair(models.Model):
+    """Two pictures of one place, before and after, of a settled clue. On walls only once a second person has cleared them.
+
+    The pictures are as the centre drew them anew from what was handed in: no place, device or time is hidden in them.
+    """
+
+    office = models.CharField(max_length=6)
+    clue = models.ForeignKey("supervision.Clue", on_delete=models.PROTECT, related_name="+")
+    #: JPEG
+    before = models.BinaryField()
+    after = models.BinaryField()
+    before_on = models.DateField()
+    after_on = models.DateField()
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=150)
+    cleared_at = models.DateTimeField(null=True)
+    cleared_by = models.CharField(max_length=150, blank=True)
+    #: visitors may see it, too
+    for_visitors = models.BooleanField(default=False)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(after_on__gte=F("before_on")), name="pair_forward"),
+            models.CheckConstraint(
+                condition=Q(cleared_at=None) | ~Q(cleared_by=F("made_by")), name="pair_cleared_by_another"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"pair {self.pk}"

@@ -13,6 +13,7 @@ _OF_SCREEN = "exists (select 1 from dashboard_screen s where s.id = screen_id)"
 _OF_GROUP = "exists (select 1 from dashboard_wallgroup g where g.id = group_id)"
 # A player reaches the office of its own screen and nothing else.
 _DEVICES_OFFICE = f"office = (select s.office from dashboard_screen s where s.token_digest = {_DEVICE})"
+_CLEARED = "cleared_at is not null and withdrawn_at is null"
 _ITS_SWITCH = "exists (select 1 from dashboard_screen s where s.id = any (screens))"
 
 TABLES = {
@@ -26,6 +27,10 @@ TABLES = {
     "dashboard_screenhealth": {"web": "SELECT, INSERT, UPDATE"},
     "dashboard_interrupt": {"web": "SELECT, INSERT, UPDATE (begins, ends, ended_by)"},
     "dashboard_visit": {"web": "SELECT, INSERT, UPDATE (ended_at, ended_by)"},
+    # A pair of pictures stands as it was handed in: it is cleared and taken down, never changed.
+    "dashboard_displaypair": {
+        "web": "SELECT, INSERT, UPDATE (cleared_at, cleared_by, for_visitors, withdrawn_at, withdrawn_by)"
+    },
 }
 POLICIES = {
     "dashboard_wallgroup": [("office", ["web"], "all", _OF_OFFICE, _OF_OFFICE)],
@@ -46,6 +51,17 @@ POLICIES = {
         ("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE),
         ("device", ["web"], "select", _DEVICES_OFFICE, ""),
         ("call", ["web"], "insert", "", _DEVICES_OFFICE),
+    ],
+    "dashboard_displaypair": [
+        ("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE),
+        # What may be seen on a wall is seen on every wall, as its counts are.
+        (
+            "device",
+            ["web"],
+            "select",
+            f"{_CLEARED} and exists (select 1 from dashboard_screen s where s.token_digest = {_DEVICE})",
+            "",
+        ),
     ],
     "dashboard_visit": [
         ("office", ["web"], "all", _IN_OFFICE, _IN_OFFICE),
@@ -125,6 +141,68 @@ STATEMENTS = [
                 and p.found_time > since and p.found_time <= now() order by p.found_time desc;
     end $$
     """,
+    # Losses of cases, one a case however many parties its cards name; a case with a sealed card is not among them.
+    """
+    create or replace function wall_losses(since date)
+    returns table (month date, county text, disposal text, cases bigint, lost numeric, recovered numeric, seized numeric)
+    language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        return query select date_trunc('month', c.accept_date)::date, c.county::text, coalesce(c.seized_status, '')::text,
+            count(*), sum(c.victim_loss_cny), sum(coalesce(c.recovered_cny, 0)), sum(coalesce(c.seized_cny, 0))
+            from (select distinct on (p.unified_case_no) p.accept_date, p.county, p.seized_status, p.victim_loss_cny,
+                    p.recovered_cny, p.seized_cny
+                from pool.pr_case p where p.to_landing is null and p.accept_date >= since and p.accept_date <= current_date
+                    and not exists (select 1 from pool.pr_case s where s.unified_case_no = p.unified_case_no
+                        and s.to_landing is null and s.seal is not null)
+                order by p.unified_case_no, p.record_id) c
+            where c.victim_loss_cny > 0 group by 1, 2, 3;
+    end $$
+    """,
+    """
+    create or replace function wall_arrears(since date)
+    returns table (month date, county text, industry text, claims bigint, still_open bigint, workers numeric, owed numeric,
+        paid numeric)
+    language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        return query select date_trunc('month', w.register_date)::date, w.county::text, coalesce(w.industry, '')::text,
+            count(*), count(*) filter (where w.close_date is null), sum(coalesce(w.worker_count, 0))::numeric,
+            sum(w.arrears_amount_cny), sum(least(coalesce(w.paid_amount_cny, 0), w.arrears_amount_cny))
+            from pool.hr_wage_arrears w where w.to_landing is null and w.register_date >= since
+                and w.register_date <= current_date group by 1, 2, 3;
+    end $$
+    """,
+    # Sites at work by the latest month that the agency has sent, and what each lacks of what guards wages.
+    """
+    create or replace function wall_wage_sites()
+    returns table (month date, sites bigint, no_account bigint, no_deposit bigint, no_guarantee bigint, nobody bigint)
+    language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    begin
+        return query select g.stat_month, count(*), count(*) filter (where g.account_status = '未开户'),
+            count(*) filter (where g.deposit_form = '未存储'), count(*) filter (where g.payment_guarantee = '未提供'),
+            count(*) filter (where g.realname_headcount = 0)
+            from pool.hr_wage_guarantee g where g.to_landing is null and g.project_status = '在建'
+                and g.stat_month = (select max(m.stat_month) from pool.hr_wage_guarantee m where m.to_landing is null)
+            group by 1;
+    end $$
+    """,
+    *(
+        statement.format(name=name)
+        for name in ("wall_losses(date)", "wall_arrears(date)", "wall_wage_sites()")
+        for statement in (
+            "revoke all on function {name} from public",
+            "grant execute on function {name} to cx_wall, cx_web",
+        )
+    ),
+    # What settled clues brought, by kind; sums alone, so that a clue open to one department counts, too.
+    "create or replace view wall_result as select f.code, sum(f.amount)::bigint as amount, count(*) as clues"
+    " from supervision_clue c cross join lateral jsonb_to_recordset(coalesce(c.results -> 'facts', '[]'))"
+    f" as f(code text, amount bigint) where {_SEEN} and c.state = 'settled' group by f.code",
+    "grant select on wall_result to cx_wall, cx_web",
+    # Pictures before and after that somebody has cleared, of clues that a wall may tell of: what, where, when.
+    "create or replace view wall_pair as select p.id, c.rule, c.origin, c.office, c.township, p.before_on, p.after_on,"
+    f" p.for_visitors from dashboard_displaypair p join supervision_clue c on c.id = p.clue_id where p.cleared_at is not null and p.withdrawn_at is null"
+    f" and {_SEEN} and c.closed_to = '' and c.state = 'settled'",
+    "grant select on wall_pair to cx_wall, cx_web",
     *(
         statement.format(name=name)
         for name in ("wall_section_readings", "wall_outfall_readings", "wall_exceedances", "wall_patrol")

@@ -190,7 +190,7 @@ STATEMENTS = [
             return new;
         end if;
         if new.kind not in ('backtest', 'clearing', 'exchange', 'held_batch', 'identity', 'import_check', 'import_clear',
-                'import_expire', 'import_hand_over', 'take_in') then
+                'import_expire', 'import_hand_over', 'published', 'release', 'take_in', 'trial') then
             raise exception 'pages do not queue %', new.kind using errcode = 'insufficient_privilege';
         end if;
         if new.kind = 'held_batch'

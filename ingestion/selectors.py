@@ -154,8 +154,8 @@ def cleared(*, since: int, until: int) -> bool:
     """Whether records were deleted by a landing in (since, until]: what rested on them is not in the pool any more."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select 1 from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
-            " where l.number > %s and l.number <= %s and l.feed = '' and b.received_by <> 'identity')",
+            "select exists (select 1 from ingestion_landing"
+            " where number > %s and number <= %s and feed = '' and kind = 'clearing')",
             [since, until],
         )
         return bool(cursor.fetchone()[0])
@@ -210,11 +210,11 @@ def freshness(
     """(state, expected by): ok, late beyond the agreed lag, silent beyond twice of it, never.
 
     Expected by: the end of the period after the one that was delivered, and the agreed lag. A delivery of which nobody
-    said what it covers is reckoned from its landing alone.
+    said what it covers is reckoned from its landing alone. Nothing is covered beyond ``today``.
     """
     if covers is None and landed_at is None:
         return "never", None
-    reached = next_end(feed.cadence, covers) if covers else timezone.localdate(landed_at)
+    reached = next_end(feed.cadence, min(covers, today)) if covers else timezone.localdate(landed_at)
     due = reached + timedelta(days=feed.max_lag_days)
     if today <= due:
         return "ok", due

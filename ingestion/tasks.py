@@ -1,8 +1,10 @@
 """Intake's jobs."""
 
 import contextlib
+from collections.abc import Iterator
 from datetime import date
 
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from chuxiong.work.jobs import Claim, enqueue, handler
@@ -11,7 +13,7 @@ from ingestion.exchange import deliveries
 from ingestion.health.measuring import measure
 from ingestion.imports import carrying, checking
 from ingestion.intake import holding
-from ingestion.intake.take_in import take_in, waits_its_turn
+from ingestion.intake.take_in import give_up, give_up_abandoned, take_in, waits_its_turn
 from ingestion.mirror import writing as mirror
 from ingestion.models import Landing
 from ingestion.registers import agreement_actions
@@ -23,16 +25,34 @@ from ingestion.water.registering import place_from_feeds
 _CLAIMS = 1 << 16
 
 
-@handler("take_in", leased=True)
+def _fence(claim: Claim) -> int:
+    """A batch that is let in gets a job of its own, whose claims count from one again: the later job outranks."""
+    return claim.id * _CLAIMS + claim.fence
+
+
+@contextlib.contextmanager
+def _away_again() -> Iterator[None]:
+    """Where the database went away the connection is made anew for the next try."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        connections["intake"].close()
+        raise
+
+
+def _give_up(claim: Claim, error: str) -> None:
+    with _away_again():
+        give_up(claim.payload["batch"], fence=_fence(claim), error=error)
+
+
+@handler("take_in", leased=True, gave_up=_give_up)
 def run_take_in(claim: Claim) -> None:
     batch_id = claim.payload["batch"]
     feed = batch_feed(batch_id)
     if waits_its_turn(batch_id, feed.code):
         enqueue("take_in", str(batch_id), claim.payload, priority=4, delay_seconds=1, using="intake")
         return
-    # A batch that is let in gets a job of its own, whose claims count from one again: the later job outranks.
-    fence = claim.id * _CLAIMS + claim.fence
-    batch = take_in(batch_id, feed, fence=fence, at=timezone.now())
+    batch = take_in(batch_id, feed, fence=_fence(claim), at=timezone.now())
     carrying.count_changes(batch, feed)
 
 
@@ -55,13 +75,19 @@ def run_mirror(claim: Claim) -> None:
 def run_registers_day(claim: Claim) -> None:
     """Once a day: overdue feeds, silent devices, tickets to remind of, agreements that run out."""
     today, now = date.fromisoformat(claim.payload["day"]), timezone.now()
+    give_up_abandoned()
     daily.draft_late(today, at=now)
     daily.draft_silent(at=now)
     daily.remind(today, at=now)
     agreement_actions.warn(today, at=now, days=limits().agreement.warn_days, machine=drafting.MACHINE)
 
 
-@handler("import_check", leased=True)
+def _check_given_up(claim: Claim, error: str) -> None:
+    with _away_again():
+        checking.give_up(claim.payload["import"], claim.payload["revision"], error=error)
+
+
+@handler("import_check", leased=True, gave_up=_check_given_up)
 def run_import_check(claim: Claim) -> None:
     checking.check(claim.payload["import"], claim.payload["revision"])
 
@@ -103,6 +129,7 @@ _AGAIN = {deliveries.Next.INTAKE: 1, deliveries.Next.PERSON: 60}
 @handler("exchange", leased=True)
 def run_exchange(claim: Claim) -> None:
     agency = claim.payload["agency"]
+    give_up_abandoned()
     waits_for = deliveries.advance(agency, at=timezone.now())
     if waits_for in _AGAIN:
         enqueue(

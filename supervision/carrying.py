@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from datetime import date, datetime
 from typing import Any
@@ -17,9 +18,11 @@ from ingestion.exchange import sealing
 from ingestion.exchange.front import received, store
 from ingestion.exchange.front.carrying import Inward, Since, inward, outward
 from supervision import selectors
-from supervision.clients import set_agency_scope
+from supervision.clients import certificates_of, set_agency_scope
 from supervision.clues import actions
 from supervision.models import AgencyClient, Letter
+from supervision.webhooks import actions as hooking
+from supervision.webhooks import reading as webhooks
 
 _PAGE = 500
 
@@ -30,23 +33,28 @@ def clients(cursor: store.Cursor, at: datetime) -> None:
     public = store.key(cursor, "front")
     if public is None:
         return
-    cursor.execute("select key, mark, active, scopes from front_client")
-    held = {key: (mark, active, scopes) for key, mark, active, scopes in cursor.fetchall()}
-    for client in AgencyClient.objects.all():
+    cursor.execute("select key, mark, active, scopes, certificates, webhook from front_client")
+    held = {row[0]: (*row[1:4], store.parsed(row[4]), store.parsed(row[5])) for row in cursor.fetchall()}
+    hooks = {line.hook.client_id: line for line in webhooks.lines()}
+    for client in AgencyClient.objects.prefetch_related("certificates"):
         mark = hashlib.sha256(bytes(client.sealed_secret) + public + client.agency.encode()).hexdigest()
         scopes = " ".join(client.scopes)
-        if held.pop(client.key, None) == (mark, client.active, scopes):
+        shown, hook = certificates_of(client), webhooks.document_of(hooks.get(client.key))
+        if held.pop(client.key, None) == (mark, client.active, scopes, shown, hook):
             continue
         place = f"client:{client.key}"
         box = sealing.seal_key(public, open_secret(bytes(client.sealed_secret), place), place)
         cursor.execute(
-            "insert into front_client (key, agency, agency_zh, sealed_secret, mark, active, scopes)"
-            " values (%s, %s, %s, %s, %s, %s, %s)"
+            "insert into front_client (key, agency, agency_zh, sealed_secret, mark, active, scopes, certificates, webhook)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (key) do update set agency = excluded.agency, agency_zh = excluded.agency_zh,"
             " sealed_secret = excluded.sealed_secret, mark = excluded.mark, active = excluded.active,"
-            " scopes = excluded.scopes",
-            [client.key, client.agency, client.agency_zh, box, mark, client.active, scopes],
-        )
+            " scopes = excluded.scopes, certificates = excluded.certificates, webhook = excluded.webhook",
+            [
+                client.key, client.agency, client.agency_zh, box, mark, client.active, scopes, json.dumps(shown),
+                json.dumps(hook, ensure_ascii=False) if hook else None,
+            ],
+        )  # fmt: skip
     for key in held:
         cursor.execute("delete from front_client where key = %s", [key])
     received.withdraw(
@@ -99,11 +107,10 @@ def document_of(letter: Letter) -> dict[str, Any]:
     """The letter as its agency reads it."""
     last = list(letter.answers.all())[-1:]
     files = {file.code: file for file in letter.files.all()}
-    state = "answered" if letter.answer else "acknowledged" if letter.acknowledged_at else "waiting"
     return {
         "number": letter.number,
         "kind": "letter",
-        "state": state,
+        "state": hooking.letter_state(letter),
         "subject": letter.subject,
         "text": letter.text,
         "feed": None,
@@ -126,9 +133,28 @@ def document_of(letter: Letter) -> dict[str, Any]:
             for code in one.files
         ],
         "answered_at": _moment(letter.answered_at),
+        "extension": _decided(letter),
         "version": letter.version,
         "updated_at": _moment(letter.updated_at),
     }
+
+
+def _decided(letter: Letter) -> dict[str, Any] | None:
+    """What was last decided on a request for more time."""
+    last = list(letter.extensions.all())[-1:]
+    return next(
+        (
+            {
+                "granted": one.granted,
+                "asked_until": one.asked_until.isoformat(),
+                "due_on": one.due_after.isoformat(),
+                "reason": one.reason,
+                "decided_at": _moment(one.at),
+            }
+            for one in last
+        ),
+        None,
+    )
 
 
 def _moment(at: datetime | None) -> str | None:
@@ -183,3 +209,22 @@ def restore(cursor: store.Cursor, agency: str, number: str) -> None:
 
 
 inward("letter", Inward(take=answer, restore=restore, keep=attachment))
+
+
+def subscription(item: store.Item, document: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """A client wants to be told of changes at an address, or no more."""
+    client = AgencyClient.objects.filter(pk=item.client, agency=item.agency, active=True).first()
+    if client is None:
+        return {"state": "refused"}
+    if document["url"] is None:
+        hooking.unsubscribe(client=client, at=at)
+    else:
+        hooking.subscribe(client=client, at=at, url=document["url"], algorithm=document["algorithm"])
+    return {"state": "done"}
+
+
+def _as_it_stands(cursor: store.Cursor, agency: str, number: str) -> None:
+    """The next round tells every client its subscription as it is here."""
+
+
+inward("webhook", Inward(take=subscription, restore=_as_it_stands))

@@ -15,10 +15,11 @@ STATEMENTS = [
         select coalesce(max(number), 0) + 1 into fresh from ingestion_landing;
         insert into ingestion_batch (feed, file_name, digest, size, received_at, received_by, snapshot, state, received, loaded,
             unchanged, duplicate, quarantined, blank, removed, landing, landed_at, fence, progress, layout)
-        values ('', what, encode(sha256(convert_to(what || ':' || fresh, 'UTF8')), 'hex'), 0, at_time, 'identity', false,
+        values ('', what, encode(sha256(convert_to(what || ':' || fresh, 'UTF8')), 'hex'), 0, at_time, what, false,
             'landed', 0, 0, 0, 0, 0, 0, 0, fresh, at_time, 0, 0, '{{}}')
         returning id into batch;
-        insert into ingestion_landing (number, feed, batch_id, landed_at) values (fresh, '', batch, at_time);
+        insert into ingestion_landing (number, feed, kind, batch_id, landed_at)
+        values (fresh, '', 'derived', batch, at_time);
         return fresh;
     end $$
     """,

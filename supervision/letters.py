@@ -89,7 +89,7 @@ def with_answers(number: str) -> Letter | None:
     return (
         Letter.objects.filter(number=number)
         .defer("sealed")
-        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+        .prefetch_related("answers", "extensions", Prefetch("files", LetterFile.objects.defer("sealed")))
         .first()
     )
 

@@ -3,6 +3,7 @@
 from chuxiong.accounts.rights import FEED_IN_SCOPE, OFFICE_IN_SCOPE
 from ingestion.catalog.seals import CASE_QUERY, KINDS
 from supervision import derived, tally
+from supervision.drafts import rights as draft_rights
 from supervision.naming import rights as naming_rights
 from supervision.profiles import rights as profile_rights
 from supervision.ranking import lines
@@ -38,6 +39,8 @@ _LED = OFFICE_IN_SCOPE.format(column="lead_office")
 _OF_CLUE = "exists (select 1 from supervision_clue c where c.id = clue_id)"
 
 _OF_LETTER = "exists (select 1 from supervision_letter l where l.id = letter_id)"
+
+_OF_DOCUMENT = "exists (select 1 from supervision_document d where d.id = document_id)"
 
 _FEED = FEED_IN_SCOPE.format(feed="feed")
 _COUNTY = OFFICE_IN_SCOPE.format(column="county")
@@ -83,6 +86,7 @@ TABLES = {
     # A draft stands as made; its number and its end are entered once (trigger).
     "supervision_document": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_ledgerchoice": {"web": "SELECT, INSERT, UPDATE"},
+    "supervision_savedview": {"web": "SELECT, INSERT, UPDATE, DELETE"},
     "supervision_cluetrack": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackstep": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "supervision_trackclock": {"worker": "SELECT, UPDATE", "web": "SELECT, INSERT, UPDATE"},
@@ -92,7 +96,20 @@ TABLES = {
     "supervision_matter": {"web": "SELECT, INSERT, UPDATE"},
     "supervision_letterfile": {"web": "SELECT, INSERT"},
     "supervision_letteranswer": {"web": "SELECT, INSERT"},
-    "supervision_agencyclient": {"web": "SELECT"},
+    "supervision_letterextension": {"web": "SELECT, INSERT"},
+    "supervision_documentfinal": {"web": "SELECT, INSERT"},
+    "supervision_agencyclient": {"worker": "SELECT", "web": "SELECT"},
+    "supervision_agencycertificate": {"web": "SELECT"},
+    # Clients subscribe through the carrier, which acts within the web role; the calls are the worker's. A person has a dead
+    # one sent anew. They hold numbers and states alone.
+    "supervision_webhook": {
+        "worker": "SELECT, UPDATE (seen_to, problem, last_success_at)",
+        "web": "SELECT, INSERT, UPDATE",
+    },
+    "supervision_webhookcall": {
+        "worker": "SELECT, INSERT, UPDATE",
+        "web": "SELECT, UPDATE (state, attempts, due_at, resent_by, resent_at)",
+    },
     # The spine is the worker's; people give their word and look at pairs.
     "supervision_appearance": {"worker": "SELECT, INSERT, DELETE"},
     "supervision_mention": {"worker": "SELECT, INSERT, UPDATE", "web": "SELECT", "intake": "SELECT"},
@@ -110,6 +127,10 @@ TABLES = {
     "supervision_relation": {"worker": "SELECT, INSERT, UPDATE, DELETE", "web": "SELECT", "intake": "SELECT"},
     # Recorded once, in one's own name; never changed.
     "supervision_poolquery": {"web": "SELECT, INSERT"},
+    # Packs stand as they came and went; whose signature counts, the owner alone registers.
+    "supervision_modelpack": {"web": "SELECT, INSERT"},
+    "supervision_publisherkey": {"worker": "SELECT", "web": "SELECT"},
+    **draft_rights.TABLES,
 }
 POLICIES = {
     # Runs bring clues in line whoever may see them; people see what access allows, and Postgres holds what they write
@@ -173,6 +194,11 @@ POLICIES = {
         ("write", ["web"], "insert", "", f"recorded_by = {_PERSON} and {_OF_CLUE}"),
         ("read", ["web"], "select", f"recorded_by = {_PERSON} or {_DEPARTMENT} = 'inspection'", ""),
     ],
+    # Rules and counts, nothing of anybody; entered in one's own name.
+    "supervision_modelpack": [
+        ("see", ["web"], "select", "true", ""),
+        ("enter", ["web"], "insert", "", f"by = {_PERSON}"),
+    ],
     # Asked for in one's own name; seen by who asked and within the office. What may become of it, the trigger says.
     "supervision_disclosure": [
         ("ask", ["web"], "insert", "", f"asked_by = {_PERSON} and state = 'asked' and {_IN_OFFICE}"),
@@ -205,6 +231,7 @@ POLICIES = {
         ("see", ["web"], "select", _OF_CLUE, ""),
         ("move", ["web"], "update", _OF_CLUE, _OF_CLUE),
     ],
+    "supervision_savedview": [("own", ["web"], "all", f"person = {_PERSON}", f"person = {_PERSON}")],
     "supervision_poolquery": [
         (
             "own",
@@ -234,6 +261,15 @@ POLICIES = {
     # As their letter: those who see the clue, and the letter's own agency.
     "supervision_letterfile": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
     "supervision_letteranswer": [("of_letter", ["web"], "all", _OF_LETTER, _OF_LETTER)],
+    # Its agency reads what was decided; those who see the clue decide, in their own name.
+    "supervision_letterextension": [
+        ("see", ["web"], "select", _OF_LETTER, ""),
+        ("decide", ["web"], "insert", "", f"{_OF_LETTER} and by = {_PERSON}"),
+    ],
+    "supervision_documentfinal": [
+        ("see", ["web"], "select", _OF_DOCUMENT, ""),
+        ("put", ["web"], "insert", "", f"{_OF_DOCUMENT} and by = {_PERSON}"),
+    ],
     "supervision_letter": [
         ("of_clue", ["web", "worker"], "all", _OF_CLUE, _OF_CLUE),
         # An agency's machine sees the letters of its own agency, whatever the office.
@@ -245,6 +281,7 @@ POLICIES = {
             "agency = (select nullif(current_setting('cx.agency', true), ''))",
         ),
     ],
+    **draft_rights.POLICIES,
 }
 STATEMENTS = [
     # Under a policy no index serves a search in text (the operators could leak). The function applies the same
@@ -559,4 +596,5 @@ STATEMENTS = [
     *spine_rights.STATEMENTS,
     *profile_rights.STATEMENTS,
     *naming_rights.STATEMENTS,
+    *draft_rights.STATEMENTS,
 ]

@@ -12,8 +12,11 @@ from chuxiong.work.jobs import Claim, enqueue, handler
 from ingestion.selectors import landed_feeds, names_river_places
 from supervision import clearing, tally
 from supervision.alarms.raising import raise_alarms
-from supervision.matching import backtest, history
-from supervision.matching.run import run_rule
+from supervision.drafts import trying
+from supervision.drafts.book import bring_in, register
+from supervision.drafts.reading import to_look_at_again, trials_reading
+from supervision.matching import backtest, history, release
+from supervision.matching.run import reach_of, run_rule
 from supervision.mirrored import MENTIONS, RELATIONS
 from supervision.naming import filling
 from supervision.orders import overdue
@@ -31,6 +34,7 @@ from supervision.selectors import (
 from supervision.spine.run import bring_up_to_date
 from supervision.spine.selectors import told_by
 from supervision.tracks import daily as clocks
+from supervision.webhooks import actions as webhooks
 
 #: A stream lands every second: rules that read it run once for several landings, alarms at each. Rules over readings wait
 #: for whole averaging periods anyway, and each run looks at every device that has sent something.
@@ -39,6 +43,7 @@ _STREAM_PAUSE_SECONDS = 30
 
 @handler("landed")
 def after_landing(claim: Claim) -> None:
+    bring_in()
     landing, stream = claim.payload["landing"], claim.payload.get("stream", False)
     if not stream:
         enqueue("measure", str(landing), {"landing": landing}, priority=7)
@@ -58,6 +63,9 @@ def after_landing(claim: Claim) -> None:
     # Landings within one pause share a run, which starts when the pause is over: each landing is seen by its run. (A
     # key without its time would be taken by a run that is under way and has read already.)
     pause = int(timezone.now().timestamp() // _STREAM_PAUSE_SECONDS)
+    if not stream:
+        for draft in trials_reading(landing):
+            enqueue("trial", str(draft), {"draft": draft}, priority=7)
     for rule_id in rules_reading(landing):
         enqueue(
             "match",
@@ -71,6 +79,7 @@ def after_landing(claim: Claim) -> None:
 @handler("relations")
 def relations(claim: Claim) -> None:
     """Bring the relations up to date; what changed rings the rules through a landing of its own."""
+    bring_in()
     made = deriving.bring_up_to_date(at=timezone.now()).landing
     # A clearing deletes relations without a landing of theirs.
     enqueue("mirror", RELATIONS, {"name": RELATIONS}, priority=8)
@@ -93,7 +102,11 @@ def alarm(claim: Claim) -> None:
 
 @handler("day")
 def after_midnight(claim: Claim) -> None:
+    bring_in()
     history.prune(at=timezone.now())
+    # Exclusions end with their day.
+    for rule_id in to_look_at_again(timezone.localdate()):
+        enqueue("release", f"{rule_id}@{claim.payload['day']}", {"rule": rule_id}, priority=6)
     enqueue("registers_day", claim.payload["day"], {"day": claim.payload["day"]}, priority=6)
     enqueue("clocks_day", claim.payload["day"], priority=5)
     enqueue("rank", "whole", {"whole": True}, priority=5)
@@ -124,8 +137,33 @@ def match(claim: Claim) -> None:
         )
 
 
+@handler("published")
+def take_up(claim: Claim) -> None:
+    """A version was published, withdrawn or put back: the rule runs as it stands now, or no more."""
+    bring_in()
+    rule = rulebook().get(claim.payload["rule"])
+    if rule is not None:
+        register(rule)
+        if rule.status == "live":
+            enqueue("match", f"{rule.id}@published.{claim.id}", {"rule": rule.id}, priority=3)
+
+
+@handler("trial")
+def try_draft(claim: Claim) -> None:
+    trying.work(claim.payload["draft"], at=timezone.now(), as_of=timezone.localdate())
+
+
+@handler("release")
+def release_held(claim: Claim) -> None:
+    bring_in()
+    rule = rulebook().get(claim.payload["rule"])
+    if rule is not None and rule.status == "live":
+        release.raise_held(rule, reach_of(rule), at=timezone.localtime(), as_of=timezone.localdate())
+
+
 @handler("backtest")
 def run_backtest(claim: Claim) -> None:
+    bring_in()
     with contextlib.suppress(history.RunStopped):
         backtest.work(claim.payload["run"], rulebook(), at=timezone.now())
 
@@ -139,6 +177,7 @@ def identity(claim: Claim) -> None:
 @handler("rank")
 def rank(claim: Claim) -> None:
     """One piece of the queue's order; the next piece is a job of its own."""
+    bring_in(soon=True)
     today = timezone.localdate()
     if refresh(today=today, whole=claim.payload.get("whole", False)).more:
         enqueue("rank", "next", priority=4)
@@ -164,6 +203,18 @@ def sum_up() -> None:
 def watch_orders() -> None:
     """Every minute: orders that wait too long for their receipt."""
     overdue.look(at=timezone.now())
+
+
+@handler("webhook", leased=True)
+def call(claim: Claim) -> None:
+    """One call to an agency's receiver; waits for it outside any transaction."""
+    webhooks.work(claim.payload["code"])
+
+
+@shared_task(name="supervision.webhooks", ignore_result=True)
+def look_for_calls() -> None:
+    """Every few seconds: what changed for agencies that want to be called."""
+    webhooks.look(at=timezone.now())
 
 
 @shared_task(name="supervision.rank", ignore_result=True)

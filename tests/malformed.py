@@ -33,6 +33,13 @@ WILD = (
 )  # fmt: skip
 
 
+#: numbers that no column can hold: exponents beyond all bounds, more digits than 64 bits, days beyond the calendar
+TOO_LARGE = (
+    "1e999999", "-1E+1000001", "1e999999万元", "1e-1000001", "9" * 400, "92233720368547758.08", "9223372036854775808",
+    "-9223372036854775809", "1e308", "1e309", "99999999999-12-31", "2958466", "10000-01-01", "9" * 30 + "亿元", "0." + "9" * 400,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class File:
     """One generated file. ``rows``: rows with content below the header, where that is certain."""
@@ -103,7 +110,18 @@ def _wilder(rows: Rows, draw: random.Random) -> Rows:
     return spoilt
 
 
+def _larger(rows: Rows, draw: random.Random) -> Rows:
+    return [
+        [draw.choice(TOO_LARGE) if draw.random() < 0.5 else cell for cell in row[:-1]] + ["留存"]
+        for row in rows
+    ]
+
+
 # ---- text --------------------------------------------------------------------------------------
+
+
+def _too_large(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
+    return _encoded(_text([_header(feed, draw), *_larger(rows, draw)]), draw), len(rows)
 
 
 def _text(rows: Rows, *, separator: str = ",", end: str = "\r\n") -> str:
@@ -348,6 +366,17 @@ def _odd_sheets(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes,
     return _saved(book), None
 
 
+def _several_sheets(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
+    """The table in parts: again under its header, under part of it, or without; what becomes of it is the reader's to say."""
+    header, cut = _header(feed, draw), draw.randrange(len(rows) + 1)
+    above = draw.choice([[header], [header[:-1]], [], [[], ["续表"]]])
+    sheets = [[header, *rows[:cut]], [*above, *rows[cut:]]]
+    if draw.random() < 0.3:
+        sheets += [[["代码", "名称"], ["01", "甲"]]] * draw.choice([1, 70])
+    draw.shuffle(sheets)
+    return _saved(_book(*sheets)), None
+
+
 def _empty_book(feed: FeedSpec, rows: Rows, draw: random.Random) -> tuple[bytes, int | None]:
     return _saved(_book(draw.choice([[], [_header(feed, draw)], [[None, None], []]]))), None
 
@@ -399,11 +428,12 @@ def sheet_of(xml: bytes, **more: bytes) -> bytes:
 
 
 _KINDS: dict[str, Callable[[FeedSpec, Rows, random.Random], tuple[bytes, int | None]]] = {
-    "wild_text": _wild_text, "title_above": _title_above, "totals_below": _totals_below, "blank_lines": _blank_lines,
+    "wild_text": _wild_text, "too_large": _too_large, "title_above": _title_above, "totals_below": _totals_below, "blank_lines": _blank_lines,
     "doubled_headers": _doubled_headers, "odd_headers": _odd_headers, "shifted": _shifted, "cut": _cut, "bytes_changed": _bytes_changed,
     "mixed_encodings": _mixed_encodings, "nul_bytes": _nul_bytes, "open_quote": _open_quote, "huge_cell": _huge_cell,
     "no_header": _no_header, "foreign_header": _foreign_header, "other_newlines": _other_newlines,
     "nearly_nothing": _nearly_nothing, "other_magic": _other_magic, "json": _json, "damaged_json": _damaged_json,
     "wild_book": _wild_book, "half_book": _half_book, "flipped_book": _flipped_book, "odd_sheets": _odd_sheets,
+    "several_sheets": _several_sheets,
     "empty_book": _empty_book, "merged_book": _merged_book, "odd_parts": _odd_parts,
 }  # fmt: skip

@@ -28,7 +28,7 @@ TABLES = {
     },
     "accounts_department": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "accounts_permission": {"web": "SELECT"},
-    "accounts_role": {"web": "SELECT"},
+    "accounts_role": {"worker": "SELECT", "web": "SELECT"},
     "accounts_person": {"worker": "SELECT", "web": "SELECT, INSERT, UPDATE"},
     "accounts_passwordtrace": {"web": "SELECT, INSERT, DELETE"},
     "accounts_passwordissue": {"web": "SELECT, INSERT, UPDATE"},

@@ -60,6 +60,11 @@ def roles() -> list[Role]:
     return list(Role.objects.all())
 
 
+def roles_that_may(permission: str) -> list[str]:
+    """Codes of the roles that allow it."""
+    return list(Role.objects.filter(may__contains=[permission]).values_list("code", flat=True))
+
+
 def roles_of(person: Person) -> list[Role]:
     return list(Role.objects.filter(code__in=person.roles))
 

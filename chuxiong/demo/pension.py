@@ -95,6 +95,8 @@ class Register:
     staff: list[tuple[str, Person, date]] = field(default_factory=list)
     #: (kind, person, day of the stay) of community-correction subjects in hotels
     away: list[tuple[str, Person, date]] = field(default_factory=list)
+    #: (kind, person, day) of people under correction in a road accident
+    crashed: list[tuple[str, Person, date]] = field(default_factory=list)
     #: (kind, person) of sentenced people who run a firm
     barred: list[tuple[str, Person]] = field(default_factory=list)
     #: (kind, number, name, county) of children whom hospitals see

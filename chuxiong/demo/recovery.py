@@ -40,6 +40,8 @@ class Docket:
     corrected: list[Row] = field(default_factory=list)
     #: (convict, number of the judgment, day filed for enforcement) of property parts that the court holds
     handed_over: list[tuple[Person, str, date]] = field(default_factory=list)
+    #: (kind, person, day accepted by the police) of suspects whose arrest was refused
+    refused: list[tuple[str, Person, date]] = field(default_factory=list)
     planted: int = 0
 
     def __post_init__(self) -> None:
@@ -77,13 +79,16 @@ def _case(docket: Docket, kind: str, number: int) -> None:
     share = float(draw.uniform(*limits["hit_share"])) if number % 2 else 0.0
     if kind == "enough_recovered":
         share = float(draw.uniform(*limits["near_share"]))
-    row = _row(
+    row = case_row(
         docket,
         docket.people.take("others"),
         str(draw.choice(_PROPERTY)),
         days_ago(draw, docket.today, 20, 240),
     )
     row |= _open(loss, int(loss * share)) | _signal(kind, number, loss)
+    if row["处理结果"] == "不诉":
+        decided = date.fromisoformat(row["决定日期"])
+        row |= opinion(row, decided, decided + timedelta(days=1))
     docket.rows.append(row)
     if kind in ("assets_unhandled", "plea_without_clause") and number % 3 == 0:
         # A second party: the case with its amounts stands in each row.
@@ -99,6 +104,18 @@ def _case(docket: Docket, kind: str, number: int) -> None:
         "recovered_fen": int(loss * share) * 100,
     }
     docket.truth.expect(RULE, kind, cls, "case", row["统一受案号"], why, measures)
+
+
+def opinion(case: Row, issued: date, answered: date | None) -> Row:
+    """What the case card says of an opinion to the police on a penalty, answered or not."""
+    county = next(c for c, name in places.COUNTIES.items() if case["承办单位"].startswith(name))
+    return {
+        "检察意见书文号": f"{places.COUNTIES[county][:1]}检意〔{issued.year}〕{case['统一受案号'][-5:]}号",
+        "检察意见受文机关": f"{places.COUNTIES[county]}公安局",
+        "检察意见制发日期": issued.isoformat(),
+        "检察意见回复日期": answered.isoformat() if answered else "",
+        "检察意见回复结果": "已处罚" if answered else "",
+    }
 
 
 #: (kind, cases, column of the amount, days since effective or none, days until filed or none, verdict, why)
@@ -119,7 +136,7 @@ def _judged(docket: Docket) -> None:
     for kind, count, column, effective, filed, cls, why in _JUDGED:
         for _ in range(count):
             person = docket.people.take("others")
-            row = _row(docket, person, "交通肇事罪", days_ago(draw, docket.today, 260, 320))
+            row = case_row(docket, person, "交通肇事罪", days_ago(draw, docket.today, 260, 320))
             day = docket.today - timedelta(days=effective or 150)
             judgment_no = f"（{day.year}）{places.court_code(person.county)}刑初{8000 + len(docket.rows)}号"
             row |= {"判决案号": judgment_no, "判决生效日期": day.isoformat() if effective else ""}
@@ -171,7 +188,7 @@ def _signal(kind: str, number: int, loss: int) -> Row:
     return found.get(kind, unhandled)
 
 
-def _row(docket: Docket, person: Person, charge: str, accepted: date) -> Row:
+def case_row(docket: Docket, person: Person, charge: str, accepted: date) -> Row:
     draw, county, number = docket.draw, person.county, len(docket.rows)
     done = accepted + timedelta(days=between(draw, 5, 18))
     happened = accepted - timedelta(days=between(draw, 30, 120))
@@ -240,14 +257,14 @@ def _background(docket: Docket) -> None:
         person = docket.people.take("others")
         accepted = days_ago(draw, docket.today, 20, 330)
         if draw.random() < 0.3:
-            row = _row(docket, person, str(draw.choice(_PROPERTY)), accepted)
+            row = case_row(docket, person, str(draw.choice(_PROPERTY)), accepted)
             loss = between(draw, 3000, 200_000)
             row |= _open(loss, int(loss * draw.uniform(0.5, 1.0))) | {
                 "具结书是否载明退赃退赔": "是",
                 "是否认罪认罚": "是",
             }
         else:
-            row = _row(docket, person, str(draw.choice(_OTHER)), accepted)
+            row = case_row(docket, person, str(draw.choice(_OTHER)), accepted)
         docket.rows.append(row)
 
 
@@ -283,7 +300,7 @@ def write_recovery(docket: Docket, files: Deliveries) -> None:
         free=list(range(len(texts))),
         places=_TEXTS,
     )
-    new = _row(docket, docket.people.take("others"), _OTHER[0], today)
+    new = case_row(docket, docket.people.take("others"), _OTHER[0], today)
     files.csv_rows("pr_case", [new], day=1, period=f"{today:%Y%m%d}", covers=today, encoding="utf-8-sig")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,14 @@ from pathlib import Path
 from django.db import connection, connections
 
 from chuxiong.vault import refs
-from supervision.selectors import live_rules
+from supervision.rulebook.spec import RuleSpec, judged_leaves
+from supervision.selectors import live_rules, rulebook
 
+#: how near rules on likeness or on resolved identity must come: precision, recall
+LIKELY = (0.97, 0.95)
+_LIKENESS = ("similar_name", "similar_address")
+#: a number inside a text column: the one mention that is the subject
+_MENTION = re.compile(r"^〔\w+:([^〕]+)〕$")
 _VAULT_KIND = {"person": refs.PERSON, "organisation": refs.ORGANISATION}
 
 
@@ -20,6 +27,8 @@ class RuleScore:
     """One rule's result. Undecided subjects are counted apart: they are neither right nor wrong."""
 
     rule: str
+    #: whether the rule rests on likeness or on identity resolved from mentions
+    likely: bool = False
     expected: int = 0
     found: int = 0
     right: int = 0
@@ -38,6 +47,13 @@ class RuleScore:
     @property
     def recall(self) -> float:
         return self.right / self.expected if self.expected else 1.0
+
+    @property
+    def meets(self) -> bool:
+        """Exact where the rule is exact; near enough where it rests on likeness; no innocent hit in either."""
+        if self.likely:
+            return not self.innocent_hits and self.precision >= LIKELY[0] and self.recall >= LIKELY[1]
+        return self.exact
 
     @property
     def exact(self) -> bool:
@@ -71,8 +87,11 @@ def _score(rule: str, planted: dict[tuple[str, str], dict[str, object]]) -> Rule
         cursor.execute(
             "select subject_ref, bucket, verdict, level from supervision_hit where rule = %s", [rule]
         )
-        actual = {(ref, bucket): (verdict, level) for ref, bucket, verdict, level in cursor.fetchall()}
-    result = RuleScore(rule)
+        actual = {
+            (_MENTION.sub(r"\1", ref), bucket): (verdict, level)
+            for ref, bucket, verdict, level in cursor.fetchall()
+        }
+    result = RuleScore(rule, likely=_rests_on_likeness(rulebook()[rule]))
     hits = {key for key, (verdict, _) in actual.items() if verdict == "hit"}
     waiting = {ref for (ref, _), (verdict, _) in actual.items() if verdict == "undecided"}
     for key, row in planted.items():
@@ -101,3 +120,12 @@ def _score(rule: str, planted: dict[tuple[str, str], dict[str, object]]) -> Rule
         if str(planted.get(key, {}).get("class")) != "hit":
             result.wrong.append(f"{key[0]} {planted.get(key, {}).get('why', '未植入')}")
     return result
+
+
+def _rests_on_likeness(rule: RuleSpec) -> bool:
+    absences = [absence for without in rule.without for absence in without.feeds]
+    return (
+        any(link.tier != "A" for link in rule.link)
+        or any(leaf.op in _LIKENESS for leaf in judged_leaves(rule))
+        or any(absence.alike or absence.named_in for absence in absences)
+    )

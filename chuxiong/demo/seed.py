@@ -27,6 +27,7 @@ from supervision.selectors import rulebook
 PEOPLE = (
     ("zhou", "周演示", "532300", "digital", ["prosecutor", "dispatcher"]),
     ("wu", "吴演示", "532300", "case_management", ["prosecutor", "head"]),
+    ("xu", "徐演示", "532300", "digital", ["analyst"]),
     ("lin", "林演示", "532301", "public_interest", ["prosecutor"]),
     ("he", "何演示", "532302", "civil_admin", ["prosecutor"]),
     ("fang", "方演示", "532300", "case_management", ["custodian"]),

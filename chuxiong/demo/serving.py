@@ -374,6 +374,34 @@ def _away(register: Register, start: int) -> list[Row]:
     return rows
 
 
+#: (kind, cases) of community-correction subjects in a road accident (``spheres.filing`` says what they did)
+_CRASHED = (
+    ("drunk", 2), ("drank", 2), ("fled", 2), ("unlicensed", 1), ("warned", 4), ("slight", 3), ("passenger", 2), ("before", 2),
+    ("in_prison", 2), ("not_covered", 3),
+)  # fmt: skip
+
+
+def _crashed(register: Register, start: int) -> list[Row]:
+    """CR-10: whether a sanction followed an accident; of the last weeks the sanctions are not delivered yet."""
+    draw, today = register.plan.draw("crashed"), register.today
+    rows: list[Row] = []
+    for kind, count in _CRASHED:
+        for number in range(count):
+            person = register.people.take("others")
+            day = days_ago(draw, today, *((26, 40) if kind == "not_covered" else (125, 160)))
+            begun, ends = today - timedelta(days=300), today + timedelta(days=400)
+            if kind == "before":
+                begun = day + timedelta(days=20)
+            category = "监狱服刑" if kind == "in_prison" else _COMMUNITY[number % len(_COMMUNITY)]
+            held = Sentence(category, "有期徒刑二年", begun, ends, "在押" if kind == "in_prison" else "在矫")
+            row = _row(draw, person, held, start + len(rows))
+            if kind == "warned":
+                row |= {"最近处分种类": "警告", "最近处分日期": (day + timedelta(days=21)).isoformat()}
+            rows.append(row)
+            register.crashed.append((kind, person, day))
+    return rows
+
+
 def _leave(draw: np.random.Generator, person: Person, today: date, number: int) -> Row:
     begun = days_ago(draw, today, 12, 120)
     until = begun + timedelta(days=between(draw, 2, 7))
@@ -394,6 +422,7 @@ def write_serving(register: Register, files: Deliveries, rows: list[Row], correc
     rows = rows + _property_penalties(register, len(rows))
     rows = rows + _barred(register, len(rows))
     rows = rows + _away(register, len(rows))
+    rows = rows + _crashed(register, len(rows))
     planted = len(rows)
     rows = rows + _background(register, register.plan.size["offenders"], planted)
     last = month_first(register.today, -1)

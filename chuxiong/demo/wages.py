@@ -70,6 +70,10 @@ class Market:
     arbitrations: list[Row] = field(default_factory=list)
     trials: list[Row] = field(default_factory=list)
     paid_later: list[Row] = field(default_factory=list)
+    #: (firm, day on which its creditor filed for enforcement, way of closing) of employers who agreed to wages in bulk
+    sham: list[tuple[Firm, date, str]] = field(default_factory=list)
+    #: (firm, worker, first month) of those among them whom the employer had insured
+    insured: list[tuple[Firm, Person, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.draw = self.plan.draw("wages")
@@ -129,13 +133,13 @@ def _case(market: Market, kind: str, number: int) -> None:
     if kind == "settled":
         row |= _paid(amount, filed)
     if kind == "arbitration_filed":
-        market.arbitrations.append(_arbitration_row(market, person, row, filed, len(market.arbitrations)))
+        market.arbitrations.append(arbitration_row(market, person, row, filed, len(market.arbitrations)))
     if kind == "suit_filed":
         market.trials.append(_wage_suit(market, person, row, filed, len(market.trials)))
     if kind == "namesake_filed":
         other = identifiers.other_number(draw, person.citizen_id, market.people.ids)
         namesake = Person(**{**vars(person), "citizen_id": other})
-        market.arbitrations.append(_arbitration_row(market, namesake, row, filed, len(market.arbitrations)))
+        market.arbitrations.append(arbitration_row(market, namesake, row, filed, len(market.arbitrations)))
     if kind == "paid_by_correction":
         market.paid_later.append(row | _paid(amount, today - timedelta(days=1)))
     cls, why = _WHY[kind]
@@ -201,7 +205,7 @@ def _wage_row(market: Market, person: Person, registered: date, amount: int, num
     }
 
 
-def _arbitration_row(market: Market, person: Person, wage: Row, filed: date, number: int) -> Row:
+def arbitration_row(market: Market, person: Person, wage: Row, filed: date, number: int) -> Row:
     county = wage["属地"]
     amount = wage["欠薪金额（元）"]
     accepted = filed + timedelta(days=1)
@@ -242,7 +246,7 @@ def _arbitration_row(market: Market, person: Person, wage: Row, filed: date, num
     }
 
 
-def _trial_row(market: Market, county: str, filed: date, number: int, cause: str, amount: int) -> Row:
+def trial_row(market: Market, county: str, filed: date, number: int, cause: str, amount: int) -> Row:
     code = places.court_code(county)
     return {
         "案号": f"（{filed.year}）{code}民初{number + 1}号",
@@ -274,7 +278,7 @@ def _trial_row(market: Market, county: str, filed: date, number: int, cause: str
 
 def _wage_suit(market: Market, person: Person, wage: Row, filed: date, number: int) -> Row:
     """The claim of a worker, who sues with a colleague: two plaintiffs in one cell (D19)."""
-    row = _trial_row(market, wage["属地"], filed, number, "追索劳动报酬纠纷", int(wage["欠薪金额（元）"]))
+    row = trial_row(market, wage["属地"], filed, number, "追索劳动报酬纠纷", int(wage["欠薪金额（元）"]))
     colleague = market.people.take("others")
     return row | {
         "原告（申请人）": f"{person.name}、{colleague.name}",
@@ -296,7 +300,7 @@ def _background(market: Market) -> None:
         wage = _wage_row(market, market.people.take("others"), applied, between(draw, 3000, 90_000), 0)
         person = market.people.take("others")
         market.arbitrations.append(
-            _arbitration_row(market, person, wage, applied, len(market.arbitrations))
+            arbitration_row(market, person, wage, applied, len(market.arbitrations))
             | {"争议类型": str(draw.choice(["确认劳动关系", "社会保险", "工伤待遇", "经济补偿"]))}
         )
     for _ in range(size["trials"]):
@@ -311,7 +315,7 @@ def _suit(market: Market, filed: date) -> Row:
             ["民间借贷纠纷", "离婚纠纷", "买卖合同纠纷", "机动车交通事故责任纠纷", "物业服务合同纠纷"]
         )
     )
-    row = _trial_row(market, county, filed, len(market.trials), cause, between(draw, 2000, 300_000))
+    row = trial_row(market, county, filed, len(market.trials), cause, between(draw, 2000, 300_000))
     one, two = market.people.bystander(draw), market.people.bystander(draw)
     row |= {
         "原告（申请人）": one.name,
@@ -354,7 +358,7 @@ def write_wages(market: Market, files: Deliveries) -> None:
     reached = today - timedelta(days=market.limits["late_arbitration_gap_days"])
     # A row that no planted fault has touched: the late file itself is clean.
     clean = next(w for w in reversed(market.wages) if w["属地"] in places.COUNTIES)
-    late = _arbitration_row(market, market.people.take("others"), clean, reached, len(market.arbitrations))
+    late = arbitration_row(market, market.people.take("others"), clean, reached, len(market.arbitrations))
     files.workbook(
         "hr_labour_arbitration",
         [late],

@@ -14,8 +14,10 @@ from chuxiong.demo.pension import Register, cast_deaths, write_funeral, write_pa
 from chuxiong.demo.people import Population
 from chuxiong.demo.plan import load_plan
 from chuxiong.demo.recovery import Docket, cast_recovery, write_recovery
+from chuxiong.demo.refusals import cast_refusals
 from chuxiong.demo.river import Patrols, cast_river, write_river
 from chuxiong.demo.serving import cast_serving, write_serving
+from chuxiong.demo.sham import cast_sham
 from chuxiong.demo.spheres.courts import write_courts
 from chuxiong.demo.spheres.environment import write_environment
 from chuxiong.demo.spheres.labour import write_labour
@@ -74,8 +76,10 @@ def write(scale: str, seed: int, out: Path, today: date) -> Summary:
     serving, corrected = cast_serving(register)
     market = Market(plan, people, today, truth)
     cast_wages(market)
+    cast_sham(market)
     docket = Docket(plan, people, today, truth)
     cast_recovery(docket)
+    cast_refusals(docket)
     write_police(register, files)
     write_funeral(register, files)
     write_payments(register, files)

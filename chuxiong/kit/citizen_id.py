@@ -22,6 +22,8 @@ _EIGHTEEN = r"^[1-9][0-9]{16}[0-9X]$"
 _FIFTEEN = r"^[1-9][0-9]{14}$"
 _MASKED = r"^[1-9][0-9]{0,16}\*{2,17}[0-9X]{0,16}$"
 _ODD_CHECK = r"^[1-9][0-9]{16}[x×✕╳хХ*＊]$"
+#: years: hardly anybody has lived longer, and a number with an earlier year is a slip; part of what a number is, like
+#: its check character, and no policy
 _OLDEST = 120
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _PLACES = np.array([100_000, 10_000, 1_000, 100, 10, 1])

@@ -8,7 +8,8 @@ import polars as pl
 
 _EXCEL_EPOCH = -25569  # days from 1970-01-01 back to 1899-12-30
 _FIRST_SERIAL, _LAST_SERIAL = 20_000, 60_000
-#: two-digit years up to so many years ahead belong to this century
+#: two-digit years up to so many years ahead belong to this century: contracts and terms reach some years ahead, births
+#: lie behind; a way of reading, and no policy
 _AHEAD = 10
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO_MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} 00:00:00$"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 import cn2an
 import polars as pl
@@ -46,7 +46,7 @@ def fen_of(text: str, *, ten_thousands: bool = False) -> int | None:
     if digits and all(c in "0123456789.-+eE" for c in digits):
         try:
             return _whole(Decimal(digits) * _FEN_PER_UNIT[unit])
-        except InvalidOperation:
+        except ArithmeticError:  # an exponent beyond all bounds overflows
             return None
     return from_words(plain, ten_thousands=ten_thousands)
 

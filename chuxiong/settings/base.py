@@ -60,12 +60,14 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.studio.middleware.PublishedRules",
 ]
 
 # The front knows agencies' signatures alone: no people, no sessions, no audit store of its own (answers are audited
 # where they are taken).
 if FACE == "front":
     MIDDLEWARE = [
+        "dashboard.accounts.gateway.GatewayMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "dashboard.language.LanguageMiddleware",

@@ -24,5 +24,6 @@ CELERY_BEAT_SCHEDULE = {
     "rank": {"task": "supervision.rank", "schedule": 5.0, "options": {"expires": 5}},
     "tally": {"task": "supervision.tally", "schedule": 60.0, "options": {"expires": 60}},
     "orders": {"task": "supervision.orders", "schedule": 60.0, "options": {"expires": 60}},
+    "webhooks": {"task": "supervision.webhooks", "schedule": 10.0, "options": {"expires": 60}},
     "watch": {"task": "chuxiong.audit.watch", "schedule": 60.0, "options": {"expires": 60}},
 }

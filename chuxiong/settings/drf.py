@@ -22,10 +22,13 @@ SPECTACULAR_SETTINGS = {
         {"name": "received", "description": "收到的事项 What was received"},
         {"name": "feeds", "description": "报送文件 Handing files in, how feeds stand"},
         {"name": "deliveries", "description": "报送结果 What became of them"},
+        {"name": "webhook", "description": "变化通知 Being told of changes"},
     ],
     "ENUM_NAME_OVERRIDES": {
         "ReceivedKindEnum": "ingestion.api.received._KINDS",
         "ReceivedStateEnum": "ingestion.api.received._STATES",
+        "WebhookStateEnum": "ingestion.api.webhook._STATES",
+        "SignatureAlgorithmEnum": "ingestion.api.webhook._ALGORITHMS",
     },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

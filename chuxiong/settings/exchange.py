@@ -18,3 +18,7 @@ FRONT_DATABASE_URL = env.optional("CHUXIONG_DATABASE_URL_FRONT")
 EXCHANGE_SOURCES = Path(env.optional("CHUXIONG_EXCHANGE_SOURCES", str(VAR_DIR / "exchange.yaml")))
 # Where the drive for discs is mounted; empty: files are uploaded.
 DISC_DIR = env.optional("CHUXIONG_DISC_DIR")
+# Which receivers of agencies may be called (webhooks); the file is the operator's.
+WEBHOOK_HOSTS = Path(env.optional("CHUXIONG_WEBHOOK_HOSTS", str(VAR_DIR / "webhooks.yaml")))
+# Every client of the agencies' interface must show a registered certificate, not only those for which one is registered.
+FRONT_CERTIFICATES_REQUIRED = env.optional("CHUXIONG_FRONT_CERTIFICATES", "registered") == "required"

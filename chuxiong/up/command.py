@@ -286,8 +286,9 @@ def _asked() -> dict[str, str]:
     """What the operator may set for the pages."""
     return {
         name: os.environ[name]
-        for name in ("CHUXIONG_HOSTS", "CHUXIONG_HTTPS", "CHUXIONG_DISC_DIR")
-        if name in os.environ
+        for name in os.environ
+        if name in ("CHUXIONG_HOSTS", "CHUXIONG_HTTPS", "CHUXIONG_DISC_DIR", "CHUXIONG_FRONT_CERTIFICATES")
+        or name.startswith("CHUXIONG_GATEWAY")
     }
 
 

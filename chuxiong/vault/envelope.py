@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +45,12 @@ def store(source: BinaryIO, target: Path, data_key: bytes) -> tuple[str, int]:
 
 def restore(source: Path, target: BinaryIO, data_key: bytes) -> None:
     """Decrypt a stored file; raises ``InvalidTag`` if it was altered, ``EOFError`` if it was cut."""
+    for frame in frames(source, data_key):
+        target.write(frame)
+
+
+def frames(source: Path, data_key: bytes) -> Iterator[bytes]:
+    """A stored file, decrypted a frame at a time; nothing but the last frame is ever empty. Raises as ``restore`` does."""
     cipher, number = AESGCM(data_key), 0
     with open(source, "rb") as stored:
         while True:
@@ -53,7 +60,7 @@ def restore(source: Path, target: BinaryIO, data_key: bytes) -> None:
             (length,) = struct.unpack(">I", head[_NONCE:])
             box = stored.read(length)
             last = not stored.peek(1)
-            target.write(cipher.decrypt(head[:_NONCE], box, struct.pack(">Q?", number, last)))
+            yield cipher.decrypt(head[:_NONCE], box, struct.pack(">Q?", number, last))
             if last:
                 return
             number += 1

@@ -15,11 +15,13 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 
 from .bell import ring
 
@@ -29,7 +31,10 @@ LEASE_SECONDS = 60
 #: jobs up to this priority are done in a moment and others wait for them: a landing, an alarm
 QUICK = 2
 MAX_ATTEMPTS = 8
+#: so many claims of one job whose workers all went down with it: workers are killed for other reasons too
+_MOST_CLAIMS = 4 * MAX_ATTEMPTS
 _LEAST = 32_767  # of a smallint
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -44,22 +49,35 @@ class Claim:
     attempts: int
 
 
+#: told that a job failed for good, with the error's type and place (no message: it may quote data)
+GaveUp = Callable[[Claim, str], None]
+
+
+class Abandoned(Exception):
+    """Every worker that claimed the job went down with it."""
+
+
 @dataclass(frozen=True)
 class _Handler:
     run: Callable[[Claim], None]
     leased: bool
+    gave_up: GaveUp | None = None
 
 
 _handlers: dict[str, _Handler] = {}
 
 
 def handler(
-    kind: str, *, leased: bool = False
+    kind: str, *, leased: bool = False, gave_up: GaveUp | None = None
 ) -> Callable[[Callable[[Claim], None]], Callable[[Claim], None]]:
-    """Register the function that does jobs of ``kind``."""
+    """Register the function that does jobs of ``kind``.
+
+    ``gave_up`` is called once the last attempt has failed, before the job stands as failed (so it may be called twice):
+    whatever the job was to bring to an end must not wait for it for ever.
+    """
 
     def register(run: Callable[[Claim], None]) -> Callable[[Claim], None]:
-        _handlers[kind] = _Handler(run, leased)
+        _handlers[kind] = _Handler(run, leased, gave_up)
         return run
 
     return register
@@ -165,6 +183,8 @@ def _do_leased(kinds: list[str], up_to: int | None) -> bool:
     keeper = threading.Thread(target=_keep_lease, args=(claim, stop), daemon=True)
     keeper.start()
     try:
+        if claim.attempts > _MOST_CLAIMS:
+            raise Abandoned
         _handlers[claim.kind].run(claim)
     except Exception as error:
         _record_failure(claim, error)
@@ -204,8 +224,11 @@ def _record_failure(claim: Claim, error: Exception) -> None:
     )
     logger.debug("trace of job %s", claim.id, exc_info=error)
     final = claim.attempts >= MAX_ATTEMPTS
+    told = where(error)
     for _ in range(30):
         try:
+            if final:
+                _tell_given_up(claim, told)
             with connections["default"].cursor() as cursor:
                 cursor.execute(
                     "update work_job j set attempts = %s, fence = %s, lease_until = null, error = %s,"
@@ -216,7 +239,7 @@ def _record_failure(claim: Claim, error: Exception) -> None:
                     [
                         claim.attempts,
                         claim.fence,
-                        f"{type(error).__name__}: {error}"[:500] if final else type(error).__name__,
+                        told,
                         final,
                         min(2**claim.attempts, 300),
                         final,
@@ -229,3 +252,28 @@ def _record_failure(claim: Claim, error: Exception) -> None:
             # The database itself went away: the row is still ours to take again once it is back.
             connections["default"].close()
             time.sleep(1)
+
+
+def where(error: BaseException) -> str:
+    """Type and place of an error, without its message, which may quote data: ``ValueError (ingestion/intake/merge.py:42)``.
+
+    The place is the innermost line of ours; of an error raised without one, the type alone.
+    """
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(_ROOT) and "site-packages" not in path.parts:
+            place = f" ({path.relative_to(_ROOT)}:{frame.lineno})"
+    return f"{type(error).__name__}{place}"[:500]
+
+
+def _tell_given_up(claim: Claim, told: str) -> None:
+    gave_up = _handlers[claim.kind].gave_up
+    if gave_up is None:
+        return
+    try:
+        gave_up(claim, told)
+    except (OperationalError, InterfaceError):
+        raise  # the database went away: told again with the failure itself
+    except Exception as error:
+        logger.error("job %s %s could not be given up: %s", claim.id, claim.kind, where(error))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,9 +23,10 @@ from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
 from supervision.clues.actions import Refused
 from supervision.clues.lifecycle import STATE_WORDS, State
-from supervision.documents import daily, ledger, reading, sheet, writing
+from supervision.documents import daily, finals, ledger, reading, sheet, writing
 
 _TYPES = {
+    "ofd": "application/ofd",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -84,6 +87,12 @@ def _page(
             closed = pick(error.zh, error.en)
     context = {
         "found": found,
+        "finals": finals.listed(who, found.document),
+        "may_final": found.document.state == "issued"
+        and found.kind.number == "official"
+        and found.may_void
+        and found.may_read,
+        "megabytes": finals.LIMITS.attachment_bytes.value >> 20,
         "paper": paper,
         "closed": closed,
         "refused": refused,
@@ -113,7 +122,7 @@ def document_file(request: HttpRequest, document: int, form: str) -> HttpRespons
 @allowed("clue.read")
 @require_POST
 def document_act(request: HttpRequest, document: int, act: str) -> HttpResponse:
-    """Enter what the national system gave it, or void it."""
+    """Enter what the national system gave it, put the finished file beside it, or void it."""
     who, at, post = person_of(request), timezone.now(), request.POST
     try:
         if act == "number":
@@ -125,6 +134,11 @@ def document_act(request: HttpRequest, document: int, act: str) -> HttpResponse:
         elif act == "void":
             writing.void(by=who, at=at, pk=document, reason=post.get("reason", ""))
             messages.success(request, _("文书已作废"))
+        elif act == "final":
+            finals.put(
+                by=who, at=at, pk=document, official_number=post.get("official_number", ""), content=_content(request)
+            )  # fmt: skip
+            messages.success(request, _("已存入正式文本"))
         else:
             raise Http404
     except writing.Missing:
@@ -132,6 +146,29 @@ def document_act(request: HttpRequest, document: int, act: str) -> HttpResponse:
     except Refused as error:
         return _page(request, document, pick(error.zh, error.en), {**post.dict(), "act": act})
     return redirect("desk:document", document)
+
+
+def _content(request: HttpRequest) -> bytes:
+    """The file that was chosen, refused by its size before it is read."""
+    file, most = request.FILES.get("file"), finals.LIMITS.attachment_bytes.value
+    if file is None or (file.size or 0) > most:
+        raise Refused(f"请选择文件，至多 {most >> 20} MB", f"choose a file of at most {most >> 20} MB")
+    return file.read()
+
+
+@allowed("clue.read")
+@require_safe
+def document_final(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """A finished file as it was put back; always to disk."""
+    try:
+        taken = finals.take(by=person_of(request), at=timezone.now(), code=str(code))
+    except writing.Missing:
+        raise Http404 from None
+    except Refused as error:
+        raise PermissionDenied(pick(error.zh, error.en)) from None
+    answer = _file(taken.name, taken.content)
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
 
 
 @allowed("clue.read")
@@ -166,10 +203,13 @@ def _sheet_page(request: HttpRequest, found: sheet.Sheet, refused: str = "") -> 
 @allowed("clue.read")
 @require_http_methods(["GET", "HEAD", "POST"])
 def reports(request: HttpRequest) -> HttpResponse:
-    """Ledger and daily report. A POST keeps the ledger's columns for the next time."""
+    """Ledger and daily report. A POST keeps the ledger's columns and their order for the next time."""
     if request.method == "POST":
         try:
-            ledger.choose(by=person_of(request), at=timezone.now(), codes=request.POST.getlist("column"))
+            codes = request.POST.getlist("column")
+            for name, by in (("up", -1), ("down", 1)):
+                codes = ledger.moved(codes, request.POST.get(name, ""), by)
+            ledger.choose(by=person_of(request), at=timezone.now(), codes=codes)
         except Refused as error:
             return _reports(request, pick(error.zh, error.en))
         messages.success(request, _("已保存台账的列"))
@@ -183,12 +223,13 @@ def _reports(request: HttpRequest, refused: str = "") -> HttpResponse:
     day = _day(request.GET.get("day", "")) or timezone.localdate()
     if day > timezone.localdate():
         day, wrong = timezone.localdate(), wrong or _("日报的日期不能晚于今天，已改为今天")
-    chosen = [c.code for c in ledger.chosen(who)]
+    chosen = ledger.chosen(who)
+    ordered = [*chosen, *(c for c in ledger.COLUMNS if c not in chosen)]
     context = {
         "asked": asked,
         "count": ledger.count(who, asked),
         "most": ledger.REFERENCE.ledger.clues_most.value,
-        "columns": [(c.code, pick(c.zh, c.en), c.code in chosen) for c in ledger.COLUMNS],
+        "columns": [(c.code, pick(c.zh, c.en), c in chosen) for c in ordered],
         "states": [(s.value, pick(STATE_WORDS[s].zh, STATE_WORDS[s].en)) for s in State],
         "offices": [(o.code, pick(o.short_zh, o.short_en)) for o in accounts.offices_of(who)],
         "query": request.GET.urlencode(),

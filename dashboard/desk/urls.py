@@ -15,12 +15,15 @@ from dashboard.desk import (
     orders,
     ranking,
     registers,
+    saved_views,
     views,
 )
 
 app_name = "desk"
 urlpatterns = [
     path("", views.queue, name="queue"),
+    path("views", saved_views.view_save, name="view_save"),
+    path("views/<int:view>/forget", saved_views.view_forget, name="view_forget"),
     path("login", sign_in.sign_in, name="login"),
     path("logout", sign_in.sign_out, name="logout"),
     path("clues/new", views.enter, name="enter"),
@@ -35,6 +38,7 @@ urlpatterns = [
     path("clues/<str:number>/documents/<slug:kind>", documents.document_new, name="document_new"),
     path("documents/<int:document>", documents.document, name="document"),
     path("documents/<int:document>/file/<slug:form>", documents.document_file, name="document_file"),
+    path("documents/finals/<uuid:code>", documents.document_final, name="final_file"),
     path("documents/<int:document>/<slug:act>", documents.document_act, name="document_act"),
     path("reports", documents.reports, name="reports"),
     path("reports/ledger", documents.ledger_file, name="ledger"),

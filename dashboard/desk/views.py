@@ -26,7 +26,7 @@ from dashboard.desk.page import pick
 from ingestion import selectors as ingestion
 from ingestion.intake import holding
 from supervision import case_query as case_queries
-from supervision import matters
+from supervision import matters, saved_views
 from supervision import selectors as supervision
 from supervision.clues import actions
 from supervision.clues.lifecycle import (
@@ -100,6 +100,9 @@ def queue(request: HttpRequest) -> HttpResponse:
         context["alarm_count"] = supervision.alarm_count(person)
         return render(request, "desk/parts/queue_fresh.html", context)
     context["chips"] = _chips(request, filters)
+    own, this = saved_views.of(person), saved_views.query_of(filters)
+    context |= {"views": own, "view": next((v for v in own if v.query == this and not filters.text), None)}
+    context["may_save"] = bool(this) and not context["view"]
     if not context["narrowed"] and found.page == 1 and found.rows:
         context["few"] = supervision.todays_few(person, at=timezone.now())
     return page_of(request, "desk/queue.html", "queue", context)
@@ -230,7 +233,7 @@ def _clue_page(
 
 
 #: made where the track is shown, not in the rail
-_ON_THE_TRACK = frozenset({"step", "strike", "clock", "inquire"})
+_ON_THE_TRACK = frozenset({"step", "strike", "clock", "inquire", "extension"})
 
 
 def _rail(found: supervision.ClueDetail) -> list[supervision.Possible]:
@@ -471,6 +474,17 @@ def _clock(post: Any, **act: Any) -> Any:
     )
 
 
+def _extension(post: Any, **act: Any) -> Any:
+    until = post.get("until", "")
+    return actions.extension(
+        letter=_number(post.get("letter", "")),
+        how=post.get("how", ""),
+        until=_date(until) if until and post.get("how") == "grant" else None,
+        note=post.get("note", ""),
+        **act,
+    )
+
+
 def _inquire(post: Any, **act: Any) -> Any:
     return actions.inquire(
         happened_on=_date(post.get("happened_on", "")),
@@ -543,6 +557,7 @@ _ACTS: dict[str, Any] = {
     "inquire": _inquire,
     "strike": lambda p, **a: actions.strike(taken=_number(p.get("taken", "")), note=p.get("note", ""), **a),
     "clock": _clock,
+    "extension": _extension,
     "feed_back": _feed_back,
     "settle": _settle,
     "take_over": lambda p, **a: actions.take_over(note=p.get("note", ""), **a),

@@ -62,15 +62,20 @@
       feed.setAttribute("aria-label", item.file.name);
       feed.addEventListener("change", () => { item.feed = feed.value; });
       row.insertCell().append(feed);
+      // Whether it is a whole list: as agreed for the feed, until somebody says otherwise.
+      const agreed = () => feed.selectedOptions[0]?.dataset.whole === "1";
       const day = document.createElement("input");
       day.type = "date";
       day.value = item.covers_until;
+      // Data are complete up to a day that has passed; the local one, not that of Greenwich.
+      day.max = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 10);
       day.setAttribute("aria-label", item.file.name);
       day.addEventListener("change", () => { item.covers_until = day.value; });
       row.insertCell().append(day);
       const whole = document.createElement("input");
       whole.type = "checkbox";
-      whole.checked = item.snapshot;
+      whole.checked = item.snapshot ?? agreed();
+      feed.addEventListener("change", () => { whole.checked = item.snapshot ?? agreed(); });
       whole.setAttribute("aria-label", item.file.name);
       whole.addEventListener("change", () => { item.snapshot = whole.checked; });
       row.insertCell().append(whole);
@@ -83,7 +88,7 @@
   }
 
   function add(files) {
-    for (const file of files) chosen.push({ file, feed: "", covers_until: "", snapshot: false });
+    for (const file of files) chosen.push({ file, feed: "", covers_until: "", snapshot: null });
     show();
   }
 
@@ -276,6 +281,10 @@
     }
   }
 
+  function whole(feed) {
+    return [...$("feeds").content.querySelectorAll("option")].some((o) => o.value === feed && o.dataset.whole === "1");
+  }
+
   async function read() {
     const found = [];
     for (const [n, item] of chosen.entries()) {
@@ -283,7 +292,7 @@
       const data = new Uint8Array(await item.file.arrayBuffer());
       const entry = { feed: item.feed, name: item.file.name, size: data.length, sha256: await digest(data) };
       if (item.covers_until) entry.covers_until = item.covers_until;
-      if (item.snapshot) entry.snapshot = true;
+      entry.snapshot = item.snapshot ?? whole(item.feed);
       found.push([entry, data]);
     }
     return found;

@@ -20,6 +20,7 @@ from dashboard.desk.page import person as person_of
 from dashboard.exchange.packing import packing_page
 from ingestion.exchange import discs, receipts, selectors, sheet
 from ingestion.models import Delivery
+from supervision.webhooks import reading as webhooks
 
 _PAGE = 30
 #: fields of the hand-over as the paper has them, in its order
@@ -39,6 +40,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "older": rows[_PAGE - 1].delivery.pk if len(rows) > _PAGE else None,
         "gaps": selectors.gaps(who),
         "faults": selectors.faults(),
+        "undelivered": webhooks.dead_count(),
         "to_confirm": selectors.to_confirm(who),
         "ways": _ways(),
         "way": way,

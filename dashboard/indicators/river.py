@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,9 +23,9 @@ from ingestion.water.spec import drawn
 POINTS = 60
 
 
-def stopped(feed: str, today: date) -> bool:
+def stopped(feed: str, today: date, columns: Mapping[str, Iterable[str]] = COLUMNS) -> bool:
     """Whether no agreement in force covers what is shown of a feed."""
-    return not agreements.check({feed: COLUMNS[feed]}, on=today).allowed
+    return not agreements.check({feed: columns[feed]}, on=today).allowed
 
 
 def river(*, using: str = "wall") -> dict[str, Any]:

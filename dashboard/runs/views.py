@@ -24,11 +24,16 @@ def _chosen(request: HttpRequest, name: str, known: Any) -> str:
     return value if value in known else ""
 
 
+def _may_test(request: HttpRequest) -> bool:
+    """Whoever writes or approves rules asks for back-tests and stops runs; others look on."""
+    return not person(request).permissions.isdisjoint(("rule.write", "rule.approve"))
+
+
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
-@allowed("rule.write", "rule.approve")
+@allowed("run.read")
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     ran = supervision.rules_that_ran()
@@ -46,6 +51,7 @@ def history(request: HttpRequest) -> HttpResponse:
     rest.pop("state", None)
     context = {
         "found": found,
+        "may_test": _may_test(request),
         "filters": filters,
         "rules": [(rule, f"{words.code(rule)} {words.title(rule)}".strip()) for rule in ran],
         "modes": words.MODES,
@@ -132,7 +138,7 @@ def _news(found: supervision.RunEntry) -> dict[str, Any]:
     }
 
 
-@allowed("rule.write", "rule.approve")
+@allowed("run.read")
 @require_safe
 def progress(request: HttpRequest, run: int) -> HttpResponse:
     """How far it is; counts and times alone."""
@@ -142,7 +148,7 @@ def progress(request: HttpRequest, run: int) -> HttpResponse:
     return render(request, "runs/parts/progress.html", _news(found))
 
 
-@allowed("rule.write", "rule.approve")
+@allowed("run.read")
 @require_safe
 def one(request: HttpRequest, run: int) -> HttpResponse:
     found = supervision.run_detail(run)
@@ -163,7 +169,12 @@ def one(request: HttpRequest, run: int) -> HttpResponse:
         for kind in words.AGAINST
         if kind in report.get("against", {})
     ]
-    context = {"funnel": funnel, "against": against, "levels": _levels(report)}
+    context = {
+        "funnel": funnel,
+        "against": against,
+        "levels": _levels(report),
+        "may_test": _may_test(request),
+    }
     return page(request, "runs/run.html", "runs", context | _news(found))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.utils import timezone
 
-from dashboard.indicators import flow, river
+from dashboard.indicators import flow, money, pairs, river
 from dashboard.indicators.alarms import alarms
 from dashboard.indicators.feeds import freshness_of_feeds
 from dashboard.indicators.funnel import by_county, funnel, latest, stages
@@ -73,6 +73,10 @@ BUILDERS: dict[str, Callable[[bool], Any]] = {
     "river": _river,
     "water": lambda _: river.water(),
     "exceedance": lambda _: river.exceedance(),
+    "losses": lambda _: money.losses(),
+    "wages": lambda _: money.wages(),
+    "results": lambda _: money.results(),
+    "pairs": lambda visitors: {"rows": pairs.pairs(visitors), "masked": visitors},
 }
 
 _lock = threading.Lock()

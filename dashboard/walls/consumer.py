@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 import time
+from collections.abc import Callable, Hashable
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import timezone
 
-from chuxiong.work.bell import EVENTS
 from dashboard.models import Screen
 from dashboard.walls import blocks, device, hub, interrupts, registry
 from dashboard.walls.spec import scenes
 from dashboard.walls.state import state
 
+logger = logging.getLogger(__name__)
 #: events that may be urgent, and how often a process looks
 _URGENT = {"ClueMoved", "CluesRaised", "AlarmsChanged"}
 _LOOK_EVERY = 2.0
-_looked = 0.0
+#: office → when a screen of it last looked (monotonic)
+_looked: dict[str, float] = {}
 
 
 class ScreenConsumer(AsyncWebsocketConsumer):
     """Joins before it reads, so that nothing falls between state and pokes."""
 
-    groups = [EVENTS, registry.SCREENS]
-    #: pokes within so many seconds after an answer are answered together
-    gather = 0.2
+    groups = [registry.SCREENS]
     #: a screen says nothing longer than this
     most = 4096
 
@@ -38,13 +38,12 @@ class ScreenConsumer(AsyncWebsocketConsumer):
         self._screen: Screen | None = None
         self._on: list[str] = []
         self._visit = 0
-        self._poked_at = 0.0
-        self._sender: asyncio.Task[None] | None = None
         token = self.scope.get("cookies", {}).get(settings.SCREEN_COOKIE, "")
-        self._screen = await sync_to_async(registry.screen_of)(token)
+        self._screen = await database_sync_to_async(registry.screen_of)(token)
         if self._screen is None:
             await self.close(code=4401)
             return
+        await hub.join(self)
         await self.accept()
         await self._tell()
 
@@ -61,74 +60,81 @@ class ScreenConsumer(AsyncWebsocketConsumer):
             # Before anything that waits: what is measured is the way, not the database.
             await self.send(json.dumps({"kind": "pong", "sent": said.get("sent"), "now": time.time() * 1000}))
         elif kind == "ready" and isinstance(said.get("switch"), int):
-            await sync_to_async(device.ready)(screen, said["switch"], at=timezone.now())
+            await database_sync_to_async(device.ready)(screen, said["switch"], at=timezone.now())
         elif kind == "health":
-            await sync_to_async(device.heard)(screen, said, at=timezone.now())
+            await database_sync_to_async(device.heard)(screen, said, at=timezone.now())
             # The timeline goes on, and whatever poke was lost meanwhile is made good.
             await self._tell()
         elif kind == "want" and said.get("scene") in scenes():
             scene = said["scene"]
             # The scene on the wall and the one that is being prepared.
             self._on = [*[s for s in self._on if s != scene], scene][-2:]
-            await self._data(scene, time.monotonic() - 5)
+            await self._data(scene, hub.since(5))
 
     async def _tell(self) -> None:
         assert self._screen is not None  # noqa: S101  only after connect
-        found = await sync_to_async(state)(self._screen, at=timezone.now())
-        if found["visit"] != self._visit:
-            self._visit = found["visit"]
-            await self.send(json.dumps(found))
-            for scene in self._on:
-                await self._data(scene, time.monotonic() - 1)
-            return
-        await self.send(json.dumps(found))
+        found = await database_sync_to_async(state)(self._screen, at=timezone.now())
+        changed, self._visit = found["visit"] != self._visit, found["visit"]
+        await self.send(json.dumps(found | {"hears": hub.hearing()}))
+        for scene in self._on if changed else ():
+            await self._data(scene, hub.since(1))
 
     async def _data(self, scene: str, since: float) -> None:
-        wanted, masked = scenes()[scene].blocks, bool(self._visit)
+        key, build = _text(scene, bool(self._visit))
+        await self.send(await hub.shared(key, since, lambda: build(since)))
 
-        def build() -> str:
-            return blocks.text(wanted, scene=scene, visitors=masked, since=since)
+    def wants(self) -> list[tuple[Hashable, Callable[[float], str]]]:
+        return [_text(scene, bool(self._visit)) for scene in self._on]
 
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.send(await hub.shared((scene, masked), since, build))
+    async def deliver(self, key: Hashable, text: str) -> None:
+        # What was built before the mask changed is not sent after it.
+        if any(key == wanted for wanted, _build in self.wants()):
+            await self.send(text)
+
+    async def hears(self, now: bool) -> None:
+        # Acts were missed as well as events.
+        await self._tell()
 
     async def screens_changed(self, message: dict[str, Any]) -> None:
         """Somebody acted on screens: on all (None) or on some."""
         if self._screen is None:
             return
         if message["screens"] is None or self._screen.pk in message["screens"]:
-            fresh = await sync_to_async(registry.again)(self._screen)
+            fresh = await database_sync_to_async(registry.again)(self._screen)
             if fresh is None:
                 await self.close(code=4401)
                 return
             self._screen = fresh
             await self._tell()
 
-    async def event(self, message: dict[str, Any]) -> None:
-        if message["kind"] == "SessionEnded" or self._screen is None:
+    def heard(self, message: dict[str, Any]) -> None:
+        screen = self._screen
+        if message["kind"] not in _URGENT or screen is None:
             return
-        if message["kind"] in _URGENT:
-            await self._look(self._screen)
-        self._poked_at = time.monotonic()
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._answer())
-
-    async def _look(self, screen: Screen) -> None:
-        global _looked
-        if time.monotonic() - _looked >= _LOOK_EVERY:
-            _looked = time.monotonic()
-            await sync_to_async(interrupts.consider)(screen, at=timezone.now())
-
-    async def _answer(self) -> None:
-        answered = 0.0
-        while answered < self._poked_at:
-            answered = self._poked_at
-            for scene in list(self._on):
-                await self._data(scene, answered)
-            await asyncio.sleep(self.gather)
+        # One screen of an office looks for all of them.
+        if time.monotonic() - _looked.get(screen.office, -_LOOK_EVERY) >= _LOOK_EVERY:
+            _looked[screen.office] = time.monotonic()
+            self._look = asyncio.create_task(_consider(screen))
 
     async def disconnect(self, code: int) -> None:
-        if self._sender:
-            self._sender.cancel()
         if self._screen is not None:
-            await sync_to_async(device.dropped_out)(self._screen, at=timezone.now())
+            await database_sync_to_async(device.dropped_out)(self._screen, at=timezone.now())
+
+    async def __call__(self, *way: Any) -> None:
+        try:
+            await super().__call__(*way)
+        finally:
+            hub.leave(self)
+
+
+async def _consider(screen: Screen) -> None:
+    try:
+        await database_sync_to_async(interrupts.consider)(screen, at=timezone.now())
+    except Exception:
+        logger.exception("nobody looked at what may be urgent; the next event is looked at again")
+
+
+def _text(scene: str, masked: bool) -> tuple[Hashable, Callable[[float], str]]:
+    """A scene's data as it is shared by all screens that show it to the same kind of watcher."""
+    wanted = scenes()[scene].blocks
+    return (scene, masked), lambda since: blocks.text(wanted, scene=scene, visitors=masked, since=since)

@@ -41,6 +41,18 @@ PANELS: dict[str, tuple[str, ...]] = {
     "origins": ("flow",),
     "models": ("models",),
     "domains": ("models",),
+    "recovery_sum": ("losses",),
+    "recovery_months": ("losses",),
+    "recovery_counties": ("losses",),
+    "recovery_seized": ("losses",),
+    "recovery_results": ("results",),
+    "wage_sum": ("wages",),
+    "wage_months": ("wages",),
+    "wage_counties": ("wages",),
+    "wage_industries": ("wages",),
+    "wage_sites": ("wages",),
+    "wage_results": ("results",),
+    "pairs": ("pairs",),
 }
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from dashboard.walls import console, views
+from dashboard.walls import console, picture_pages, views
 
 app_name = "walls"
 urlpatterns = [
@@ -12,6 +12,9 @@ urlpatterns = [
     path("data/<slug:scene>", views.data, name="data"),
     path("camera/<int:camera>/live.m3u8", views.stream, name="stream"),
     path("camera/<int:camera>/<str:name>", views.piece, name="piece"),
+    path("pictures", picture_pages.pairs, name="pairs"),
+    path("pictures/<int:pair>/<slug:act>", picture_pages.pair, name="pair_act"),
+    path("picture/<int:pair>/<slug:side>", picture_pages.picture, name="picture"),
     path("console", console.console, name="console"),
     path("console/state", console.now, name="console_state"),
     path("console/data/<slug:scene>", console.data, name="console_data"),

@@ -45,6 +45,9 @@ class InterfaceLimits(_Strict):
     page: Sourced[int]
     page_most: Sourced[int]
     reply_days: Sourced[int]
+    #: seconds between the attempts of one call to a webhook; one more than there are pauses
+    webhook_pauses: Sourced[tuple[int, ...]]
+    webhook_seconds: Sourced[int]
 
 
 def _load() -> InterfaceLimits:

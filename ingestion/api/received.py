@@ -71,6 +71,14 @@ class RecordsOut(serializers.Serializer[Any]):
     path = serializers.CharField(help_text="读取地址。Where to read them.")
 
 
+class ExtensionOut(serializers.Serializer[Any]):
+    granted = serializers.BooleanField(help_text="是否同意。Whether it was granted.")
+    asked_until = serializers.DateField(help_text="申请延至。The day that was asked for.")
+    due_on = serializers.DateField(help_text="决定后的期限。The term from then on.")
+    reason = serializers.CharField(help_text="理由；可为空。Why; may be empty.")
+    decided_at = serializers.DateTimeField(help_text="决定时间。When it was decided.")
+
+
 class ReceivedOut(serializers.Serializer[Any]):
     """一件收到的事项。One thing that was sent to us."""
 
@@ -98,6 +106,11 @@ class ReceivedOut(serializers.Serializer[Any]):
     answer_until = serializers.DateField(allow_null=True, help_text="申请延至。Asked for until.")
     answer_files = FileOut(many=True, help_text="答复附件。Attachments of the answer.")
     answered_at = serializers.DateTimeField(allow_null=True, help_text="答复时间。When it was answered.")
+    extension = ExtensionOut(
+        allow_null=True,
+        required=False,
+        help_text="最近一次延期申请的决定；决定后仍须答复。What was last decided on a request for more time; an answer is still due.",
+    )
     version = serializers.IntegerField(help_text="版本，即 ETag。Version, which is the ETag.")
     updated_at = serializers.DateTimeField(help_text="最近变化。When it last changed.")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
+from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 from rest_framework import authentication, exceptions
@@ -60,6 +61,37 @@ def sign(secret: bytes, text: bytes, algorithm: str = "HMAC-SM3") -> str:
     raise exceptions.AuthenticationFailed("X-Signature-Alg 只能是 HMAC-SM3 或 HMAC-SHA256。")
 
 
+class CertificateRefused(exceptions.PermissionDenied):
+    default_code = "certificate_refused"
+
+
+def _certified(request: Request, client: store.Client) -> None:
+    """The gateway in front vouched for a certificate of this client, where one is registered or everybody needs one.
+
+    Looked at behind the signature: a stranger learns nothing of who needs which.
+    """
+    shown = getattr(request._request, "certificate", None)
+    if shown is None:
+        if client.certificates or settings.FRONT_CERTIFICATES_REQUIRED:
+            raise CertificateRefused(
+                "请求须出示登记给本应用标识的客户端证书；请核对证书配置，或联系检察机关。"
+            )
+        return
+    today = timezone.localdate().isoformat()
+    for one in client.certificates:
+        if (one.issuer, one.serial) == (shown.issuer, shown.serial):
+            if one.valid_from <= today <= one.valid_to:
+                return
+            raise CertificateRefused(
+                f"客户端证书不在有效期内（{one.valid_from} 至 {one.valid_to}），请更换并重新登记。"
+            )
+    if client.certificates or settings.FRONT_CERTIFICATES_REQUIRED:
+        raise CertificateRefused("出示的客户端证书不是登记给本应用标识的；请核对证书，或联系检察机关登记。")
+    with connections[FRONT].cursor() as cursor:
+        if store.certified(cursor, shown.issuer, shown.serial):
+            raise CertificateRefused("出示的客户端证书登记给了另一应用标识，不能混用。")
+
+
 class SignedRequest(authentication.BaseAuthentication):
     """DRF authentication by signature, against what the front knows."""
 
@@ -93,6 +125,7 @@ class SignedRequest(authentication.BaseAuthentication):
         if not hmac.compare_digest(expected.encode(), signature.lower().encode()) or not known:
             raise exceptions.AuthenticationFailed("签名不符，请核对密钥与签名串。")
         assert client is not None  # noqa: S101  known says so
+        _certified(request, client)
         with transaction.atomic(using=FRONT), connections[FRONT].cursor() as cursor:
             fresh = store.use_nonce(cursor, client.key, nonce, at=timezone.now())
         if not fresh:

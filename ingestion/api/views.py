@@ -106,7 +106,11 @@ _HEADERS = [
         OpenApiParameter(name, str, OpenApiParameter.HEADER, required=needed, description=words)
         for name, needed, words in (
             ("X-Covers-Until", False, "数据截至日期，如 2026-10-31。The day up to which it is complete."),
-            ("X-Snapshot", False, "true：全量，文件中没有的记录视为已不存在。True: what is not in it has ended."),
+            (
+                "X-Snapshot", False,
+                "true：全量，文件中没有的记录视为已不存在；false：增量或更正；不写则按该数据源约定的方式。"
+                "True: what is not in it has ended; false: an addition or correction; left out: as agreed for the feed.",
+            ),
         )
     ),
 ]  # fmt: skip
@@ -166,12 +170,16 @@ def _head(request: Request, feed: str) -> dict[str, Any]:
     """What the headers say of the file; every fault at its header."""
     faults: dict[str, list[str]] = {}
     name = _named(request, faults)
-    covers, snapshot = request.headers.get("X-Covers-Until", ""), request.headers.get("X-Snapshot", "false")
+    covers, snapshot = request.headers.get("X-Covers-Until", ""), request.headers.get("X-Snapshot", "")
     try:
-        covers = covers and date.fromisoformat(covers).isoformat()
+        day = date.fromisoformat(covers) if covers else None
     except ValueError:
         faults["X-Covers-Until"] = ["日期须写成 2026-10-31。"]
-    if snapshot not in ("true", "false"):
+    else:
+        covers = day.isoformat() if day else ""
+        if day and day > timezone.localdate():
+            faults["X-Covers-Until"] = ["不能晚于今天：数据只能完整到已经过去的日期。"]
+    if snapshot not in ("", "true", "false"):
         faults["X-Snapshot"] = ["只能是 true 或 false。"]
     if faults:
         raise exceptions.ValidationError(faults)
@@ -181,7 +189,7 @@ def _head(request: Request, feed: str) -> dict[str, Any]:
         "name": name,
         "sha256": digest,
         "covers_until": covers,
-        "snapshot": snapshot == "true",
+        "snapshot": snapshot == "true" if snapshot else None,
     }
 
 

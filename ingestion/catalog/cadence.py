@@ -30,7 +30,15 @@ def periods() -> Periods:
 
 
 def next_end(cadence: str, covered: date) -> date:
-    """The last day of the period after the one that ended on ``covered``. A month's end is followed by a month's end."""
+    """The last day of the period after the one that ended on ``covered``. A month's end is followed by a month's end;
+    nothing lies after the last day of the calendar."""
+    try:
+        return _next_end(cadence, covered)
+    except (OverflowError, ValueError):
+        return date.max
+
+
+def _next_end(cadence: str, covered: date) -> date:
     if cadence in periods().days:
         return covered + timedelta(days=periods().days[cadence])
     months = periods().months.get(cadence)

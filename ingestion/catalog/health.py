@@ -61,6 +61,8 @@ class Limits(_Strict):
     source: str
     since: str
     history: int = Field(gt=0)
+    layouts: int = Field(gt=0)
+    cut_lengths: tuple[int, ...] = Field(min_length=1)
     telling_batches: int = Field(gt=0)
     telling_rows: int = Field(gt=0)
     commonest: int = Field(gt=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
@@ -44,6 +44,7 @@ def receive_bundle(path: Path, *, name: str = "", by: str, at: datetime) -> Take
             if known := _known(bundle):
                 return Taken(known, False)
             _check_feeds(bundle)
+            _check_coverage(bundle, timezone.localdate(at))
             for entry in bundle.manifest.files:
                 with bundle.file(entry) as stream:
                     laid.append(
@@ -126,6 +127,16 @@ def _check_feeds(bundle: Opened) -> None:
                 f"data/{entry.name}",
                 f"数据源 {entry.feed} 由 {feed.agency.code} 报送",
                 "一个单位只报送自己的数据。",
+            )
+
+
+def _check_coverage(bundle: Opened, today: date) -> None:
+    for entry in bundle.manifest.files:
+        if entry.covers_until and entry.covers_until > today:
+            raise Faulty(
+                f"data/{entry.name} covers_until",
+                f"数据截至 {entry.covers_until} 晚于今天",
+                "数据只能完整到已经过去的日期；请报送单位更正后重新打包。",
             )
 
 

@@ -6,8 +6,6 @@ numbers: the next one starts when every batch of the one before has landed or wa
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 import uuid
 from collections.abc import Iterable
@@ -28,7 +26,7 @@ from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope
 from chuxiong.work.jobs import enqueue
 from ingestion.exchange import sealing
-from ingestion.intake.receive import ALIAS, ImportRefused, receive
+from ingestion.intake.receive import ALIAS, ImportRefused, Kept, enter, keep
 from ingestion.models import Batch, Delivery, DeliveryFile
 from ingestion.selectors import catalog
 
@@ -63,7 +61,8 @@ class Laid:
     size: int
     digest: str
     covers_until: date | None = None
-    snapshot: bool = False
+    #: a whole list, whose absent records end; None: as the feed's load mode says
+    snapshot: bool | None = None
 
 
 def as_problem(problem: Problem) -> dict[str, str]:
@@ -75,7 +74,7 @@ def store_path(name: str) -> Path:
 
 
 def lay_down(
-    source: Readable, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool = False
+    source: Readable, *, feed: str, name: str, covers_until: date | None = None, snapshot: bool | None = None
 ) -> Laid:
     """Seal a stream into the exchange store under the inner side's public key."""
     store, data_key = uuid.uuid4().hex, envelope.new_data_key()
@@ -169,19 +168,44 @@ def advance(agency: str, *, at: datetime) -> Next:
     """Hand over everything of an agency that is due; safe to call at any time from anywhere."""
     while True:
         with transaction.atomic(using=ALIAS):
-            with connections[ALIAS].cursor() as cursor:
-                cursor.execute(
-                    "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"exchange:{agency}"]
-                )
+            _lock(agency)
             _finish(agency, at)
             waits_for = _start_next_bundle(agency, at)
             file = _next_file(agency)
-            store = _hand(file, at) if file else ""
-        # Sealed bytes go after the commit: only what intake has for certain.
-        if store:
-            store_path(store).unlink(missing_ok=True)
-        if file is None and waits_for is not None:
+        if file is not None:
+            # Unsealing takes as long as the file is large: nobody waits for the lock meanwhile.
+            _hand_over(agency, file, _unsealed(file), at)
+        elif waits_for is not None:
             return Next.INTAKE if _unhanded().filter(delivery__agency=agency).exists() else waits_for
+
+
+def _hand_over(agency: str, file: DeliveryFile, kept: Kept | Problem, at: datetime) -> None:
+    """The unsealed file to intake, unless somebody else was faster or its feed has become busy."""
+    store = ""
+    try:
+        with transaction.atomic(using=ALIAS):
+            _lock(agency)
+            still = _next_file(agency)
+            if still is not None and still.pk == file.pk:
+                store = _hand(still, kept, at)
+    except BaseException:
+        _discard(kept)
+        raise
+    # Sealed bytes go after the commit: only what intake has for certain.
+    if store:
+        store_path(store).unlink(missing_ok=True)
+    else:
+        _discard(kept)
+
+
+def _discard(kept: Kept | Problem) -> None:
+    if isinstance(kept, Kept):
+        kept.discard()
+
+
+def _lock(agency: str) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"exchange:{agency}"])
 
 
 def _unhanded() -> QuerySet[DeliveryFile]:
@@ -201,7 +225,7 @@ def _next_file(agency: str) -> DeliveryFile | None:
     return None
 
 
-def _hand(file: DeliveryFile, at: datetime) -> str:
+def _hand(file: DeliveryFile, kept: Kept | Problem, at: datetime) -> str:
     """One file to intake in the caller's transaction; returns the store that may then be removed."""
     delivery = Delivery.objects.using(ALIAS).get(pk=file.delivery_id)
     feed = catalog().get(file.feed)
@@ -212,9 +236,21 @@ def _hand(file: DeliveryFile, at: datetime) -> str:
             what=f"数据源 {file.feed} 未启用，或不属于该单位",
             cure="请核对数据源代码后重新报送。",
         )
+        _discard(kept)
+    elif isinstance(kept, Problem):
+        problem = kept
     else:
         try:
-            problem = _receive(file, delivery, feed, at)
+            file.batch, new = enter(
+                kept,
+                feed=feed,
+                file_name=file.name,
+                by=f"{Delivery.Way(delivery.way).label} {delivery.number}",
+                at=at,
+                covers_until=file.covers_until,
+                snapshot=file.snapshot,
+            )
+            file.repeated = not new
         except ImportRefused as refusal:
             problem = refusal.problem
     file.problem = as_problem(problem) if problem else None
@@ -223,32 +259,31 @@ def _hand(file: DeliveryFile, at: datetime) -> str:
     return store
 
 
-def _receive(file: DeliveryFile, delivery: Delivery, feed: Any, at: datetime) -> Problem | None:
+class _Plain:
+    """A sealed file as a stream, a frame at a time: it is nowhere whole in the clear."""
+
+    def __init__(self, path: Path, data_key: bytes) -> None:
+        self._frames = envelope.frames(path, data_key)
+
+    def read(self, size: int = -1, /) -> bytes:
+        return next(self._frames, b"")
+
+
+def _unsealed(file: DeliveryFile) -> Kept | Problem:
+    """From under the exchange's key into the batch store; a problem when it is not what was laid down."""
     try:
         data_key = sealing.open_key(sealing.load(settings.EXCHANGE_KEY), bytes(file.sealed_key), file.store)
-        with os.fdopen(os.memfd_create("delivery"), "w+b") as plain:
-            envelope.restore(store_path(file.store), plain, data_key)
-            plain.seek(0)
-            if hashlib.file_digest(plain, "sha256").hexdigest() != file.digest:
-                raise sealing.SealBroken(file.store)
-            plain.seek(0)
-            batch, new = receive(
-                plain,
-                feed=feed,
-                file_name=file.name,
-                by=f"{Delivery.Way(delivery.way).label} {delivery.number}",
-                at=at,
-                covers_until=file.covers_until,
-                snapshot=file.snapshot,
-            )
+        kept = keep(cast(BinaryIO, _Plain(store_path(file.store), data_key)))
+        if kept.digest != file.digest:
+            kept.discard()
+            raise sealing.SealBroken(file.store)
     except (FileNotFoundError, EOFError, InvalidTag, sealing.SealBroken) as error:
         return Problem(
             place=file.name,
             what=f"暂存的文件不完整或已被改动（{type(error).__name__}）",
             cure="请系统管理员检查磁盘，并请报送单位重新报送。",
         )
-    file.batch, file.repeated = batch, not new
-    return None
+    return kept
 
 
 def _finish(agency: str, at: datetime) -> None:

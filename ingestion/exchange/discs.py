@@ -7,11 +7,12 @@ import stat
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from chuxiong.accounts.models import Person
 from chuxiong.accounts.scope import person_scope
@@ -98,7 +99,8 @@ def register(
                         snapshot=line.snapshot,
                     )
                 )  # fmt: skip
-        problems = _faults(agency, laid, lines, {code: f.agency.code for code, f in feeds.items()})
+        agencies = {code: f.agency.code for code, f in feeds.items()}
+        problems = _faults(agency, laid, lines, agencies, timezone.localdate(at))
         mismatches = sheet.compare(lines, laid) if lines else []
         if problems or mismatches:
             raise DiscRefused(problems, mismatches)
@@ -131,7 +133,11 @@ def _from_drive(path: str, stack: ExitStack) -> Source:
 
 
 def _faults(
-    agency: str, laid: Sequence[Laid], lines: Sequence[sheet.Line], agency_of: dict[str, str]
+    agency: str,
+    laid: Sequence[Laid],
+    lines: Sequence[sheet.Line],
+    agency_of: dict[str, str],
+    today: date,
 ) -> list[Problem]:
     found = []
     if not laid:
@@ -184,6 +190,16 @@ def _faults(
                     "请选择该单位的数据源。",
                     f"{file.name}: feed {file.feed or 'none'} is not this provider’s",
                     "Choose one of its feeds.",
+                )
+            )
+        if file.covers_until and file.covers_until > today:
+            found.append(
+                Problem(
+                    "lines",
+                    f"{file.name}：数据截至 {file.covers_until} 晚于今天",
+                    "数据只能完整到已经过去的日期；请报送单位更正交接单。",
+                    f"{file.name}: complete up to {file.covers_until}, which lies ahead",
+                    "Data are complete up to a day that has passed; ask the provider for a corrected sheet.",
                 )
             )
     return found

@@ -38,20 +38,24 @@ def due(source: Pull | View, *, at: datetime) -> bool:
     return at >= mark.tried_at + pause
 
 
-def run(
-    source: Pull | View, fetch: Callable[[dict[str, Any]], Fetched | None], *, way: str, at: datetime
-) -> Delivery | None:
+#: (mark, whether the whole list is wanted) → what is new since the mark, or the whole; None when nothing is
+Fetch = Callable[[dict[str, Any], bool], "Fetched | None"]
+
+
+def run(source: Pull | View, fetch: Fetch, *, way: str, at: datetime) -> Delivery | None:
     """One round: fetch from the mark on, lay down, and move the mark in the same transaction.
 
-    What was fetched and not handed over is fetched again; what was handed over is behind the mark.
+    Of a feed that is delivered as a whole list (or where the source says so) everything is fetched, not what is new
+    since the mark: else what is not new would end. What was fetched and not handed over is fetched again; what was handed over is behind the mark.
     """
     mark, _new = SourceMark.objects.using(ALIAS).get_or_create(pk=source.code)
     try:
-        found = fetch(dict(mark.mark))
+        whole = source.snapshot
+        if whole is None:
+            whole = catalog()[source.feed].load_mode == "snapshot"
+        found = fetch(dict(mark.mark), whole)
     except FetchFailed as failure:
-        mark.tried_at, mark.failures = at, mark.failures + 1
-        mark.problem = deliveries.as_problem(failure.problem)
-        mark.save(using=ALIAS)
+        failed(source, failure.problem, at=at)
         return None
     mark.tried_at, mark.failures, mark.problem = at, 0, None
     if found is None:
@@ -64,7 +68,7 @@ def run(
             mark.save(using=ALIAS)
             return None
         found.source.seek(0)
-        laid = deliveries.lay_down(found.source, feed=source.feed, name=found.name, snapshot=source.snapshot)
+        laid = deliveries.lay_down(found.source, feed=source.feed, name=found.name, snapshot=whole)
     try:
         with transaction.atomic(using=ALIAS):
             mark.mark, mark.fetched_at = found.mark | {"digest": digest}, at
@@ -76,6 +80,14 @@ def run(
     except BaseException:
         deliveries.clear([laid])
         raise
+
+
+def failed(source: Pull | View, problem: Problem, *, at: datetime) -> None:
+    """Keep what went wrong where the status shows it; the next try comes after a longer pause."""
+    mark, _new = SourceMark.objects.using(ALIAS).get_or_create(pk=source.code)
+    mark.tried_at, mark.failures = at, mark.failures + 1
+    mark.problem = deliveries.as_problem(problem)
+    mark.save(using=ALIAS, update_fields=["tried_at", "failures", "problem"])
 
 
 class Fetched:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from ingestion.exchange import deliveries, receipts
@@ -32,6 +33,18 @@ _DONE = ".done"
 _UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload", ".writing", ".swp", "~")
 
 
+#: bytes of a name that leave room for what is written before and after it
+_LONGEST_NAME = 180
+
+
+class FilesFailed(Exception):
+    """Claimed files that could not be handed over or put away; the others of the folder were. They are tried again."""
+
+    def __init__(self, names: list[str], error: Exception) -> None:
+        super().__init__(f"{len(names)}: {type(error).__name__}")
+        self.names, self.error = names, error
+
+
 class Watcher:
     """One folder; remembers what it saw in the round before."""
 
@@ -43,20 +56,31 @@ class Watcher:
     def round(self, *, at: datetime) -> int:
         """Claim what is finished, hand over what is claimed, put away what has ended. Returns files handed over.
 
-        Raises ``OSError`` when the folder cannot be used.
+        Raises ``OSError`` when the folder cannot be used, ``FilesFailed`` after the round when some files could not.
         """
         for name in (TAKEN, ARCHIVE, REFUSED):
             (self.folder.path / name).mkdir(exist_ok=True)
         for path in self._finished():
             self._claim(path)
         count = 0
+        failed: list[str] = []
+        last: Exception | None = None
         for path in sorted(self._taken(), key=lambda p: (p.stat().st_mtime_ns, p.name)):
             claim, _sep, name = path.name.partition("__")
-            delivery = _delivery_of(self.folder.code, claim)
-            if delivery is None:
-                delivery = self._hand_over(path, claim, name, at)
-                count += 1
-            self._put_away(path, name, delivery, at)
+            name = _readable(name)
+            try:
+                delivery = _delivery_of(self.folder.code, claim)
+                if delivery is None:
+                    delivery = self._hand_over(path, claim, name, at)
+                    count += 1
+                self._put_away(path, name, delivery, at)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:
+                failed.append(name)
+                last = error
+        if last is not None:
+            raise FilesFailed(failed, last)
         return count
 
     def _finished(self) -> list[Path]:
@@ -86,7 +110,7 @@ class Watcher:
         return found
 
     def _claim(self, path: Path) -> None:
-        target = self.folder.path / TAKEN / f"{uuid.uuid4().hex}__{path.name}"
+        target = self.folder.path / TAKEN / f"{uuid.uuid4().hex}__{_readable(path.name)}"
         try:
             path.rename(target)
         except FileNotFoundError:
@@ -132,6 +156,24 @@ class Watcher:
             )
         path.rename(target)
         _settle(place)
+
+
+def _readable(name: str) -> str:
+    """A file's name as text. One that is no UTF-8 comes from a system that writes GB 18030; far too long ones are cut
+    before their ending."""
+    raw = os.fsencode(name)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            text = raw.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        text = raw.decode("utf-8", "replace")
+    if len(text.encode()) <= _LONGEST_NAME:
+        return text
+    ending = Path(text).suffix if len(Path(text).suffix) <= 8 else ""
+    return text.encode()[: _LONGEST_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def _delivery_of(code: str, claim: str) -> Delivery | None:

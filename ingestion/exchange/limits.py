@@ -26,6 +26,8 @@ class ExchangeLimits(BaseModel):
     push_bytes: Sourced
     pull_bytes: Sourced
     folder_quiet_seconds: Sourced
+    #: of one item at the front, before it is refused
+    item_tries: Sourced
 
 
 def _load() -> ExchangeLimits:

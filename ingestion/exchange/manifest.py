@@ -37,7 +37,8 @@ class FileEntry(_Strict):
     size: int = Field(ge=0, strict=True)
     sha256: str = Field(pattern=_HEX)
     covers_until: date | None = None
-    snapshot: bool = Field(default=False, strict=True)
+    #: a whole list, whose absent records end; left out: as the feed's load mode says
+    snapshot: bool | None = Field(default=None, strict=True)
 
 
 class HandOver(_Strict):

@@ -27,11 +27,17 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def fetch(source: Pull, mark: dict[str, Any]) -> Fetched | None:
-    """What is new since ``mark``, None when nothing is. Raises ``FetchFailed``."""
+def fetch(source: Pull, mark: dict[str, Any], whole: bool = False) -> Fetched | None:
+    """What is new since ``mark``, None when nothing is; of pages, all of them when the ``whole`` list is wanted.
+
+    Raises ``FetchFailed``, also when a whole list has more pages than may be asked for.
+    """
     out = os.fdopen(os.memfd_create("pull"), "w+b")
     try:
-        found = _pages(source, mark, out) if source.pages else _whole(source, mark, out)
+        if source.pages:
+            found = _pages(source, {} if whole else mark, out, whole=whole)
+        else:
+            found = _whole(source, mark, out)
         if found is None:
             out.close()
             return None
@@ -57,10 +63,11 @@ def _whole(source: Pull, mark: dict[str, Any], out: BinaryIO) -> dict[str, Any] 
     }
 
 
-def _pages(source: Pull, mark: dict[str, Any], out: BinaryIO) -> dict[str, Any] | None:
+def _pages(source: Pull, mark: dict[str, Any], out: BinaryIO, *, whole: bool) -> dict[str, Any] | None:
     """Rows of all pages from the cursor on, one JSON line each."""
     pages, cursor, rows = source.pages, mark.get("cursor"), 0
     assert pages is not None  # noqa: S101  the caller asked
+    complete = False
     for _ in range(min(pages.most, _PAGES)):
         url = _with(source.url, pages.parameter, cursor) if cursor is not None else source.url
         answer = _ask(source, url, {})
@@ -77,13 +84,17 @@ def _pages(source: Pull, mark: dict[str, Any], out: BinaryIO) -> dict[str, Any] 
         if not isinstance(found, list) or not isinstance(following, str | int | None):
             raise _failed(source, f"“{pages.rows}”不是数组，或“{pages.next}”不是游标")
         for row in found:
-            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            # Escaped: half a character ("\\ud800") has no bytes of its own, and is the reader's to put aside.
+            out.write(json.dumps(row).encode() + b"\n")
         rows += len(found)
         if out.tell() > LIMITS.pull_bytes.value:
             raise _failed(source, f"超过 {LIMITS.pull_bytes.value} 字节")
         if following is None or following == cursor:
+            complete = True
             break
         cursor = following
+    if whole and not complete:
+        raise _failed(source, "全量清单没有取完就停止了；请核对接口，或加大 pages.most")
     return {"cursor": cursor} if rows else None
 
 

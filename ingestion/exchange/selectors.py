@@ -40,10 +40,17 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Delivered(Named):
+    """A feed; ``whole``: agreed to be delivered as a whole list."""
+
+    whole: bool
+
+
+@dataclass(frozen=True)
 class Provider(Named):
     """A data provider with the feeds that it delivers."""
 
-    feeds: tuple[Named, ...]
+    feeds: tuple[Delivered, ...]
 
 
 def names() -> dict[str, Named]:
@@ -121,11 +128,11 @@ def faults() -> list[SourceMark]:
 
 def providers() -> list[Provider]:
     """Every data provider in code order: what a packing page and a form offer."""
-    found: dict[str, tuple[Named, list[Named]]] = {}
+    found: dict[str, tuple[Named, list[Delivered]]] = {}
     for code, feed in catalog().items():
         agency = feed.agency
         _, feeds = found.setdefault(agency.code, (Named(agency.code, agency.zh, agency.en), []))
-        feeds.append(Named(code, feed.title.zh, feed.title.en))
+        feeds.append(Delivered(code, feed.title.zh, feed.title.en, feed.load_mode == "snapshot"))
     return [Provider(code, p.zh, p.en, tuple(feeds)) for code, (p, feeds) in sorted(found.items())]
 
 

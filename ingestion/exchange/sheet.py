@@ -32,7 +32,8 @@ class Line:
     feed: str = ""
     size: int | None = None
     covers_until: date | None = None
-    snapshot: bool = False
+    #: a whole list; None where the sheet does not say
+    snapshot: bool | None = None
 
 
 class Read(Protocol):
@@ -78,7 +79,7 @@ def document(raw: bytes) -> tuple[tuple[Line, ...], dict[str, Any]]:
             Line(
                 name=str(f["name"]), digest=str(f["sha256"]).lower(), feed=str(f["feed"]), size=int(f["size"]),
                 covers_until=date.fromisoformat(f["covers_until"]) if f.get("covers_until") else None,
-                snapshot=f.get("snapshot") is True,
+                snapshot=_said(f.get("snapshot")),
             )
             for f in sheet["files"]
         ]  # fmt: skip
@@ -92,6 +93,12 @@ def document(raw: bytes) -> tuple[tuple[Line, ...], dict[str, Any]]:
         if not re.fullmatch(r"[0-9a-f]{64}", line.digest):
             raise SheetFault(line.name, "摘要不是 64 位十六进制数")
     return _once(lines), hand_over
+
+
+def _said(value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise SheetFault("snapshot", "只能是 true 或 false")
 
 
 def _once(lines: Sequence[Line]) -> tuple[Line, ...]:

@@ -38,7 +38,8 @@ Reference = Annotated[str, AfterValidator(_reference)]
 class _Source(_Strict):
     code: str = Field(pattern=_CODE)
     feed: str = Field(pattern=r"^[a-z]+_[a-z0-9_]+$")
-    snapshot: bool = False
+    #: whether each file is a whole list; left out: as the feed's load mode says. A view gives what changed.
+    snapshot: bool | None = None
 
 
 class Folder(_Source):

@@ -20,10 +20,11 @@ _CHUNK = 2000
 _TIMEOUTS = "-c statement_timeout=300s -c lock_timeout=5s -c default_transaction_read_only=on"
 
 
-def fetch(source: View, mark: dict[str, Any]) -> Fetched | None:
+def fetch(source: View, mark: dict[str, Any], whole: bool = False) -> Fetched | None:
     """Rows from the mark on (its own rows again, they are found unchanged) as JSON lines; None when there are none.
 
-    At most ``source.rows`` at a time; the next round goes on from there. Raises ``FetchFailed``.
+    At most ``source.rows`` at a time; the next round goes on from there. Of a ``whole`` list every row, each time.
+    Raises ``FetchFailed``.
     """
     try:
         connection = psycopg2.connect(secret(source.dsn), connect_timeout=10, options=_TIMEOUTS)
@@ -34,7 +35,9 @@ def fetch(source: View, mark: dict[str, Any]) -> Fetched | None:
     out = os.fdopen(os.memfd_create("view"), "w+b")
     try:
         connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
-        rows, high = _read(source, connection, mark.get("high"), out)
+        rows, high = _read(source, connection, None if whole else mark.get("high"), out)
+        if whole and rows >= source.rows:
+            raise _failed(source, f"全量清单不少于 {source.rows} 行，可能没有读完；请加大 rows")
         if not rows:
             out.close()
             return None
@@ -76,7 +79,7 @@ def _read(source: View, connection: Any, mark: str | None, out: Any) -> tuple[in
             at = names.index(source.high_water)
             for row in rows:
                 line = dict(zip(headers, map(_text, row), strict=True))
-                out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                out.write(json.dumps(line).encode() + b"\n")
                 if row[at] is not None:
                     last, high = row[at], _text(row[at])
             count += len(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -59,6 +60,21 @@ def check(manual_id: int, revision: int) -> None:
         _end(manual, state=State.UNREADABLE, problem=told(refusal.problem))
     except Superseded:
         return
+
+
+def give_up(manual_id: int, revision: int, *, error: str) -> None:
+    """The check failed for good: its uploader learns of it. ``error``: type and place, no message."""
+    manual = ManualImport.objects.using(ALIAS).get(pk=manual_id)
+    manual.revision = revision
+    problem = Problem(
+        manual.file_name,
+        f"多次检查均未成功（{error}）",
+        "文件未入库。请另存为 CSV 或 XLSX 后重新上传；仍不成的，请系统管理员按出错位置排除。",
+        f"It failed every time it was checked ({error})",
+        "Nothing of it was imported. Save it as CSV or XLSX and upload it again; if that fails too, ask a system administrator.",
+    )
+    with suppress(Superseded):
+        _end(manual, state=State.UNREADABLE, problem=told(problem))
 
 
 def told(problem: Problem) -> dict[str, str]:

@@ -18,6 +18,8 @@ NOT_TAKEN = "-"
 #: columns that an error receipt adds to the sender's own
 ROW_NO, REASONS, CURES = "原文件行号", "退回原因", "改正办法"
 ADDED = (ROW_NO, REASONS, CURES)
+#: the sheet of notes in the blank workbooks that agencies fill in: never data
+NOTES = "填报说明"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from chuxiong.kit.citizen_id import check_digit
 from ingestion.catalog.spec import Column, FeedSpec
+from ingestion.imports.columns import NOTES
 
 #: rows that offer choices; more may be filled in
 _CHOICES_TO = 5000
@@ -133,7 +134,7 @@ def _drop_downs(book: Workbook, sheet: Any, lists: dict[str, list[str]]) -> None
 
 def _notes(book: Workbook, feed: FeedSpec) -> None:
     """One line a column: nothing on this sheet can be taken for a header row."""
-    sheet = book.create_sheet("填报说明")
+    sheet = book.create_sheet(NOTES)
     facts = (
         ("数据源", f"{feed.title.zh}（{feed.code}）"),
         ("提供单位", feed.agency.zh),

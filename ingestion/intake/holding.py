@@ -8,6 +8,7 @@ encrypted file stays, and letting it in reads it again from the start.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
@@ -22,14 +23,14 @@ from chuxiong.audit.record import record
 from chuxiong.kit.problems import Problem
 from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
+from ingestion.catalog.health import limits
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake.normalising import Mapping
+from ingestion.intake.reading import LeftOut
 from ingestion.models import Batch, ManualImport
 from ingestion.selectors import catalog, deliveries_of_feeds
 
 ALIAS = "intake"
-#: landed deliveries whose layouts count as usual
-_RECENT = 12
 LET_IN, REJECT = "let_in", "reject"
 
 
@@ -49,21 +50,27 @@ class NotHeld(Exception):
         self.problem = problem
 
 
-def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
-    """Remember the batch's layout; raises ``Held`` when it differs from all recent ones of the feed."""
+def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping, left_out: Sequence[LeftOut] = ()) -> None:
+    """Remember the batch's layout; raises ``Held`` when it differs from all recent ones of the feed, or when sheets of the
+    workbook that look like more of its table were ``left_out``."""
     columns, unknown = sorted(mapping.columns.values()), sorted(mapping.unknown)
     with transaction.atomic(using=ALIAS):
         with connections[ALIAS].cursor() as cursor:
             cursor.execute(
                 "select layout->'columns', layout->'unknown' from ingestion_batch where feed = %s and state = 'landed'"
                 " and layout ? 'columns' order by id desc limit %s",
-                [feed.code, _RECENT],
+                [feed.code, limits().layouts],
             )
             recent = [(_listed(had), _listed(odd)) for had, odd in cursor.fetchall()]
         current = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
         current.layout = {**current.layout, "columns": columns, "unknown": unknown}
+        if left_out:
+            current.layout["left_out"] = [vars(sheet) for sheet in left_out]
         current.save(using=ALIAS, update_fields=["layout"])
     batch.layout = current.layout
+    alike = [sheet for sheet in left_out if sheet.alike]
+    if alike and not batch.layout.get("accepted"):
+        raise Held(_more_sheets(batch, alike))
     # Where somebody has chosen column by column what the file holds, a person has looked at its layout already.
     if not recent or batch.layout.get("accepted") or "choices" in batch.layout:
         return
@@ -76,6 +83,19 @@ def check_layout(batch: Batch, feed: FeedSpec, mapping: Mapping) -> None:
 
 def _listed(value: Any) -> set[str]:
     return set(json.loads(value) if isinstance(value, str) else value or [])
+
+
+def _more_sheets(batch: Batch, alike: Sequence[LeftOut]) -> Problem:
+    rows, names = sum(sheet.rows for sheet in alike), "、".join(f"“{s.sheet}” {s.rows} 行" for s in alike)
+    return Problem(
+        f"{batch.file_name}（工作表）",
+        f"另有 {len(alike)} 张工作表共 {rows} 行没有读取：{names}。它们没有本数据源的表头，但列数相当，可能是本表的续页",
+        "向提供单位核实：属于本表的，退回并请其合并到一张工作表（旧版 XLS 每张至多 65536 行，请改存 XLSX 或 CSV）；无关的，说明理由后放行。",
+        f"{len(alike)} more sheets with {rows} rows were not read ({', '.join(s.sheet for s in alike)}): they have no header of this"
+        " feed but are as wide as its table and may be more of it",
+        "Ask the provider: if they belong to it, send the file back to be put on one sheet (an XLS sheet ends after 65,536 rows);"
+        " if not, let it in with a reason.",
+    )
 
 
 def _drift(batch: Batch, feed: FeedSpec, lost: list[str], new: list[str]) -> Problem:
@@ -209,7 +229,9 @@ def decide(
         batch.layout = {**batch.layout, "decision": said}
         if outcome == LET_IN:
             batch.state = Batch.State.RECEIVED
-            batch.layout = {**batch.layout, "accepted": True}
+            # What failed was never looked at: to try it again accepts nothing of its layout.
+            if batch.layout.pop("failed", None) is None:
+                batch.layout["accepted"] = True
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
         else:
             batch.state = Batch.State.REFUSED

@@ -17,20 +17,22 @@ from chuxiong.kit.binary_copy import binary_copy
 from ingestion import partitions
 from ingestion.catalog.spec import FeedSpec
 from ingestion.intake import late, snapshots
-from ingestion.models import Batch
+from ingestion.models import Batch, Landing
 from ingestion.pool import pool_columns
 
 _HASH = 16  # bytes
 #: the subject that a number mentioned in a text stands for; telephones and doubtful numbers are nobody's
 _MENTIONED = {"citizen_id": "person", "credit_code": "organisation"}
 #: of a staged row: the pool held it when it was staged, so its values were left out
-_BARE = "_bare"
+BARE = "_bare"
 #: types of a staged row's own columns, beside those of the feed
 _STAGED = {"row_no": "integer", "natural_hash": "bytea", "row_hash": "bytea", "county": "text"}
 #: bytes that are handed to the database at a time
 _BLOCK = 1 << 16
 #: rows of a chunk that are looked up to guess how many are held
 _SAMPLE = 200
+#: share of them held from which on staging bare is the faster way; either way the outcome is the same
+_MOSTLY = 0.8
 LANDING_LOCK = 0x43584C44  # one key for all landings: numbers must follow commit order
 
 
@@ -61,7 +63,7 @@ def create_staging(connection: BaseDatabaseWrapper, feed: FeedSpec, batch: Batch
         cursor.execute(f"drop table if exists {staging_table(batch)}")
         cursor.execute(
             f"create unlogged table {staging_table(batch)}"
-            f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body}, {_BARE} boolean)"
+            f" (row_no integer, natural_hash bytea, row_hash bytea, county text, {body}, {BARE} boolean)"
         )
 
 
@@ -96,7 +98,7 @@ def _mostly_held(cursor: Any, feed: FeedSpec, rows: pl.DataFrame) -> bool:
         " and c.to_landing is null and c.row_hash = s.row_hash limit 1) k",
         [sample["natural_hash"].to_list(), sample["row_hash"].to_list()],
     )
-    return bool(cursor.fetchone()[0] > sample.height * 0.8)
+    return bool(cursor.fetchone()[0] > sample.height * _MOSTLY)
 
 
 def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
@@ -112,7 +114,7 @@ def _stage_bare(cursor: Any, feed: FeedSpec, batch: Batch, rows: pl.DataFrame) -
     _copy(cursor, feed, "pg_temp.sought", rows.select(narrow))
     cursor.execute(
         # One descent into the index for each: the limit keeps the planner from reading the whole of it.
-        f"with held as (insert into {staging_table(batch)} ({listed}, {_BARE}) select {listed}, true from sought s"
+        f"with held as (insert into {staging_table(batch)} ({listed}, {BARE}) select {listed}, true from sought s"
         f' cross join lateral (select from pool."{feed.code}" c where c.natural_hash = s.natural_hash'
         " and c.to_landing is null and c.row_hash = s.row_hash limit 1) k returning row_no)"
         " select coalesce(array_agg(s.row_no), '{}') from sought s where not exists"
@@ -223,7 +225,7 @@ def land_stream(
             f"select s.natural_hash from {staged} s join {table} t on {same} where t.from_landing < {number}",
         )
         _touch(cursor, feed, number)
-        _landed(cursor, feed, batch, number, at, None)
+        _landed(cursor, feed, batch, number, at, None, Landing.Kind.STREAM)
     counts = Counts(loaded, single.height - loaded, rows.height - single.height, 0)
     return number, counts, packets
 
@@ -247,16 +249,23 @@ def land(
         number = next_number(cursor)
         counts = _merge(cursor, feed, batch, number, remove_absent)
         _touch(cursor, feed, number)
-        _landed(cursor, feed, batch, number, at, covers_until)
+        _landed(cursor, feed, batch, number, at, covers_until, Landing.Kind.FILE)
     return number, counts
 
 
 def _landed(
-    cursor: Any, feed: FeedSpec, batch: Batch, number: int, at: datetime, covers_until: date | None
+    cursor: Any,
+    feed: FeedSpec,
+    batch: Batch,
+    number: int,
+    at: datetime,
+    covers_until: date | None,
+    kind: Landing.Kind,
 ) -> None:
     cursor.execute(
-        "insert into ingestion_landing (number, feed, batch_id, landed_at, covers_until) values (%s, %s, %s, %s, %s)",
-        [number, feed.code, batch.pk, at, covers_until],
+        "insert into ingestion_landing (number, feed, kind, batch_id, landed_at, covers_until)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        [number, feed.code, kind.value, batch.pk, at, covers_until],
     )
 
 
@@ -274,13 +283,13 @@ def _merge(cursor: Any, feed: FeedSpec, batch: Batch, number: int, remove_absent
     )
     cursor.execute(
         "create temp table held on commit drop as select s.row_no, c.record_id, c.row_hash = s.row_hash as same,"
-        f" coalesce(s.{_BARE}, false) as bare from {staged} s join {table} c on c.natural_hash = s.natural_hash and c.to_landing is null{_same_month(feed, 's')}"
+        f" coalesce(s.{BARE}, false) as bare from {staged} s join {table} c on c.natural_hash = s.natural_hash and c.to_landing is null{_same_month(feed, 's')}"
         " where not exists (select 1 from twice d where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)"
     )
     cursor.execute(
         f"select (select count(*) from {staged}), (select coalesce(sum(times - 1), 0)::bigint from twice),"
         " count(*) filter (where same), count(*) filter (where not same), count(*) filter (where same and bare),"
-        f" (select count(*) from {staged} s where {_BARE} and not exists (select 1 from twice d"
+        f" (select count(*) from {staged} s where {BARE} and not exists (select 1 from twice d"
         " where d.natural_hash = s.natural_hash and d.row_no <> s.row_no)) from held"
     )
     staged_rows, duplicate, unchanged, replaced, still_bare, bare = cursor.fetchone()

@@ -25,11 +25,15 @@ import types
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 NUMBER, MOMENT = "\x01", "\x02"
 REFUSED = 3
 _CHUNK = 32_768
+#: lines of JSON that are held at a time
+_JSON_CHUNK = 5_000
+#: visible sheets of a workbook that are looked at
+_SHEETS = 64
 _HEAD_ROWS = 15
 _LONGEST_ROW = 8 << 20
 _LONGEST_CELL = 2 << 20  # characters; the longest judgments have a tenth of it
@@ -137,6 +141,7 @@ def _stream(out: Any, width: int, batches: Iterator[tuple[Any, Any, Any]]) -> No
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     accepted = {_key(header) for header in request["accepted"]}
+    required = [{_key(header) for header in names} for names in request.get("required", [])]
     path = _source(request["path"], request.get("key", ""))
     with path() as source:
         head = source.read(8)
@@ -148,9 +153,9 @@ def _open(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
             "ask the provider for the whole file",
         )
     if head.startswith(b"PK\x03\x04"):
-        return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, "xlsx")
+        return _best_sheet(_xlsx_sheets(path, request["limits"]), accepted, required, "xlsx")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return _best_sheet(_xls_sheets(path), accepted, "xls")
+        return _best_sheet(_xls_sheets(path), accepted, required, "xls")
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         raise Refusal(
             "不是表格文件（按内容识别为文档、图片或压缩包）",
@@ -394,34 +399,83 @@ def _xls_sheets(path: Source) -> Iterator[tuple[str, Iterator[Cells], Callable[[
         yield name, cells, functools.partial(list, merged)
 
 
+class _Sheet(NamedTuple):
+    """A visible sheet with something in its first rows, or further below."""
+
+    title: str
+    head: list[Cells]
+    rows: Iterator[Cells]
+    merged: Callable[[], Merged]
+    hits: int
+    headers: list[str]
+
+
 def _best_sheet(
-    sheets: Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]], accepted: set[str], kind: str
+    sheets: Iterator[tuple[str, Iterator[Cells], Callable[[], Merged]]],
+    accepted: set[str],
+    required: list[set[str]],
+    kind: str,
 ) -> tuple[dict[str, Any], Any]:
-    """The visible sheet whose header fits best. Two that fit as well are refused: one would be lost in silence."""
-    found: list[tuple[int, str, list[Cells], Iterator[Cells], Callable[[], Merged]]] = []
-    for title, rows, merged in itertools.islice(sheets, 64):
+    """The visible sheet whose header fits best. No other may carry the table's columns as well, and whatever else holds
+    rows is counted: nothing of a workbook is lost in silence."""
+    found: list[_Sheet] = []
+    for title, rows, merged in itertools.islice(sheets, _SHEETS):
         head = list(itertools.islice(rows, _HEAD_ROWS))
-        if any(any(row) for row in head):
-            found.append((_find_header(head, accepted)[0], title, head, rows, merged))
-    if not found:
+        hits, _, _, headers = _find_header(head, accepted) if any(map(any, head)) else (0, 0, 0, [])
+        found.append(_Sheet(title, head, rows, merged, hits, headers))
+    if next(sheets, None) is not None:
+        raise Refusal(
+            f"可见的工作表超过 {_SHEETS} 张",
+            "请把数据放在一张工作表上，或拆成多个文件",
+            f"more than {_SHEETS} visible sheets",
+            "put the data on one sheet, or split the file",
+        )
+    filled = [sheet for sheet in found if any(map(any, sheet.head))]
+    if not filled:
         raise Refusal(
             "工作表是空的",
             "请确认数据在可见的工作表中",
             "the sheet is empty",
             "put the data on a visible sheet",
         )
-    best = max(hits for hits, *_ in found)
-    fitting = [entry for entry in found if entry[0] == best]
-    if best >= 2 and len(fitting) > 1:
-        names = "、".join(title for _, title, *_ in fitting)
+    best = max(filled, key=lambda sheet: sheet.hits)
+    fitting = [sheet for sheet in filled if sheet is best or _carries(sheet, best, required)]
+    if best.hits >= 2 and len(fitting) > 1:
+        names = "、".join(sheet.title for sheet in fitting)
         raise Refusal(
-            f"有 {len(fitting)} 张表头相同的工作表（{names}）",
+            f"有 {len(fitting)} 张表头相同或都有必填列的工作表（{names}）",
             "请合并到一张工作表，或每张另存为一个文件",
-            f"{len(fitting)} sheets with the same header ({names})",
+            f"{len(fitting)} sheets with the same header or all required columns ({names})",
             "put them on one sheet, or each into a file of its own",
         )
-    _, title, head, rows, merged = fitting[0]
-    return _table(head, rows, accepted, kind, title, merged())
+    layout, batches = _table(best.head, best.rows, accepted, kind, best.title, best.merged())
+    # As wide as the rows of the table are filled; where none stands in its head, as its header is.
+    body = best.head[layout["header_row"] :]
+    wide = max((sum(map(bool, row)) for row in body), default=0) or sum(map(bool, best.headers))
+    layout["others"] = [told for sheet in found if sheet is not best if (told := _left_out(sheet, wide))]
+    return layout, batches
+
+
+def _carries(sheet: _Sheet, best: _Sheet, required: list[set[str]]) -> bool:
+    """Whether the table might as well be read from this sheet."""
+    if sheet.hits == best.hits:
+        return True
+    headers = {_key(header) for header in sheet.headers}
+    return sheet.hits >= 2 and bool(required) and all(names & headers for names in required)
+
+
+def _left_out(sheet: _Sheet, wide: int) -> dict[str, Any] | None:
+    """Title and rows of a sheet that is not read; ``alike``: it has rows at least half as ``wide`` as the table's, so they
+    may be more of it, as where an old workbook ended after 65,536 rows and went on, without a header, on the next sheet."""
+    rows, widest = 0, 0
+    # What is damaged further below counts as far as it can be read.
+    with contextlib.suppress(Refusal):
+        for cells in itertools.chain(sheet.head, sheet.rows):
+            filled = sum(1 for cell in cells if cell)
+            rows, widest = rows + bool(filled), max(widest, filled)
+    if not rows:
+        return None
+    return {"sheet": sheet.title, "rows": rows, "alike": widest >= 2 and widest * 2 >= wide}
 
 
 def _cell(value: Any) -> str | None:
@@ -786,10 +840,16 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
             numbers = np.setdiff1d(span, gone, assume_unique=True)[: batch.num_rows]
             number = int(numbers[-1]) if len(numbers) else number
             seen += int((gone < number).sum())
+            while seen < len(uneven) and uneven[seen][0] == number + 1:
+                number, seen = number + 1, seen + 1
             start = int((numbers <= skip).sum())
             for at in range(start, batch.num_rows, _CHUNK):
                 part = batch.slice(at, _CHUNK)
                 yield part.columns, numbers[at : at + _CHUNK], None
+            if seen >= _CHUNK:
+                yield from _uneven(uneven[:seen], skip, delimiter, width)
+                del uneven[:seen]
+                seen = 0
     except pa.ArrowInvalid as error:
         raise Refusal(
             f"第 {number + 1} 行之后无法按 CSV 解析（单行超过 {_LONGEST_ROW >> 20} MB，或引号不成对）",
@@ -797,12 +857,18 @@ def _csv_batches(text: _Text, delimiter: str, skip: int, width: int) -> Iterator
             f"no CSV after row {number + 1} (a row of more than {_LONGEST_ROW >> 20} MB, or quotation marks that do not pair)",
             "check quotation marks and long cells, and export again",
         ) from error
-    rows = [_fitted(text, delimiter, width) for n, text in uneven if n > skip]
-    places = [n for n, _ in uneven if n > skip]
-    for at in range(0, len(rows), _CHUNK):
-        part = rows[at : at + _CHUNK]
-        columns = [[cells[i] for cells, _ in part] for i in range(width)]
-        yield columns, places[at : at + _CHUNK], [text for _, text in part]
+    yield from _uneven(uneven, skip, delimiter, width)
+
+
+def _uneven(
+    records: list[tuple[int, str]], skip: int, delimiter: str, width: int
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Records that have too many or too few cells, as far as they lie below the header, in chunks of their own."""
+    below = [(n, text) for n, text in records if n > skip]
+    for at in range(0, len(below), _CHUNK):
+        part = [(n, *_fitted(text, delimiter, width)) for n, text in below[at : at + _CHUNK]]
+        columns = [[cells[i] for _, cells, _ in part] for i in range(width)]
+        yield columns, [n for n, _, _ in part], [text for _, _, text in part]
 
 
 def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
@@ -816,15 +882,11 @@ def _fitted(text: str, delimiter: str, width: int) -> tuple[Cells, str | None]:
 
 
 def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
-    rows: list[dict[str, Any] | None] = []
-    raw: list[str] = []
+    """Two passes: the last object may have a name that no other has, and rows are held a chunk at a time."""
     headers: dict[str, None] = {}
     with io.TextIOWrapper(text.utf8(), encoding="utf-8") as source:
         for line in source:
-            raw.append(line.rstrip("\n"))
-            row = _json_object(line)
-            headers |= dict.fromkeys(row or ())
-            rows.append(row)
+            headers |= dict.fromkeys(_json_object(line) or ())
     if not headers:
         raise Refusal(
             "看起来是 JSON，但没有一行是完整的对象",
@@ -835,11 +897,14 @@ def _json_lines(text: _Text) -> tuple[dict[str, Any], Any]:
     names = list(headers)
 
     def batches() -> Iterator[tuple[Any, list[int], list[str | None]]]:
-        for at in range(0, len(rows), 5_000):
-            part = rows[at : at + 5_000]
-            columns = [[_json_cell(r.get(n)) if r is not None else None for r in part] for n in names]
-            bad = [raw[at + i] if r is None else None for i, r in enumerate(part)]
-            yield columns, list(range(at + 1, at + 1 + len(part))), bad
+        at = 0
+        with io.TextIOWrapper(text.utf8(), encoding="utf-8") as source:
+            while part := list(itertools.islice(source, _JSON_CHUNK)):
+                rows = [_json_object(line) for line in part]
+                columns = [[_json_cell(r.get(n)) if r is not None else None for r in rows] for n in names]
+                bad = [line.rstrip("\n") if r is None else None for line, r in zip(part, rows, strict=True)]
+                yield columns, list(range(at + 1, at + 1 + len(part))), bad
+                at += len(part)
 
     return {"headers": _distinct(names), "header_row": 0, "encoding": text.encoding, "sheet": ""}, batches()
 

@@ -43,11 +43,21 @@ class Refused(Exception):
         self.problem = problem
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A sheet that is not read; ``alike``: its rows are as wide as those of the table."""
+
+    sheet: str
+    rows: int
+    alike: bool
+
+
 @dataclass
 class Table:
     """An opened file. ``header_row`` counts from 1, 0 when there is none (JSON lines).
 
-    ``encoding``: of a text file, else ``xlsx`` or ``xls``; ``sheet``: its title, empty for text.
+    ``encoding``: of a text file, else ``xlsx`` or ``xls``; ``sheet``: its title, empty for text. ``others``: visible sheets
+    that are not read though rows stand on them.
     """
 
     headers: list[str]
@@ -57,6 +67,7 @@ class Table:
     _process: subprocess.Popen[bytes]
     _timer: threading.Timer
     _place: str
+    others: tuple[LeftOut, ...] = ()
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Frames of at most 32,768 rows: one text column per header, ``row_no``, ``ragged`` (text or null)."""
@@ -120,7 +131,11 @@ def read_table(
     timer = threading.Timer(limits.wall_seconds, process.kill)
     timer.daemon = True
     timer.start()
-    request = {"path": str(path), "accepted": known, "limits": vars(limits), "key": key.hex() if key else ""}
+    required = [[c.name, *c.headers] for c in feed.delivered if c.required] if feed else []
+    request = {
+        "path": str(path), "accepted": known, "required": required, "limits": vars(limits),
+        "key": key.hex() if key else "",
+    }  # fmt: skip
     assert process.stdin and process.stdout  # noqa: S101  both are pipes
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -134,8 +149,9 @@ def read_table(
         _stop(process, timer)
         raise _refusal(process, place) from None
     return Table(
-        answer["headers"], answer["header_row"], answer["encoding"], answer["sheet"], process, timer, place
-    )
+        answer["headers"], answer["header_row"], answer["encoding"], answer["sheet"], process, timer, place,
+        tuple(LeftOut(**other) for other in answer.get("others", [])),
+    )  # fmt: skip
 
 
 def _stop(process: subprocess.Popen[bytes], timer: threading.Timer) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from chuxiong.vault.keys import keys
 from chuxiong.work.jobs import enqueue
 from ingestion import agreements
 from ingestion.catalog.spec import FeedSpec
-from ingestion.models import AgreementClearing, Batch
+from ingestion.models import Agreement, AgreementClearing, Batch
 
 ALIAS = "intake"
 _CLEARED = (AgreementClearing.State.CLEARING, AgreementClearing.State.DONE)
@@ -35,6 +35,30 @@ class ImportRefused(Exception):
 
 def store_path(name: str) -> Path:
     return Path(settings.VAR_DIR) / "batches" / f"{name}.enc"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes in the batch store under a key of their own, of no batch yet. ``digest``: SHA-256 of the plain bytes."""
+
+    store: str
+    data_key: bytes
+    digest: str
+    size: int
+
+    def discard(self) -> None:
+        store_path(self.store).unlink(missing_ok=True)
+
+
+def keep(source: BinaryIO) -> Kept:
+    """Seal a stream into the batch store. Whoever called sees to it that it becomes a batch or is discarded."""
+    data_key, store = envelope.new_data_key(), uuid.uuid4().hex
+    try:
+        digest, size = envelope.store(source, store_path(store), data_key)
+    except BaseException:
+        store_path(store).unlink(missing_ok=True)
+        raise
+    return Kept(store, data_key, digest, size)
 
 
 def receive(
@@ -56,6 +80,15 @@ def receive(
     The same bytes for the same feed are answered with the first batch. Raises ``ImportRefused``
     when no agreement in force covers the feed: then nothing of the file is kept.
     """
+    _agreement(feed, file_name, at)
+    kept = keep(source)
+    return enter(
+        kept, feed=feed, file_name=file_name, by=by, at=at, covers_until=covers_until, snapshot=snapshot, layout=layout
+    )  # fmt: skip
+
+
+def _agreement(feed: FeedSpec, file_name: str, at: datetime) -> Agreement:
+    """The one in force that covers the feed; raises ``ImportRefused``."""
     today = timezone.localdate(at)
     permit = agreements.check({feed.code: ()}, on=today, using=ALIAS)
     agreement = agreements.agreement_of(feed.code, on=today, using=ALIAS)
@@ -67,39 +100,57 @@ def receive(
                 cure="登记或续签数据协议后重新导入；文件未保存。",
             )
         )
-    data_key, name = envelope.new_data_key(), uuid.uuid4().hex
-    digest, size = envelope.store(source, store_path(name), data_key)
-    first = standing(feed.code, digest)
+    return agreement
+
+
+def enter(
+    kept: Kept,
+    *,
+    feed: FeedSpec,
+    file_name: str,
+    by: str,
+    at: datetime,
+    covers_until: date | None = None,
+    snapshot: bool | None = None,
+    layout: Mapping[str, Any] | None = None,
+) -> tuple[Batch, bool]:
+    """``receive`` of bytes that are in the batch store already; they go when no batch comes of them."""
+    try:
+        agreement = _agreement(feed, file_name, at)
+    except ImportRefused:
+        kept.discard()
+        raise
+    first = standing(feed.code, kept.digest)
     if first is not None:
-        os.unlink(store_path(name))
+        kept.discard()
         return first, False
     try:
         with transaction.atomic(using=ALIAS):
             batch = Batch.objects.using(ALIAS).create(
                 feed=feed.code,
                 file_name=Path(file_name).name,
-                digest=digest,
-                size=size,
+                digest=kept.digest,
+                size=kept.size,
                 agreement=agreement,
                 received_at=at,
                 received_by=by,
                 covers_until=covers_until,
                 snapshot=feed.load_mode == "snapshot" if snapshot is None else snapshot,
-                layout={**(layout or {}), "store": name},
+                layout={**(layout or {}), "store": kept.store},
             )
             with connections[ALIAS].cursor() as cursor:
                 ring = keys()
                 cursor.execute(
                     "insert into vault_batchkey (batch, sealed, key_id) values (%s, %s, %s)",
-                    [batch.pk, ring.wrap(data_key, f"batch:{batch.pk}"), ring.current],
+                    [batch.pk, ring.wrap(kept.data_key, f"batch:{batch.pk}"), ring.current],
                 )
             enqueue("take_in", str(batch.pk), {"batch": batch.pk}, priority=4, using=ALIAS)
     except IntegrityError:
         # The same bytes arrived twice at the same moment.
-        first = standing(feed.code, digest)
+        first = standing(feed.code, kept.digest)
+        kept.discard()
         if first is None:
             raise
-        os.unlink(store_path(name))
         return first, False
     return batch, True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from chuxiong.work.bell import publish
 from chuxiong.work.jobs import enqueue
 from ingestion.catalog.expectations import Tally
 from ingestion.catalog.spec import DISAGREES, FeedSpec
+from ingestion.imports.columns import NOTES
 from ingestion.imports.registered import mapping_for, reading_feed
-from ingestion.intake import holding, late, merge, snapshots
+from ingestion.intake import conflicts, coverage, holding, late, merge, snapshots
 from ingestion.intake.ahead import ahead
+from ingestion.intake.issues import raise_issue
 from ingestion.intake.normalising import Mapping, Normalised, normalise
-from ingestion.intake.reading import Limits, Refused, Table, read_table
+from ingestion.intake.reading import LeftOut, Limits, Refused, Table, read_table
 from ingestion.intake.receive import ALIAS, data_key_of, store_path
 from ingestion.intake.shelter import shelter
 from ingestion.models import Batch
@@ -48,8 +51,41 @@ class _Forgotten(Exception):
     """A clearing landed while the file was read: the vault may have forgotten identifiers whose refs are staged."""
 
 
+#: how often one file is read while other landings make what was staged of it worthless. Both causes are rare (the same
+#: feed landed beside it; data were cleared), so a third time in a row is a state that a person should know of.
+_READINGS = 3
+
+
 def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
     """Take one received batch in. Safe to call again at any time; a landed batch is left alone."""
+    for _ in range(_READINGS):
+        try:
+            return _take_in(batch_id, feed, fence=fence, at=at)
+        except (_Forgotten, merge.Overtaken) as changed:
+            logger.info("batch %s is read again: %s", batch_id, type(changed).__name__)
+    batch = _claim(batch_id, fence)
+    if batch.state != Batch.State.READING:
+        return batch
+    problem = Problem(
+        place=batch.file_name,
+        what=f"读取期间数据池连续 {_READINGS} 次被清除或改动，本批未入库",
+        cure="待数据清除或同一数据源的其他交付办结后放行，系统将从头读取。",
+        what_en=f"The pool was cleared or changed {_READINGS} times running while this file was read; nothing of it was loaded",
+        cure_en="Let it in when the clearing, or the other delivery of this feed, is over; the file is then read from the start.",
+    )
+    return _hold_unread(batch, fence, problem, "overtaken")
+
+
+def _hold_unread(batch: Batch, fence: int, problem: Problem, why: str) -> Batch:
+    """Held not for what it says but because it could not be taken in: letting it in tries again and accepts nothing."""
+    with transaction.atomic(using=ALIAS):
+        batch.layout = {**batch.layout, "failed": why}
+        batch.save(using=ALIAS, update_fields=["layout"])
+        return _end(batch, fence, Batch.State.HELD, problem)
+
+
+def _take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch:
+    """Once through. Raises ``_Forgotten`` or ``merge.Overtaken`` when the file must be read again."""
     batch = _claim(batch_id, fence)
     if batch.state != Batch.State.READING:
         return batch
@@ -61,7 +97,7 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         )
         mapping = mapping_for(batch, table, feed, known)
         _check_layout(batch, feed, table, mapping)
-        holding.check_layout(batch, feed, mapping)
+        holding.check_layout(batch, feed, mapping, _not_notes(batch, table))
         cleared = _last_clearing()
         received, blank, filled, notes = _stage_all(batch, feed, table, mapping, data_key, fence)
     except Refused as refusal:
@@ -79,15 +115,60 @@ def take_in(batch_id: int, feed: FeedSpec, *, fence: int, at: datetime) -> Batch
         return _end(batch, fence, Batch.State.REFUSED, refusal.problem)
     except holding.Held as held:
         return _end(batch, fence, Batch.State.HELD, held.problem)
-    except (_Forgotten, merge.Overtaken):
-        return take_in(batch_id, feed, fence=fence, at=at)
 
 
 def _last_clearing() -> int:
-    """Number of the last landing of a clearing, which belongs to no feed; 0 for none."""
+    """Number of the last landing of a clearing; 0 for none. Other landings of no feed forget nothing."""
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("select coalesce(max(number), 0) from ingestion_landing where feed = ''")
+        cursor.execute(
+            "select coalesce(max(number), 0) from ingestion_landing where feed = '' and kind = 'clearing'"
+        )
         return int(cursor.fetchone()[0])
+
+
+def give_up(batch_id: int, *, fence: int, error: str) -> bool:
+    """A batch whose job failed for good ends as held, so that nobody waits for it any more; whether it did.
+
+    ``error``: type and place, without a message, which may quote a record. Letting it in tries again from the start.
+    """
+    with transaction.atomic(using=ALIAS):
+        batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch_id)
+        if batch.state not in (Batch.State.RECEIVED, Batch.State.READING) or batch.fence > fence:
+            return False
+        batch.fence = fence
+        batch.save(using=ALIAS, update_fields=["fence"])
+        _hold_unread(batch, fence, _failed(batch, error), error)
+    return True
+
+
+def _failed(batch: Batch, error: str) -> Problem:
+    return Problem(
+        place=batch.file_name,
+        what=f"多次处理均未成功（{error}），本批未入库，后续交付不再等待",
+        cure="请系统管理员按出错位置排除原因后放行，系统将从头处理；无法排除的，退回并请提供单位另行报送。",
+        what_en=f"It failed every time it was tried ({error}); nothing of it was loaded, and later deliveries no longer wait",
+        cure_en="Let it in once a system administrator has removed the cause: it is tried again from the start. Else send it back"
+        " and ask the provider for another file.",
+    )
+
+
+def give_up_abandoned() -> list[int]:
+    """Batches on their way in whose job has failed and that no job works on any more end as held; returns their numbers."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "select b.id, b.fence, j.error from ingestion_batch b cross join lateral (select error from work_job j"
+            " where j.kind = 'take_in' and j.key = b.id::text and j.state = 'failed' order by j.id desc limit 1) j"
+            " where b.state in ('received', 'reading') and not exists (select from work_job o where o.kind = 'take_in'"
+            " and o.key = b.id::text and o.state in ('queued', 'running')) order by b.id"
+        )
+        left = cursor.fetchall()
+    return [pk for pk, fence, error in left if give_up(pk, fence=fence, error=_without_message(error))]
+
+
+def _without_message(error: str) -> str:
+    """Of an error written down when messages were still kept, the type alone."""
+    kept = re.match(r"\w+(?: \([\w/.-]+:\d+\)$)?", error)
+    return kept[0] if kept else "?"
 
 
 def waits_its_turn(batch_id: int, feed: str) -> bool:
@@ -128,13 +209,21 @@ def _check_layout(batch: Batch, feed: FeedSpec, table: Table, mapping: Mapping) 
             )
         )
     for header in mapping.unknown:
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "unknown_header",
             header,
             f"文件 {batch.file_name} 多出一列“{header}”，未入库。请登记为别名，或列入不采集的列。",
         )
+
+
+def _not_notes(batch: Batch, table: Table) -> list[LeftOut]:
+    """Sheets of the workbook that were not read, but for the notes of our own blank sheets; each is told as an issue."""
+    others = [sheet for sheet in table.others if sheet.sheet != NOTES]
+    for sheet in others:
+        text = f"文件 {batch.file_name} 的工作表“{sheet.sheet}”有 {sheet.rows} 行没有读取。请与提供单位核对是否为本表数据。"
+        raise_issue(batch, "sheet_left_out", sheet.sheet, text)
+    return others
 
 
 def _stage_all(
@@ -148,7 +237,7 @@ def _stage_all(
             cursor.execute("delete from ingestion_quarantine where batch_id = %s", [batch.pk])
             if batch.snapshot:
                 snapshots.prepare(cursor, batch)
-    received = blank = 0
+    received = blank = chunks = 0
     filled: dict[str, int] = {}
     disagreeing: Counter[str] = Counter()
     notes: Notes = Counter()
@@ -156,7 +245,7 @@ def _stage_all(
     received_on = timezone.localdate(batch.received_at)
     # Three chunks are on their way at a time: one is checked, one gets its refs, one is written.
     for chunk in ahead(_sheltered(ahead(_normalised(table, feed, mapping, received_on)), feed, batch)):
-        result, sheltered = chunk.result, chunk.sheltered
+        result, sheltered, chunks = chunk.result, chunk.sheltered, chunks + 1
         blank += result.blank
         for column, note, rows in result.notes.group_by("column", "reason").len().iter_rows():
             notes[column, note] += rows
@@ -178,18 +267,20 @@ def _stage_all(
         for name in feed.expectations.minimum.filled:
             if name in result.good.columns:
                 filled[name] = filled.get(name, 0) + result.good[name].len() - result.good[name].null_count()
+    if chunks > 1:
+        with transaction.atomic(using=ALIAS), connection.cursor() as cursor:
+            for place, rows in conflicts.across_chunks(cursor, feed, batch, mapping).items():
+                notes[place] = max(notes[place], rows)
     for name, rows in disagreeing.items():
         header = feed.column(name).headers[0]
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "text_disagrees",
             name,
             _DISAGREES.format(file=batch.file_name, rows=rows, header=header),
         )
     for warning in tally.warnings():
-        _issue(
-            feed,
+        raise_issue(
             batch,
             "above_maximum",
             warning.place,
@@ -245,17 +336,6 @@ def _keys_aside(feed: FeedSpec, result: Normalised, minter: refs.Minter) -> pl.S
 
 
 _DISAGREES = "文件 {file} 有 {rows} 行的“{header}”与文书正文不一致，两个值都已入库；请与提供单位核对。"
-
-
-def _issue(feed: FeedSpec, batch: Batch, kind: str, place: str, text: str) -> None:
-    """Something a person must decide; told again it is counted, not repeated."""
-    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
-        cursor.execute(
-            "insert into ingestion_feedissue (feed, kind, place, text, first_batch_id, seen, open)"
-            " values (%s, %s, %s, %s, %s, 1, true)"
-            " on conflict (feed, kind, place) do update set seen = ingestion_feedissue.seen + 1",
-            [feed.code, kind, place[:120], text, batch.pk],
-        )
 
 
 def _quarantine(batch: Batch, originals: pl.DataFrame, bad: pl.DataFrame, data_key: bytes) -> None:
@@ -324,12 +404,14 @@ def _land(
         batch = Batch.objects.using(ALIAS).select_for_update().get(pk=batch.pk)
         if batch.fence != fence:
             raise Superseded(batch.pk)
+        with connection.cursor() as cursor:
+            covers = coverage.covers(cursor, feed, batch, merge.staging_table(batch))
         number, counts = merge.land(
             connection,
             feed,
             batch,
             at=at,
-            covers_until=batch.covers_until or _covers(connection, feed, batch),
+            covers_until=covers,
             remove_absent=batch.snapshot,
         )
         # Under the lock of landings: no clearing can be between this look and the commit.
@@ -355,15 +437,6 @@ def _land(
         transaction.on_commit(lambda: publish("landed", landing=number), using=ALIAS)
     logger.info("batch %s of %s landed as %s: %s rows", batch.pk, feed.code, number, received)
     return batch
-
-
-def _covers(connection: Any, feed: FeedSpec, batch: Batch) -> date | None:
-    """Covers-until from the data itself when the hand-over sheet does not state it."""
-    if not feed.covers:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(f'select max("{feed.covers}")::date from {merge.staging_table(batch)}')
-        return cursor.fetchone()[0]
 
 
 def _end(batch: Batch, fence: int, state: str, problem: Problem) -> Batch:

@@ -69,13 +69,31 @@ class Batch(models.Model):
 class Landing(models.Model):
     """The moment a batch became visible. Numbers follow commit order without gaps."""
 
+    class Kind(models.TextChoices):
+        """What landed. The first two are deliveries of a feed, the others belong to none."""
+
+        FILE = "file", "文件"
+        STREAM = "stream", "实时数据"
+        #: records were taken away: what was derived from them must be looked at anew
+        CLEARING = "clearing", "数据清除"
+        #: told from records: identities, relations
+        DERIVED = "derived", "推导"
+
     number = models.BigIntegerField(primary_key=True)
     feed = models.CharField(max_length=40)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.FILE, db_default="file")
     batch = models.OneToOneField(Batch, on_delete=models.PROTECT, related_name="landed")
     landed_at = models.DateTimeField()
     covers_until = models.DateField(null=True)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(feed="") & Q(kind__in=["clearing", "derived"]))
+                | (~Q(feed="") & Q(kind__in=["file", "stream"])),
+                name="landing_of_a_feed_or_none",
+            )
+        ]
         indexes = [models.Index(fields=["feed", "number"], name="landing_of_feed")]
 
     def __str__(self) -> str:

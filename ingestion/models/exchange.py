@@ -122,7 +122,8 @@ class DeliveryFile(models.Model):
     size = models.BigIntegerField()
     digest = models.CharField(max_length=64)
     covers_until = models.DateField(null=True)
-    snapshot = models.BooleanField(default=False)
+    #: whether it is a whole list; empty: as the feed's load mode says
+    snapshot = models.BooleanField(null=True)
     #: name in the exchange store and the data key sealed to the inner side; empty once taken
     store = models.CharField(max_length=32, blank=True)
     sealed_key = models.BinaryField(default=b"")

@@ -423,7 +423,9 @@ def _landing(cursor: Any, clearing: AgreementClearing, feed: FeedSpec, at: datet
         landing=number,
         landed_at=at,
     )
-    Landing.objects.using(ALIAS).create(number=number, feed="", batch=batch, landed_at=at)
+    Landing.objects.using(ALIAS).create(
+        number=number, feed="", kind=Landing.Kind.CLEARING, batch=batch, landed_at=at
+    )
     enqueue("landed", str(number), {"landing": number}, priority=2, using=ALIAS)
     return number
 

@@ -79,15 +79,30 @@ def bring(
         received.put(cursor, copy, updated_at=ticket.updated_at, ours_stands=ours_stands)
 
 
-def _document(ticket: DataTicket, number: str, attached: bool, seen: datetime | None) -> dict[str, Any]:
-    fresh = seen if seen and ticket.sent_at and seen >= ticket.sent_at else None
-    state = {"answered": "answered", "closed": "closed"}.get(
+def changed(agency: str, *, since: datetime, limit: int) -> list[tuple[str, int, str, datetime]]:
+    """(number, version, state, when) of the provider's tickets that changed since, the oldest change first."""
+    found = reading.provider_tickets_changed(agency, since=since, limit=limit)
+    seen = reading.acknowledged(agency, [t.pk for t in found])
+    return [(number_of(t.pk), t.version, _state(t, _fresh(t, seen.get(t.pk))), t.updated_at) for t in found]
+
+
+def _fresh(ticket: DataTicket, seen: datetime | None) -> datetime | None:
+    """When it was signed for, if that was after it was last sent."""
+    return seen if seen and ticket.sent_at and seen >= ticket.sent_at else None
+
+
+def _state(ticket: DataTicket, fresh: datetime | None) -> str:
+    return {"answered": "answered", "closed": "closed"}.get(
         ticket.state, "acknowledged" if fresh else "waiting"
     )
+
+
+def _document(ticket: DataTicket, number: str, attached: bool, seen: datetime | None) -> dict[str, Any]:
+    fresh = _fresh(ticket, seen)
     return {
         "number": number,
         "kind": "ticket",
-        "state": state,
+        "state": _state(ticket, fresh),
         "subject": ticket.subject,
         "text": ticket.text,
         "feed": ticket.feed,
@@ -101,6 +116,7 @@ def _document(ticket: DataTicket, number: str, attached: bool, seen: datetime | 
         "answer_until": None,
         "answer_files": [],
         "answered_at": _moment(ticket.answered_at),
+        "extension": None,
         "version": ticket.version,
         "updated_at": _moment(ticket.updated_at),
     }

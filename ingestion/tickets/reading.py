@@ -125,6 +125,12 @@ def provider_tickets_since(
         return list(found.annotate(attached=Q(sealed__isnull=False)).order_by("pk")[:limit])
 
 
+def provider_tickets_changed(agency: str, *, since: datetime, limit: int) -> list[DataTicket]:
+    """Those of one provider that changed since a moment, the oldest change first."""
+    with agency_scope(agency):
+        return list(_sent(closed=True).filter(updated_at__gte=since).order_by("updated_at", "pk")[:limit])
+
+
 def acknowledged(agency: str, tickets: list[int]) -> dict[int, datetime]:
     """When the provider last signed for each of its tickets."""
     with agency_scope(agency):

@@ -85,6 +85,29 @@ alike.
 Remember the latest `updated_at` and ask with `updated_since` next time, page by page until `next_cursor` is null. After 429 wait
 for as long as `Retry-After` says.
 
+**变化通知 · Being told of changes**
+
+不便轮询的单位可订阅通知（`PUT /api/v1/webhook`）：有变化时向贵单位登记的地址发一次请求，正文如下，签名与上文相同（密钥也相同）。
+请先验签、再按 `path` 读取；以 2xx 应答。同一 `X-Webhook-Id` 可能收到两次。接收地址须先由检察机关列入清单。
+
+Who cannot poll subscribes (`PUT /api/v1/webhook`) and is called at its listed address whenever something changes, with the body
+below, signed as above with the same secret. Check the signature, read what changed at `path`, answer with a 2xx. The same
+`X-Webhook-Id` may come twice.
+
+```
+{{
+  "id": "3f0e…", "event": "received.changed", "kind": "letter", "number": "{_NUMBER}", "version": 2,
+  "state": "waiting", "path": "/api/v1/received/{quote(_NUMBER)}", "created_at": "2026-01-01T08:00:00+08:00"
+}}
+```
+
+**客户端证书 · Client certificates**
+
+登记了客户端证书的应用标识，每个请求都须出示其中一张，且在有效期内；否则返回 403 `certificate_refused`。
+
+A client for which certificates are registered shows one of them, within its days, with every request; else 403
+`certificate_refused`.
+
 **报送文件 · Handing files in**
 
 正文就是文件。签名串中的正文摘要取 `X-Content-SHA256`，收到的正文须与它一致。`Idempotency-Key` 每次报送不同，重试时不变。

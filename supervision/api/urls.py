@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from ingestion.api import received
+from ingestion.api import received, webhook
 from ingestion.api import views as handing_in
 from supervision.api import schema
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("feeds", handing_in.Feeds.as_view(), name="feeds"),
     path("feeds/<slug:feed>/files", handing_in.FeedFiles.as_view(), name="push"),
     path("deliveries/<uuid:code>", handing_in.DeliveryStatus.as_view(), name="delivery"),
+    path("webhook", webhook.WebhookView.as_view(), name="webhook"),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs/", schema.DocsView.as_view(), name="docs"),
 ]

@@ -61,6 +61,10 @@ STATE_WORDS: dict[State, Words] = {
 }
 
 #: Where a clue comes from; stands where a model's title would.
+OUTCOME_WORDS: dict[str, Words] = {
+    Outcome.CORRECTED.value: Words("依法监督纠正", "Corrected by supervision"),
+    Outcome.IMPROVED.value: Words("反馈并帮助改进", "Fed back and improved"),
+}
 ORIGIN_WORDS: dict[str, tuple[str, str]] = {
     "model": ("模型", "Model"),
     "manual": ("人工录入", "Manual entry"),
@@ -240,6 +244,17 @@ MOVES: dict[str, Move] = {
             None,
             "clock",
             "note",
+            may="clue.act",
+            by_handler=True,
+        ),
+        _move(
+            "extension",
+            "决定延期申请",
+            "Decide on more time",
+            {S.ACTED},
+            None,
+            "letter",
+            "how",
             may="clue.act",
             by_handler=True,
         ),

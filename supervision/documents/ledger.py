@@ -85,6 +85,15 @@ def chosen(person: Person) -> list[Column]:
     return known or [c for c in COLUMNS if c.usual]
 
 
+def moved(codes: Sequence[str], code: str, by: int) -> list[str]:
+    """The columns with one moved by so many places, never beyond an end; as they were when it is not among them."""
+    found = list(codes)
+    if code in found:
+        place = found.index(code)
+        found.insert(max(0, min(len(found) - 1, place + by)), found.pop(place))
+    return found
+
+
 def choose(*, by: Person, at: datetime, codes: Sequence[str]) -> list[Column]:
     """Keep the columns for the next time. Raises ``Refused`` when none or an unknown one is named."""
     wanted = list(dict.fromkeys(codes))

@@ -15,14 +15,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from ingestion.selectors import catalog
+from supervision.clues.lifecycle import OUTCOME_WORDS, STATE_WORDS
 from supervision.matching import backtest, compare, engines, history
 from supervision.matching.run import run_rule
 from supervision.models import Run
+from supervision.packs.card import LEVELS
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.selectors import live_rules
 
 _ASKED = history.Asked("命令行")
 _SHOWN = 30
+_MODES = dict(Run.Mode.choices)
 
 
 def arguments(verbs: Any) -> None:
@@ -61,7 +64,7 @@ def run(
         with _told():
             results.append(run_rule(one, at=now, as_of=day, full=full, engine=engine, asked=_ASKED))
     lines = [
-        f"{r.rule:<28}{r.mode:<9}对象 {r.subjects}  变化 {r.changed}  新线索 {r.raised}  撤回 {r.withdrawn}"
+        f"{r.rule:<28}{_MODES.get(r.mode, r.mode)}  对象 {r.subjects}  变化 {r.changed}  新线索 {r.raised}  撤回 {r.withdrawn}"
         for r in results
     ]
     _say(command, as_json, [vars(r) for r in results], lines)
@@ -110,12 +113,21 @@ def _backtest_lines(found: backtest.Backtest) -> Iterable[str]:
     for step in found.funnel:
         told = "" if step.yes is None else f"  成立 {step.yes:,}  不成立 {step.no:,}  未定 {step.undecided:,}"
         yield f"{'    ' if step.step == 'condition' else '  '}{step.zh}  {step.rows:,}{told}"
-    levels = "、".join(f"{level} {count:,}" for level, count in found.levels.items()) or "—"
+    levels = "、".join(f"{LEVELS[level][0]} {count:,}" for level, count in found.levels.items()) or "—"
     yield f"命中 {found.hits:,}（{levels}）  未定 {found.undecided:,}"
     words = {"same": "仍然命中", "new": "新增命中", "gone": "不再命中"}
     for kind, verdicts in found.against.items():
-        people = "  ".join(f"{verdict or '无线索'} {count:,}" for verdict, count in verdicts.items())
+        people = "  ".join(f"{_said(verdict)} {count:,}" for verdict, count in verdicts.items())
         yield f"{words[kind]} {sum(verdicts.values()):,}  {people}"
+
+
+def _said(verdict: str) -> str:
+    """What people made of a clue, in words: its outcome, else its state."""
+    if not verdict:
+        return "无线索"
+    if verdict in OUTCOME_WORDS:
+        return OUTCOME_WORDS[verdict].zh
+    return next((words.zh for state, words in STATE_WORDS.items() if state.value == verdict), verdict)
 
 
 def run_compare(command: BaseCommand, rules: list[LoadedRule], *, as_of: date | None, as_json: bool) -> None:
@@ -151,8 +163,8 @@ def run_history(command: BaseCommand, rule: str | None, *, as_json: bool) -> Non
         for r in entries[:_SHOWN]
     ]  # fmt: skip
     lines = [
-        f"{r['run']:>7}  {timezone.localtime(r['started_at']):%m-%d %H:%M:%S}  {r['rule']:<28}{r['mode']:<9}"
-        f"{r['engine']:<9}{r['state']:<10}{r['seconds'] if r['seconds'] is not None else '—'} 秒  {r['told'].get('zh', '')}"
+        f"{r['run']:>7}  {timezone.localtime(r['started_at']):%m-%d %H:%M:%S}  {r['rule']:<28}{_MODES.get(r['mode'], r['mode'])}  "
+        f"{r['engine']:<9}{Run.State(r['state']).label:<6}{r['seconds'] if r['seconds'] is not None else '—'} 秒  {r['told'].get('zh', '')}"
         for r in rows
     ]
     _say(command, as_json, rows, lines or ["还没有运行过 / no run yet"])

@@ -61,6 +61,8 @@ class Backtest:
     seconds: float
     #: growth of the process (DuckDB works inside it; Postgres does not), MB
     memory_mb: float
+    #: its entry in the history
+    run: int = 0
     report: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -102,10 +104,11 @@ def backtest(
     draft: bool = False,
     entry: Run | None = None,
     tell: Callable[[int], None] | None = None,
+    look: Callable[[Any], None] | None = None,
 ) -> Backtest:
     """Needs a transaction. ``landing``: what was known then (default: all that is known now).
 
-    ``tell`` hears the number of each step as it begins. Raises ``CannotRun`` or ``RunStopped``.
+    ``tell`` hears the number of each step as it begins; ``look`` gets the cursor while ``run_result`` is there. Raises ``CannotRun`` or ``RunStopped``.
     """
     plan = compile_rule(rule, ingestion.catalog())
     reach = reach_of(rule)
@@ -166,7 +169,10 @@ def backtest(
             against=_against(cursor, rule.id),
             seconds=round(time.perf_counter() - began, 3),
             memory_mb=round(max(0.0, _memory() - before), 1),
+            run=log.run.pk if log.run else 0,
         )
+        if look is not None:
+            look(cursor)
         cursor.execute("drop table run_result")
         log.close(
             "done",

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from chuxiong.accounts import selectors as accounts
 from supervision.clues.lifecycle import CLOSED, WITHDRAWABLE
 from supervision.clues.numbers import format_number, take_numbers
 from supervision.duties import responsible
@@ -191,13 +192,22 @@ def _raise(cursor: Any, rule: LoadedRule, params: dict[str, Any], at: datetime) 
             " bucket, next_episode, previous, coalesce(material ->> 'label', ''), '', level,"
             " coalesce(w.office, o.code, %(top)s), coalesce(w.department, ''),"
             " coalesce(material ->> 'township', ''), 'raised', '', true, material, conditions, evidence, members, '[]',"
-            " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s, '',"
+            " jsonb_strip_nulls(jsonb_build_object('previous_state', previous_state)), %(landing)s, %(at)s, %(due)s,"
+            # What came back after it was settled goes to whoever settled it, who may take it up without an order.
+            " coalesce((select p.username from supervision_clue b join accounts_person p on p.username = b.handler"
+            " where b.id = previous and previous_state = 'settled' and p.is_active and p.roles && %(triagers)s::varchar[]"
+            " and p.office_id = coalesce(w.office, o.code, %(top)s)), ''),"
             " coalesce(w.agency, ''), coalesce(w.agency_zh, ''), coalesce(w.agency_en, ''),"
             " case when w.agency <> '' then w.office else '' end, %(closed_to)s, false,"
             " '{}', '{}', false, 1"
             " from run_new left join run_way w using (n) left join accounts_office o on o.code = county"
             " order by n returning id",
-            {**params, "numbers": numbers, "top": _prefecture(cursor)},
+            {
+                **params,
+                "numbers": numbers,
+                "top": _prefecture(cursor),
+                "triagers": accounts.roles_that_may("clue.triage"),
+            },
         )
         born = [row[0] for row in cursor.fetchall()]
         # A statement of its own: the events' policy looks for the clue, which must be visible by then.

@@ -144,7 +144,13 @@ def _is_table(table: exp.Table) -> bool:
 def run(engine: duckdb.DuckDBPyConnection, sql: str, params: dict[str, Any]) -> pl.DataFrame:
     """The rows of a query in DuckDB's words; parameters that it does not name are left out."""
     named = set(_PARAMETER.findall(sql))
-    return engine.sql(sql, params={k: v for k, v in params.items() if k in named}).pl()
+    # By way of a table, because a relation of the query's own is planned anew at every step on its way to the rows.
+    engine.execute(
+        f"create or replace temp table run_rows as {sql}", {k: v for k, v in params.items() if k in named}
+    )
+    rows = engine.table("run_rows").pl()
+    engine.execute("drop table run_rows")
+    return rows
 
 
 def into_table(cursor: Any, rows: pl.DataFrame, name: str = "run_result") -> None:

@@ -18,7 +18,8 @@ from chuxiong.accounts.scope import all_offices, scope
 from ingestion import agreements
 from ingestion import selectors as ingestion
 from supervision.clues.events import CluesRaised, announce
-from supervision.matching import engines, history
+from supervision.drafts.book import bring_in
+from supervision.matching import engines, history, release
 from supervision.matching.clues import bring_in_line
 from supervision.models import RuleState
 from supervision.reference import REFERENCE
@@ -63,6 +64,7 @@ def run_rule(
     ``history.RunStopped`` when somebody cancels it or it goes over its budget.
     """
     at = timezone.localtime(at)
+    bring_in()
     rule = rulebook()[rule_id]
     plan = compile_rule(rule, ingestion.catalog())
     log = history.Log(rule_id, version=rule.version, engine=engine, as_of=as_of, at=at, asked=asked)
@@ -106,9 +108,11 @@ def _run(
                 log.begin("full", landing)
             compute(cursor, log, plan, params, reach, landing, engine, complete)
             removed = replace_hits(cursor, rule.id, landing, complete)
+            release.hold_back(cursor, rule.id, as_of=as_of)
             line = bring_in_line(cursor, rule, landing=landing, at=at)
             cursor.execute("select (select count(*) from run_changed), (select count(*) from run_result)")
             changed, results = cursor.fetchone()
+            release.count_held(cursor, rule.id, as_of=as_of, at=at)
             cursor.execute("drop table run_result; drop table run_changed; drop table if exists run_subjects")
     _advance(state, rule, landing, as_of, at)
     log.close(

@@ -8,14 +8,24 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
 from ingestion.catalog.load import Catalog
 from ingestion.pool import SYSTEM_COLUMNS, pool_columns
 from supervision.rulebook.compiler import Plan, compile_rule
-from supervision.rulebook.spec import Leaf, Node, RuleSpec, Test, Tree, leaves
+from supervision.rulebook.spec import (
+    Absence,
+    Leaf,
+    Member,
+    Node,
+    RuleSpec,
+    Source,
+    Test,
+    Tree,
+    leaves,
+)
 
 _SPACE = uuid.UUID(int=7)
 _COUNTY = "532301"
@@ -33,19 +43,67 @@ def failures(rule: RuleSpec, catalog: Catalog) -> Iterator[tuple[str, str, str]]
 
 
 def unproved_leaves(rule: RuleSpec, catalog: Catalog) -> list[str]:
-    """Conditions that could be turned round without any stored test noticing, by id, in reading order.
+    """Conditions of ``when`` and ``having`` that could be turned round without any stored test noticing, by id, in
+    reading order.
 
-    Conditions on a whole occurrence (``cluster``) cannot be turned round in SQL and are not looked at.
+    Conditions on a whole occurrence (``cluster``) and of a score cannot be turned round in SQL and are not looked at.
     """
-    found = []
-    whole = rule.having if rule.having and rule.cluster is None else None
-    for leaf in (*leaves(rule.when), *(leaves(whole) if whole else ())):
-        mutant = rule.model_copy(update={"when": negated(rule.when, leaf.id)})
-        if whole:
-            mutant = mutant.model_copy(update={"having": negated(whole, leaf.id)})
-        if not any(failures(mutant, catalog)):
-            found.append(leaf.id)
-    return found
+    return [place for place, mutant in _trees_turned(rule) if not any(failures(mutant, catalog))]
+
+
+def unproved_parts(rule: RuleSpec, catalog: Catalog) -> list[str]:
+    """The same of the conditions that say which records of sources and absences count, by place and id
+    (``sources.pay.where.paid``). Asked of shipped rules."""
+    return [place for place, mutant in _parts_turned(rule) if not any(failures(mutant, catalog))]
+
+
+def _trees_turned(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
+    for key in ("when", "having"):
+        tree: Tree | None = getattr(rule, key)
+        if tree is None or (key == "having" and rule.cluster):
+            continue
+        for leaf in leaves(tree):
+            yield leaf.id, rule.model_copy(update={key: negated(tree, leaf.id)})
+
+
+def _parts_turned(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
+    for alias, source in rule.sources.items():
+        for name, turned in _turned(source):
+            yield (
+                f"sources.{alias}.{name}",
+                rule.model_copy(update={"sources": {**rule.sources, alias: turned}}),
+            )
+        for name, members in _each(source.any_of or ()):
+            whole = source.model_copy(update={"any_of": members})
+            yield (
+                f"sources.{alias}.any_of.{name}",
+                rule.model_copy(update={"sources": {**rule.sources, alias: whole}}),
+            )
+    for index, absence in enumerate(rule.without):
+        for name, turned in (
+            *_turned(absence),
+            *((f"nor.{at}", absence.model_copy(update={"nor": nor})) for at, nor in _each(absence.nor)),
+        ):
+            rest = (*rule.without[:index], turned, *rule.without[index + 1 :])
+            yield f"without.{absence.id}.{name}", rule.model_copy(update={"without": rest})
+
+
+_Part = TypeVar("_Part", bound=Source | Member | Absence)
+
+
+def _turned(part: _Part) -> Iterator[tuple[str, _Part]]:
+    tree = part.where
+    if tree is None:
+        return
+    for leaf in leaves(tree):
+        yield f"where.{leaf.id}", part.model_copy(update={"where": negated(tree, leaf.id)})
+
+
+def _each(parts: tuple[_Part, ...]) -> Iterator[tuple[str, tuple[_Part, ...]]]:
+    """The parts with one condition of one of them turned round."""
+    for index, part in enumerate(parts):
+        for name, turned in _turned(part):
+            yield f"{part.feed}.{name}", (*parts[:index], turned, *parts[index + 1 :])
 
 
 def negated(node: Node, leaf_id: str) -> Node:

@@ -1,9 +1,21 @@
 from .alarm import Alarm
 from .checklist import Checklist, ChecklistReturn, ChecklistRow
-from .clue import Clue, ClueEvent, Counter, Inquiry, Interference, Letter, LetterAnswer, LetterFile, Unmasking
+from .clue import (
+    Clue,
+    ClueEvent,
+    Counter,
+    Inquiry,
+    Interference,
+    Letter,
+    LetterAnswer,
+    LetterExtension,
+    LetterFile,
+    Unmasking,
+)
 from .disclosure import Disclosure, DisclosureClue
-from .document import Document, LedgerChoice
-from .exchange import AgencyClient
+from .document import Document, DocumentFinal, LedgerChoice, SavedView
+from .draft import DraftSample, RuleDraft, RuleExclusion
+from .exchange import AgencyCertificate, AgencyClient, Webhook, WebhookCall
 from .identity import (
     Appearance,
     IdentityJudgement,
@@ -15,6 +27,7 @@ from .identity import (
 )
 from .naming import Derivation, Naming
 from .order import Matter, Order, OrderCall
+from .pack import ModelPack, PublisherKey
 from .profile import PoolQuery
 from .rank import Calibration, ClueRank, RankCell
 from .relation import Relation
@@ -24,6 +37,7 @@ from .tally import Tally
 from .track import ClueTrack, TrackClock, TrackStep
 
 __all__ = [
+    "AgencyCertificate",
     "AgencyClient",
     "Alarm",
     "Appearance",
@@ -40,6 +54,8 @@ __all__ = [
     "Disclosure",
     "DisclosureClue",
     "Document",
+    "DocumentFinal",
+    "DraftSample",
     "Hit",
     "IdentityJudgement",
     "IdentityPair",
@@ -49,21 +65,29 @@ __all__ = [
     "LedgerChoice",
     "Letter",
     "LetterAnswer",
+    "LetterExtension",
     "LetterFile",
     "Matter",
     "Mention",
+    "ModelPack",
     "Naming",
     "Order",
     "OrderCall",
     "PoolQuery",
+    "PublisherKey",
     "RankCell",
     "Relation",
+    "RuleDraft",
+    "RuleExclusion",
     "RuleState",
     "Run",
+    "SavedView",
     "Subject",
     "SubjectEvent",
     "Tally",
     "TrackClock",
     "TrackStep",
     "Unmasking",
+    "Webhook",
+    "WebhookCall",
 ]

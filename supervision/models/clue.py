@@ -284,7 +284,10 @@ class Letter(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["agency", "id"], name="letter_of_agency")]
+        indexes = [
+            models.Index(fields=["agency", "id"], name="letter_of_agency"),
+            models.Index(fields=["agency", "updated_at"], name="letter_changed"),
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -327,3 +330,33 @@ class LetterAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.letter_id} {self.answer}"
+
+
+class LetterExtension(models.Model):
+    """What was decided on an agency's request for more time; insert-only. What was granted moved the letter's term."""
+
+    letter = models.ForeignKey(Letter, on_delete=models.PROTECT, related_name="extensions")
+    #: the request that it decides on
+    answer = models.OneToOneField(LetterAnswer, on_delete=models.PROTECT, related_name="decision")
+    granted = models.BooleanField()
+    #: the term before, the day asked for, the term from then on
+    due_before = models.DateField()
+    asked_until = models.DateField()
+    due_after = models.DateField()
+    reason = models.CharField(max_length=200, blank=True)
+    by = models.CharField(max_length=60)
+    by_name = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(granted=True, due_after__gt=models.F("due_before"))
+                | Q(granted=False, due_after=models.F("due_before")),
+                name="extension_moves_the_term",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.letter_id} {self.due_after}"

@@ -72,6 +72,35 @@ class Document(models.Model):
         return [name for name in self.blanks if name not in OFFICIAL]
 
 
+class DocumentFinal(models.Model):
+    """The finished document as the national system gave it, put beside its draft; insert-only, the last one counts."""
+
+    class Form(models.TextChoices):
+        DOCX = "docx", "Word"
+        PDF = "pdf", "PDF"
+        OFD = "ofd", "OFD"
+
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="finals")
+    code = models.UUIDField(unique=True)
+    form = models.CharField(max_length=4, choices=Form.choices)
+    size = models.BigIntegerField()
+    #: SHA-256 of the file
+    digest = models.CharField(max_length=64)
+    #: sealed under the vault's keys and bound to ``code``
+    sealed = models.BinaryField()
+    key_id = models.CharField(max_length=40)
+    by = models.CharField(max_length=60)
+    by_name = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["document", "digest"], name="document_final_once")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} {self.form}"
+
+
 class LedgerChoice(models.Model):
     """The columns that a person's ledger (线索台账) has, in their order."""
 
@@ -81,3 +110,20 @@ class LedgerChoice(models.Model):
 
     def __str__(self) -> str:
         return self.person
+
+
+class SavedView(models.Model):
+    """Filters of the queue that a person has given a name."""
+
+    person = models.CharField(max_length=60)
+    name = models.CharField(max_length=20)
+    #: as in the address of the queue; never words that were searched for
+    query = models.CharField(max_length=1000)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["person", "name"], name="saved_view_once")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -142,6 +142,7 @@ class _Check(BeyondChecks):
             if rule.clue.subject.split(".")[0] != rule.driver:
                 self.add("clue.subject", "主体须取自主来源", f"改用 {rule.driver} 的列")
         self._known("clue.label", rule.clue.label)
+        self._title()
         return self.found
 
     def _known(self, at: str, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from ingestion.catalog.load import Catalog
@@ -29,6 +30,22 @@ class BeyondChecks:
         def _known(self, at: str, name: str) -> bool: ...
         def _param(self, at: str, name: str) -> None: ...
         def _where(self, tree: Tree | None, feed: str | None, at: str) -> None: ...
+
+    def _title(self) -> None:
+        """Titles and evidence name what the rule has: a place in a title is filled with a measure, plainly."""
+        for language in ("zh", "en"):
+            at = f"clue.title.{language}"
+            try:
+                parts = list(Formatter().parse(getattr(self.rule.clue.title, language)))
+            except ValueError:
+                self.add(at, "花括号不成对", "写成 {度量名}")
+                continue
+            for _text, name, form, conversion in parts:
+                if name is not None and (name not in self.rule.measures or form or conversion):
+                    self.add(at, f"“{{{name}}}”不是度量", f"可用：{'、'.join(self.rule.measures)}")
+        for alias in self.rule.clue.evidence:
+            if alias not in self.rule.sources:
+                self.add("clue.evidence", f"没有来源“{alias}”", f"可用：{'、'.join(self.rule.sources)}")
 
     def _latest(self) -> None:
         for alias, source in self.rule.sources.items():

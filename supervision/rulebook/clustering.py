@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _EARTH = 6371000
 #: The planner takes so many conditions to leave a handful of rows, and would join every row to every row; by its
 #: reckoning a list of unknown length has a hundred entries, and then it hashes.
-_MANY = " cross join jsonb_array_elements('[0]')"
+MANY = " cross join jsonb_array_elements('[0]')"
 
 
 def q(name: str) -> str:
@@ -146,7 +146,7 @@ class Clustering:
             f" dense_rank() over (order by {part}) as part,"
             f" row_number() over (order by {part}, {order}) as n,"
             f" div(extract(epoch from k.{q(cluster.time)})::numeric, greatest({self._span()}, 1) * 3600) as block{valued}"
-            f" from kept k{_MANY} where {subject} is not null"
+            f" from kept k{MANY} where {subject} is not null"
         )
         weights = "".join(f", {sql}::int as {q(name)}" for name, sql in self._weights().items())
         return (

@@ -1,7 +1,7 @@
 """From rule document to SQL. Pure: no connection, no clock; every value is a bound parameter.
 
 The plan names its steps as common table expressions so that the planner may inline them: the sources
-(visible at the landing), the combined sources (one row per link key), the judged rows, the groups.
+(visible at the landing), the combined sources (one row per link key), the judged rows, the groups, the results.
 """
 
 from __future__ import annotations
@@ -12,28 +12,25 @@ from functools import lru_cache
 from sqlglot import exp
 
 from ingestion.catalog.load import Catalog
-from supervision.rulebook.clustering import Clustering
+from supervision.rulebook.clustering import MANY, Clustering
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.dialects import Dialect, translate
 from supervision.rulebook.operators import PARAM_KEYS
 from supervision.rulebook.query import Query
 from supervision.rulebook.reach import affected, due
 from supervision.rulebook.reading import fields_read, linked_feeds
-from supervision.rulebook.rows import Rows, Scope, coalesced, combine
+from supervision.rulebook.rows import Scope, coalesced, combine
 from supervision.rulebook.spec import (
     Band,
     Leaf,
     Measure,
     Node,
     RuleSpec,
-    Source,
     furthered,
     judged_leaves,
     leaves,
 )
-
-#: evidence rows carried along per source; the measures count all of them
-EVIDENCE_ROWS = 12
+from supervision.rulebook.telling import Telling
 
 
 @dataclass(frozen=True)
@@ -93,14 +90,13 @@ def _compile(key: _Key) -> Plan:
     return Plan(rule, key.catalog, fields_read(rule), frozenset(absent))
 
 
-class _Builder(Rows):
-    """Builds one query: judged rows gathered into subjects or occurrences."""
+class _Builder(Telling):
+    """Builds one query: judged rows gathered into subjects or occurrences, judged as a whole, then told."""
 
     # -- the query ------------------------------------------------------------------------------
 
     def query(self) -> Query:
         steps: list[tuple[str, str]] = []
-        apart: set[str] = set()
         for alias, source in self.rule.sources.items():
             steps.append(
                 (alias, self._combined(alias, source) if source.any_of else self._plain(alias, source))
@@ -108,68 +104,77 @@ class _Builder(Rows):
         shared = self.shared_steps()
         steps += self._relations() + shared
         # Worked out once: a plan that joins row by row must not count anew for each.
-        apart |= {name for name, _ in shared}
-        judged = self._judged()
-        steps.append(("judged", judged))
+        apart = {name for name, _ in shared}
+        steps.append(("judged", self._judged()))
         steps.append(("verdicts", "select j.*, " + self._tree_columns() + " from judged j"))
         steps.append(("kept", self._kept()))
         if self.rule.cluster:
             gathered = Clustering(self, self.rule.cluster).steps()
             steps += gathered
             apart = {name for name, _ in gathered}
-        steps.append(("grouped", self._grouped()))
-        text = (
-            "with recursive "
-            + ", ".join(
-                f"{_q(name)} as {'materialized ' if name in apart else ''}({sql})" for name, sql in steps
-            )
-            + " "
-            + self._final()
+        final = self._final()
+        steps += self._results()
+        proofs = self._proofs()
+        # Read more than once, worked out once.
+        apart |= {"kept", "raised"} if self.rule.having else set()
+        apart |= {"results"} if proofs else set()
+        listed = ", ".join(
+            f"{_q(name)} as {'materialized ' if name in apart else ''}({sql})" for name, sql in steps + proofs
         )
-        return Query(text, self.params)
+        return Query(f"with recursive {listed} {final}", self.params)
+
+    def _results(self) -> list[tuple[str, str]]:
+        """Steps from the rows that count to ``results``: a row per result, with all that the last select shows.
+
+        What is shown of a result (label, the row that decides, records) costs far more than its verdict. Where
+        conditions on the whole rule groups out, the groups are judged by what those read alone, and the rest is
+        gathered from the rows of the groups that stay.
+        """
+        rows = "occurrences" if self.rule.cluster else "kept"
+        subject, bucket = f"k.{_q(self.rule.clue.subject)}", "k.bucket" if self.rule.cluster else "''::text"
+        key = f"{subject}, {bucket}" if self.rule.cluster else subject
+        known, judged = f"{subject} as subject, {bucket} as bucket", ", ".join(self._judged_whole())
+        shown = self._shown_of()
+        listed = ", ".join(f"{sql} as {_q(name)}" for name, sql in shown.items())
+        ranked = f"select k.*, row_number() over (partition by {key} order by k.is_true desc, {self._latest()}) as place"
+        true, false, _ = self._occurrence_truth()
+        if self.rule.having is None:
+            fitting = f" where not {false}" if self.rule.cluster else ""
+            grouped = (
+                f"select {known}, {judged}, {listed} from ({ranked} from {rows} k{MANY} where {subject} is not null) k"
+                f" group by {key}"
+            )
+            return [
+                ("grouped", grouped),
+                ("results", f"select g.*, {true} as sure from grouped g{MANY}{fitting}"),
+            ]
+        same = f"r.subject = {subject}" + (f" and r.bucket = {bucket}" if self.rule.cluster else "")
+        names = ", ".join(f"s.{_q(name)}" for name in shown)
+        return [
+            ("grouped", f"select {known}, {judged} from {rows} k where {subject} is not null group by {key}"),
+            ("raised", f"select g.*, {true} as sure from grouped g{MANY} where not {false}"),
+            ("shown", f"select {known}, {listed} from ({ranked} from {rows} k{MANY} join raised r on {same}) k group by {key}"),
+            (
+                "results",
+                f"select r.*, {names} from raised r join shown s on s.subject = r.subject and s.bucket = r.bucket",
+            ),
+        ]  # fmt: skip
 
     def _as_name(self, field: str) -> str:
         """A field's value within a occurrence's name; of a moment the day."""
         cast = "::date::text" if self.fields.types[field] in ("date", "month", "datetime") else "::text"
         return f"k.{_q(field)}{cast}"
 
-    def _order(self, direction: str = "") -> str:
-        """By the records that a row was linked from: no two rows are alike in all of them, whatever engine reads them."""
-        plain = [alias for alias, source in self.rule.sources.items() if not source.any_of]
-        aliases = [self.rule.driver, *(alias for alias in plain if alias != self.rule.driver)]
-        return ", ".join(f"k.{_q(f'{alias}.evidence')}{direction}" for alias in aliases)
-
-    def _latest(self) -> str:
-        return f"k.n desc, {self._order(' desc')}" if self.rule.cluster else self._order(" desc")
-
-    def _sequence(self) -> str:
-        """Of an occurrence the order of time, so that a corrected record keeps its place; else that of arrival."""
-        return f"k.n, {self._order()}" if self.rule.cluster else self._order()
-
-    def _grouped(self) -> str:
-        subject = f"k.{_q(self.rule.clue.subject)}"
-        bucket = "k.bucket" if self.rule.cluster else "''::text"
-        parts = [f"{subject}::text as subject_ref", f"{bucket} as bucket", "bool_or(k.is_true) as hit"]
+    def _judged_whole(self) -> list[str]:
+        """What a group is judged by: whether a row is true, the measures, and how far they may still go."""
+        parts = ["bool_or(k.is_true) as hit"]
         for name, measure in self.rule.measures.items():
-            parts.append(f"{self._measure(measure)} as {_q(f'm_{name}')}")
+            parts.append(f"{self._measure(name, measure)} as {_q(f'm_{name}')}")
         if self.rule.cluster:
             for flag in ("possible", *(f"f_{leaf.id}" for leaf in self._having())):
                 parts.append(f"bool_or(k.{_q(flag)}) as {_q(flag)}")
-        else:
-            parts += self._bounds()
-        # Whatever its name, an occurrence is known by its records.
-        members = "jsonb_agg(distinct encode(k.natural_hash, 'hex')) filter (where k.is_true)"
-        parts.append(f"{members if self.rule.cluster else 'null::jsonb'} as members")
-        first = f"(array_agg({{}} order by {self._sequence()}) filter (where {{}} is not null))[1]"
-        label, county = f"k.{_q(self.rule.clue.label)}", f"k.{_q(f'{self.rule.driver}.county')}"
-        parts.append(f"{first.format(label, label)} as label")
-        parts.append(f"{first.format(county, county)} as county")
-        # The row that decides: the latest true one, else the latest undecided one.
-        parts.append(f"(array_agg(k.conditions order by k.is_true desc, {self._latest()}))[1] as conditions")
-        for alias, source in self.rule.sources.items():
-            parts.append(f"{self._evidence(alias, source)} as {_q(f'e_{alias}')}")
-        rows, by = ("occurrences", f"{subject}, k.bucket") if self.rule.cluster else ("kept", subject)
-        return f"select {', '.join(parts)} from {rows} k where {subject} is not null group by {by}"
+            return parts
+        return parts + self._bounds()
 
     def _bounds(self) -> list[str]:
         """The measures of the conditions on the whole, were all rows true; and whether one might go further still."""
@@ -177,14 +182,14 @@ class _Builder(Rows):
         for name in sorted({leaf.field for leaf in self._having()}):
             measure = self.rule.measures[name]
             parts.append(f"{self._settled(measure)} as {_q(f's_{name}')}")
-            parts.append(f"{self._measure(measure, counting='true')} as {_q(f'p_{name}')}")
+            parts.append(f"{self._measure(name, measure, counting='true')} as {_q(f'p_{name}')}")
             parts.append(f"{self._unknown(measure)} as {_q(f'u_{name}')}")
         return parts
 
     def _having(self) -> list[Leaf]:
         return leaves(self.rule.having) if self.rule.having else []
 
-    def _measure(self, measure: Measure, counting: str = "k.is_true") -> str:
+    def _measure(self, name: str, measure: Measure, counting: str = "k.is_true") -> str:
         if measure.kind == "count":
             return f"count(*) filter (where {counting})"
         if measure.kind == "share":
@@ -194,8 +199,10 @@ class _Builder(Rows):
         column = f"k.{_q(measure.field)}"
         if measure.kind == "distinct":
             return f"count(distinct {column}) filter (where {counting})"
-        if measure.kind in ("longest_run", "most_within"):
-            return self._over_days(measure, f"{counting} and {column} is not null")
+        if measure.kind == "most_within":
+            return f"max(k.{_q(self._window(name, counting != 'true'))})"
+        if measure.kind == "longest_run":
+            return self._longest_run(measure, f"{counting} and {column} is not null")
         if measure.kind == "first":
             return f"(array_agg({column} order by {self._sequence()}) filter (where {counting} and {column} is not null))[1]"
         total = f"{measure.kind}({self._measured(measure)}) filter (where {counting})"
@@ -204,20 +211,15 @@ class _Builder(Rows):
     def _whole_number(self, measure: Measure) -> bool:
         return self.fields.types.get(measure.field) != "number"
 
-    def _over_days(self, measure: Measure, counting: str) -> str:
-        """The longest unbroken run of days, or the most rows within so many days from one of them."""
+    def _longest_run(self, measure: Measure, counting: str) -> str:
+        """The longest unbroken run of days."""
         days = f"unnest(array_agg(k.{_q(measure.field)}::date) filter (where {counting})) as x(day)"
-        if measure.kind == "longest_run":
-            numbered = (
-                f"select distinct x.day, x.day - dense_rank() over (order by x.day)::int as run from {days}"
-            )
-            return (
-                "coalesce((select max(c.n) from (select count(*) as n"
-                f" from ({numbered}) d group by d.run) c), 0)"
-            )
-        reach = f"make_interval(0, 0, 0, ({self._sql(self.param(measure.days or ''))})::int - 1)"
-        counted = f"select count(*) over (order by x.day range between current row and {reach} following) as n from {days}"
-        return f"coalesce((select max(c.n) from ({counted}) c), 0)"
+        numbered = (
+            f"select distinct x.day, x.day - dense_rank() over (order by x.day)::int as run from {days}"
+        )
+        return (
+            f"coalesce((select max(c.n) from (select count(*) as n from ({numbered}) d group by d.run) c), 0)"
+        )
 
     def _measured(self, measure: Measure) -> str:
         column = f"k.{_q(measure.field)}"
@@ -298,32 +300,20 @@ class _Builder(Rows):
         measure = self.rule.measures[name]
         return f"round({column}::numeric, 2)" if measure.per or measure.kind == "share" else column
 
-    def _evidence(self, alias: str, source: Source) -> str:
-        column = f"k.{_q(f'{alias}.evidence')}"
-        if source.any_of:
-            return f"(array_agg({column} order by k.is_true desc, {self._order()}))[1]"
-        true_rows = f"(array_agg(distinct {column}) filter (where k.is_true and {column} is not null))"
-        undecided = f"(array_agg(distinct {column}) filter (where not k.is_true and {column} is not null))"
-        return (
-            f"(select jsonb_agg(jsonb_build_object('alias', {self._text(alias)}, 'feed', {self._text(source.feed or '')},"
-            f" 'record_id', r) order by r) from unnest((coalesce({true_rows}, {undecided}))[1:{EVIDENCE_ROWS}]) r)"
-        )
-
     def _final(self) -> str:
         self.params["subject_kind"] = self.rule.clue.kind
         material = ", ".join(f"{self._text(n)}, {self._shown(n)}" for n in self.rule.measures)
-        true, false, explained = self._occurrence_truth()
-        conditions = "g.conditions" + (f" || jsonb_build_array({', '.join(explained)})" if explained else "")
-        evidence = " || ".join(
-            f"coalesce(g.{_q(f'e_{alias}')}, '[]'::jsonb)" for alias in self.rule.clue.evidence
-        )
+        _, _, explained = self._occurrence_truth()
+        conditions = f"jsonb_build_array({', '.join(self._explanations() + explained)})"
+        evidence = " || ".join(f"coalesce({self._evidence(a)}, '[]'::jsonb)" for a in self.rule.clue.evidence)
+        members = "g.members" if self.rule.cluster else "null::jsonb as members"
         return (
-            "select %(subject_kind)s::text as subject_kind, g.subject_ref, g.bucket,"
-            " case when t.is_true then 'hit' else 'undecided' end as verdict,"
-            f" case when t.is_true then {self._bands()} end as level, g.county,"
+            "select %(subject_kind)s::text as subject_kind, g.subject::text as subject_ref, g.bucket,"
+            " case when g.sure then 'hit' else 'undecided' end as verdict,"
+            f" case when g.sure then {self._bands()} end as level, g.county,"
             f" jsonb_strip_nulls(jsonb_build_object('label', g.label, {material})) as material,"
-            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due, g.members from grouped g"
-            f" cross join lateral (select {true} as is_true, {false} as is_false) t where not t.is_false"
+            f" {conditions} as conditions, {evidence} as evidence, null::date as next_due, {members}"
+            f" from results g{self._proof_joins()}"
         )
 
     def _bands(self) -> str:

@@ -43,6 +43,8 @@ def translate(sql: str, dialect: Dialect) -> str:
         return sql
     tree = sqlglot.parse_one(sql, read="postgres")
     if dialect == "duckdb":
+        _drop_hints(tree)
+        _list_records(tree)
         _lift_aggregates(tree)
         _name_unnested(tree)
     words = {"duckdb": _DUCKDB, "spark": _SPARK}[dialect]
@@ -109,6 +111,48 @@ def _lift_aggregates(tree: exp.Expr) -> None:
             select.replace(above)
 
 
+def _drop_hints(tree: exp.Expr) -> None:
+    """``cross join jsonb_array_elements('[0]')`` adds nothing; it tells Postgres's planner to expect many rows."""
+    for join in list(tree.find_all(exp.Join)):
+        call = join.this.this if isinstance(join.this, exp.Table) else join.this
+        if isinstance(call, exp.Anonymous) and call.name.lower() == "jsonb_array_elements":
+            join.pop()
+
+
+def _list_records(tree: exp.Expr) -> None:
+    """``(select jsonb_agg(f(x.r)) from (select distinct u.r from unnest(list) as u(r) order by u.r limit n) x)``.
+
+    A subquery of its own for each row there; here the list is sorted, cut and mapped where it is.
+    """
+    for unnest in list(tree.find_all(exp.Unnest)):
+        inner = unnest.find_ancestor(exp.Select)
+        outer = inner.find_ancestor(exp.Select) if inner else None
+        if inner is None or outer is None or not inner.args.get("limit"):
+            continue
+        aggregate = outer.expressions[0]
+        if not (isinstance(aggregate, exp.Anonymous) and aggregate.name.lower() == "jsonb_agg"):
+            continue
+        ordered = aggregate.expressions[0]
+        assert isinstance(ordered, exp.Order)  # noqa: S101  the compiler writes it so
+        one = ordered.this.copy()
+        for column in list(one.find_all(exp.Column)):
+            if column.table == "x":
+                column.replace(exp.column("r"))
+        listed: exp.Expr = unnest.expressions[0].copy()
+        if inner.args.get("distinct"):
+            listed = _call("list_distinct", listed)
+        first = _call(
+            "list_slice",
+            _call("list_sort", listed),
+            exp.Literal.number(1),
+            inner.args["limit"].expression.copy(),
+        )
+        mapped = _call("list_transform", first, exp.Lambda(this=one, expressions=[exp.to_identifier("r")]))
+        whole = outer.parent
+        assert isinstance(whole, exp.Subquery)  # noqa: S101  a value within a select
+        whole.replace(_call("to_json", mapped))
+
+
 def _name_unnested(tree: exp.Expr) -> None:
     """``unnest(x) r`` names its only column ``r``, too."""
     for unnest in tree.find_all(exp.Unnest):
@@ -140,13 +184,24 @@ def _is_json(node: exp.Expr) -> bool:
     return isinstance(node, exp.Paren) and _is_json(node.this)
 
 
+def _in_json(node: exp.Expr) -> exp.Expr:
+    """A value within JSON. Most kinds stand there as they are; every macro costs time at each planning."""
+    if _is_json(node) or isinstance(node, exp.Literal | exp.Boolean | exp.Null):
+        return node
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "json_object":
+        return node
+    if isinstance(node, exp.Cast) and node.to.is_type("text", "bigint", "date", "boolean"):
+        return node
+    return _call("pg_json", node)
+
+
 def _duck_call(node: exp.Expr) -> exp.Expr:
     name, given = node.name.lower(), node.expressions
     if name == "jsonb_build_object":
-        pairs = [item if i % 2 == 0 else _call("pg_json", item) for i, item in enumerate(given)]
+        pairs = [item if i % 2 == 0 else _in_json(item) for i, item in enumerate(given)]
         return _call("json_object", *pairs)
     if name == "jsonb_build_array":
-        return _call("json_array", *[_call("pg_json", item) for item in given])
+        return _call("json_array", *[_in_json(item) for item in given])
     if name == "jsonb_agg":
         listed = _duck_distinct(exp.ArrayAgg(this=given[0]))
         return _call("to_json", listed)
@@ -194,6 +249,18 @@ def _duck_pipe(node: exp.Expr) -> exp.Expr:
         # A sum is a number: an array is lengthened by it.
         return _call("list_append", node.left, node.right)
     return node
+
+
+def _duck_element(node: exp.Expr) -> exp.Expr:
+    """The first of gathered values: no list is made for it."""
+    gathered = node.this.unnest()
+    aggregate = gathered.this if isinstance(gathered, exp.Filter) else gathered
+    if not isinstance(aggregate, exp.ArrayAgg):
+        return node
+    first: exp.Expr = _call("first", aggregate.this.copy())
+    if isinstance(gathered, exp.Filter):
+        first = exp.Filter(this=first, expression=gathered.expression.copy())
+    return first
 
 
 def _duck_coalesce(node: exp.Expr) -> exp.Expr:
@@ -254,6 +321,7 @@ def _duck_encode(node: exp.Expr) -> exp.Expr:
 
 _DUCKDB: tuple[tuple[type[exp.Expr], _Replace], ...] = (
     (exp.Anonymous, _duck_call),
+    (exp.Bracket, _duck_element),
     (exp.ArrayAgg, _duck_distinct),
     (exp.Filter, _duck_filter),
     (exp.DPipe, _duck_pipe),

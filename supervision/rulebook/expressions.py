@@ -42,7 +42,9 @@ def against(o: Operands) -> exp.Expression:
 
 
 def month(value: exp.Expression) -> exp.Expression:
-    truncated = exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string("month"), value])
+    # Without the cast a date is looked up in the zone's history, moment by moment.
+    here = exp.cast(value, "timestamp")
+    truncated = exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string("month"), here])
     return exp.cast(truncated, "date")
 
 

@@ -74,7 +74,7 @@ def read_rule(text: str, place: str, catalog: Catalog) -> tuple[LoadedRule | Non
     """One rule document; the problems say where to mend it."""
     try:
         document = yaml.safe_load(text)
-        rule = LoadedRule.model_validate({**document, "digest": _digest(document)})
+        rule = LoadedRule.model_validate({**document, "digest": digest_of(document)})
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return None, [
@@ -97,7 +97,7 @@ def read_rule(text: str, place: str, catalog: Catalog) -> tuple[LoadedRule | Non
     return (None if found else rule), found
 
 
-def _digest(document: Any) -> str:
+def digest_of(document: Any) -> str:
     """Over what decides results: a change of words needs no new run, a change of a threshold does."""
     deciding = {key: document.get(key) for key in _DECIDES}
     return hashlib.sha256(

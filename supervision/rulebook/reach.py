@@ -106,6 +106,9 @@ class _Reach:
 
     def by_subject(self, name: str, kind: str, feeds: set[str]) -> str:
         """Rows whose field holds a touched subject."""
+        if name == self.rule.clue.subject and self.fields.forms.get(name) not in ONE_MENTION:
+            # Nothing to look up. Who has no row of the driver comes to no result.
+            return self.touched(kind, feeds).replace("select t.ref", "select t.ref as subject_ref", 1)
         way = self.chain(name.split(".")[0])
         if way is None:
             return self.all_subjects(feeds)
@@ -171,8 +174,8 @@ class _Reach:
     def affected(self) -> Query:
         rule = self.rule
         driver = rule.sources[rule.driver].feed or ""
-        own = self.touched(rule.clue.kind, {driver})
-        selects = [own.replace("select t.ref", "select t.ref as subject_ref", 1)]
+        own = self.touched(rule.clue.kind, {driver}).replace("select t.ref", "select t.ref as subject_ref", 1)
+        selects = [own]
         reached: dict[tuple[str, str], set[str]] = {}
         for link in rule.link:
             selects += self.link(link, reached)

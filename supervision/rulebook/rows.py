@@ -15,7 +15,7 @@ from supervision.rulebook.beyond import Beyond
 from supervision.rulebook.check import SUPPORT, Fields
 from supervision.rulebook.clustering import q as _q
 from supervision.rulebook.expressions import Operands
-from supervision.rulebook.operators import OPERATORS, PARAM_KEYS
+from supervision.rulebook.operators import OPERATORS
 from supervision.rulebook.reading import (
     left_of,
     linked_feeds,
@@ -25,16 +25,17 @@ from supervision.rulebook.reading import (
     sure_enough,
 )
 from supervision.rulebook.spec import (
-    FIELD_KEYS,
     SCORE,
     Leaf,
     Link,
+    Measure,
     Member,
     Node,
     Score,
     Source,
     Tree,
     judged_leaves,
+    leaves,
 )
 from supervision.rulebook.units import units
 
@@ -148,37 +149,41 @@ class Rows(Beyond):
         return {name.split(".")[1] for name in named_fields(self.rule) if name.split(".")[0] == alias}
 
     def _combined(self, alias: str, source: Source) -> str:
-        """Members united, then one row per link key: combined columns, number of feeds, evidence."""
-        link = links_to(self.rule)[alias]
-        key, left = link.right.split(".")[1], link.left if link.by in ("identity", "key") else ""
-        members = [
-            self._member(index, alias, member, key, left) for index, member in enumerate(source.any_of or ())
-        ]
+        """Members united, then one row per link key: combined columns and number of feeds."""
+        key, members = self._members(alias, source)
         combined = ", ".join(f"{how}(u.{_q(name)}) as {_q(name)}" for name, how in source.combine.items())
-        evidence = (
-            "jsonb_agg(jsonb_build_object('alias', u.alias, 'feed', u.feed, 'record_id', u.record_id)"
-            " order by u.record_id, u.feed) as evidence"
-        )
+        # Not counted as different values: those every group would sort.
+        feeds = dict.fromkeys(member.feed for member in source.any_of or ())
+        support = " + ".join(f"max((u.member = {number})::int)" for number in range(len(feeds)))
         return (
-            f"select u.{_q(key)}, {combined + ', ' if combined else ''}count(distinct u.feed) as {_q(SUPPORT)}, {evidence}"
-            f" from ({' union all '.join(members)}) u group by u.{_q(key)}"
+            f"select u.{_q(key)}, {combined + ', ' if combined else ''}({support})::bigint as {_q(SUPPORT)}"
+            f" from ({members}) u group by u.{_q(key)}"
         )
 
-    def _member(self, index: int, alias: str, member: Member, key: str, left: str) -> str:
+    def _members(self, alias: str, source: Source) -> tuple[str, str]:
+        """(link key, the members' rows united); ``member`` numbers their feeds."""
+        link = links_to(self.rule)[alias]
+        key, left = link.right.split(".")[1], link.left if link.by in ("identity", "key") else ""
+        feeds = list(dict.fromkeys(member.feed for member in source.any_of or ()))
+        members = [
+            self._member(index, alias, member, key, left, feeds.index(member.feed))
+            for index, member in enumerate(source.any_of or ())
+        ]
+        return key, " union all ".join(members)
+
+    def _member(self, index: int, alias: str, member: Member, key: str, left: str, number: int) -> str:
         source = self.rule.sources[alias]
         listed = ", ".join(
             f"s.{_q(own)}{'::date' if self._mixed(source, common) else ''} as {_q(common)}"
             for common, own in member.columns.items()
         )
         own_key = member.columns[key]
-        self.params[f"m_{alias}_{index}_feed"] = member.feed
-        self.params[f"m_{alias}_{index}_alias"] = alias
         conditions = [self._visible("s"), f"s.{_q(own_key)} is not null"]
         if member.where:
             conditions.append(f"({self._sql(self._truth(member.where, 's', f'{alias}_{index}')[0])})")
         sql = (
-            f"select s.record_id, %(m_{alias}_{index}_feed)s::text as feed, %(m_{alias}_{index}_alias)s::text as alias,"
-            f" {listed} from pool.{_q(member.feed)} s where {' and '.join(conditions)}"
+            f"select s.record_id, {number} as member, {listed} from pool.{_q(member.feed)} s"
+            f" where {' and '.join(conditions)}"
         )
         if left == self.rule.clue.subject:
             sql += self._within(f"s.{_q(own_key)}", self.plan.catalog[member.feed].column(own_key).pool_type)
@@ -253,7 +258,9 @@ class Rows(Beyond):
         for name in self._tiers():
             carried.append(f"{self._sql(self.column(name))} as {_q(name)}")
         for alias, source in self.rule.sources.items():
-            inner = f"{_q(alias)}.evidence" if source.any_of else f"{_q(alias)}.record_id"
+            # Of combined rows their key: it leads to their records.
+            own = links_to(self.rule)[alias].right.split(".")[1] if source.any_of else "record_id"
+            inner = f"{_q(alias)}.{_q(own)}"
             carried.append(f"{inner} as {_q(f'{alias}.evidence')}")
         if self.rule.cluster:
             carried.append(f"{_q(driver)}.natural_hash")
@@ -412,46 +419,32 @@ class Rows(Beyond):
         )
 
     def _kept(self) -> str:
-        """Rows that count: true or undecided. Only these are explained."""
-        parts = [self._explained(leaf) for leaf in judged_leaves(self.rule)]
-        if self.rule.score:
-            mark = self._sql(self.param(self.rule.score.at_least))
-            parts.append(
-                f"jsonb_build_object('id', {self._text(self.rule.score.id)}, 'truth', v.{_q(f'is_{self.rule.score.id}')},"
-                f" 'values', jsonb_build_object('field', v.{_q(SCORE)}, 'param', {mark}))"
-            )
-        for leg in self.rule.without:
-            covered = [f"%(covers_{absence.feed})s::date" for absence in leg.feeds]
-            # Covered together only as far as the least of them; a feed never delivered covers nothing.
-            known = " and ".join(f"{day} is not null" for day in covered)
-            shown = (
-                covered[0] if len(covered) == 1 else f"case when {known} then least({', '.join(covered)}) end"
-            )
-            parts.append(
-                f"jsonb_build_object('id', {self._text(leg.id)}, 'truth', v.{_q(f'is_{leg.id}')},"
-                f" 'values', jsonb_build_object('since', v.{_q(leg.since)}, 'covered_until', {shown}))"
-            )
-        for name in self._tiers():
-            parts.append(
-                f"jsonb_build_object('id', {self._text(f'tier {name}')}, 'truth', true,"
-                f" 'values', jsonb_build_object('tier', v.{_q(name)}))"
-            )
-        return f"select v.*, jsonb_build_array({', '.join(parts)}) as conditions from verdicts v where not v.is_false"
+        """Rows that count: true or undecided. Where most rows within a time are asked, each says how many follow it."""
+        asked = {leaf.field for leaf in leaves(self.rule.having)} if self.rule.having else set()
+        windows = "".join(
+            f", {self._following(measure, sure)} as {_q(self._window(name, sure))}"
+            for name, measure in self.rule.measures.items()
+            if measure.kind == "most_within"
+            for sure in (True, False)
+            if sure or name in asked
+        )
+        return f"select v.*{windows} from verdicts v where not v.is_false"
 
-    def _explained(self, leaf: Leaf) -> str:
-        values = [f"'field', v.{_q(leaf.field)}"]
-        for key in FIELD_KEYS:
-            if (name := getattr(leaf, key)) is not None:
-                values.append(f"'{key}', v.{_q(name)}")
-        if leaf.op == "shared_by":
-            values.append(f"'count', v.{_q(f'n_{leaf.id}')}")
-        for key in PARAM_KEYS:
-            name = getattr(leaf, key)
-            if name and not isinstance(self.rule.params[name].value, list):
-                values.append(f"'{key}', {self._sql(self.param(name))}")
+    @staticmethod
+    def _window(measure: str, sure: bool) -> str:
+        return f"{'w' if sure else 'v'}_{measure}"
+
+    def _following(self, measure: Measure, sure: bool) -> str:
+        """How many rows, true ones alone or all, lie within so many days from a row's.
+
+        The greatest number of a group begins at a row that is counted itself: what begins at another holds no more.
+        """
+        column, days = f"v.{_q(measure.field)}", f"({self._sql(self.param(measure.days or ''))})::int"
+        counted = f"{column} is not null" + (" and v.is_true" if sure else "")
+        # Numbered days: engines step over numbers faster than over intervals of a calendar.
         return (
-            f"jsonb_build_object('id', {self._text(leaf.id)}, 'truth', v.{_q(f'is_{leaf.id}')},"
-            f" 'values', jsonb_build_object({', '.join(values)}))"
+            f"count(*) filter (where {counted}) over (partition by v.{_q(self.rule.clue.subject)}"
+            f" order by {column}::date - date '2000-01-01' range between current row and {days} - 1 following)"
         )
 
 

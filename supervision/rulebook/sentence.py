@@ -17,7 +17,7 @@ _MONEY_SUFFIXES = ("_cny", "total", "recovered", "amount", "loss", "got")
 
 def rule_sentence(rule: RuleSpec, material: Mapping[str, Any] | None, language: Language) -> str:
     """The conditions as one sentence; with a clue's material also what was found."""
-    conditions = _tree(rule.when, language)
+    conditions = _tree(rule.when, language, joined="all" if rule.without or rule.score else "")
     for leg in rule.without:
         conditions += ("，且" if language == "zh" else ", and ") + getattr(leg, language)
     if rule.score:
@@ -57,14 +57,21 @@ def found_words(rule: RuleSpec, material: Mapping[str, Any] | None, language: La
     ]
 
 
-def _tree(node: Node, language: Language) -> str:
+def _tree(node: Node, language: Language, joined: str = "") -> str:
+    """``joined``: how the parts around it are joined (all, any, or nothing stands around); others stand in brackets."""
     if isinstance(node, Leaf):
         return str(getattr(node, language))
-    joiner = {"zh": ("，且", "，或"), "en": (", and ", ", or ")}[language]
     if node.negated is not None:
         inner = _tree(node.negated, language)
         return f"并非（{inner}）" if language == "zh" else f"not ({inner})"
-    return joiner[0 if node.all else 1].join(_tree(child, language) for child in node.all or node.any or ())
+    children, how = (node.all, "all") if node.all else (node.any or (), "any")
+    if len(children) == 1:
+        return _tree(children[0], language, joined)
+    joiner = {"zh": {"all": "，且", "any": "，或"}, "en": {"all": ", and ", "any": ", or "}}[language][how]
+    words = joiner.join(_tree(child, language, how) for child in children)
+    if joined in ("", how):
+        return words
+    return f"（{words}）" if language == "zh" else f"({words})"
 
 
 def condition_lines(rule: RuleSpec, conditions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

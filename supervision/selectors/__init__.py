@@ -25,6 +25,7 @@ from supervision.selectors.clue import (
     open_numbers,
     opened_numbers,
 )
+from supervision.selectors.display import settled_for_display
 from supervision.selectors.evidence import (
     ALL_SOURCES,
     MAX_SOURCES,
@@ -32,6 +33,17 @@ from supervision.selectors.evidence import (
     EvidenceSource,
     Fact,
     mentions_opened,
+)
+from supervision.selectors.library import (
+    DOMAINS,
+    Effect,
+    LibraryFilters,
+    ModelRow,
+    MonthOfModel,
+    model_effect,
+    model_named,
+    model_row,
+    model_rows,
 )
 from supervision.selectors.queue import (
     COUNTED,
@@ -59,6 +71,7 @@ from supervision.selectors.rules import (
     rules_reading,
     rules_that_lapse,
     rules_that_stop,
+    shipped_rules,
 )
 from supervision.selectors.today import Pick, todays_few
 
@@ -66,6 +79,7 @@ __all__ = [
     "ALL_SOURCES",
     "BACKTEST_STEPS",
     "COUNTED",
+    "DOMAINS",
     "MAX_SOURCES",
     "PAGE",
     "REASON_HOLDS",
@@ -78,9 +92,13 @@ __all__ = [
     "CluePage",
     "ClueRow",
     "Condition",
+    "Effect",
     "Event",
     "EvidenceSource",
     "Fact",
+    "LibraryFilters",
+    "ModelRow",
+    "MonthOfModel",
     "Pick",
     "Possible",
     "RunEntry",
@@ -103,6 +121,10 @@ __all__ = [
     "live_rules",
     "may_open",
     "mentions_opened",
+    "model_effect",
+    "model_named",
+    "model_row",
+    "model_rows",
     "open_clues_of",
     "open_numbers",
     "opened_numbers",
@@ -121,6 +143,8 @@ __all__ = [
     "run_detail",
     "runs",
     "sees",
+    "settled_for_display",
+    "shipped_rules",
     "source_titles",
     "titles_of",
     "todays_few",

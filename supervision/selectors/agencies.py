@@ -26,7 +26,7 @@ def letters_of(
     found = (
         Letter.objects.filter(agency=agency, pk__gt=after)
         .defer("sealed")
-        .prefetch_related("answers", Prefetch("files", LetterFile.objects.defer("sealed")))
+        .prefetch_related("answers", "extensions", Prefetch("files", LetterFile.objects.defer("sealed")))
     )
     if number is not None:
         found = found.filter(number=number)

@@ -209,7 +209,7 @@ def clue_detail(
         events = [_event(e, clue) for e in clue.events.all()]
         letters = list(
             clue.letters.defer("sealed").prefetch_related(
-                "answers", Prefetch("files", LetterFile.objects.defer("sealed"))
+                "answers", "extensions", Prefetch("files", LetterFile.objects.defer("sealed"))
             )
         )
         inquiries = list(clue.inquiries.all())
@@ -327,6 +327,9 @@ def _event(event: Any, clue: Clue) -> Event:
     if event.kind == "conclude":
         words = STATE_WORDS[State(event.to_state)]
         zh, en = f"核查结论：{words.zh}", f"Concluded: {words.en}"
+    if event.kind == "extension":
+        granted = event.detail.get("how") == "grant"
+        zh, en = ("同意延期", "Time granted") if granted else ("不同意延期", "Time refused")
     if track := tracks.spec_of(event.detail):
         step = next((s for s in track.steps if s.code == event.detail.get("step")), track)
         zh, en = f"{zh}：{step.zh}", f"{en}: {step.en}"

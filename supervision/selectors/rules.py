@@ -37,9 +37,26 @@ def reach(person: Person, *, feeds: Iterable[str] = ()) -> AbstractContextManage
 
 
 @lru_cache(maxsize=1)
-def rulebook() -> Rulebook:
-    """The shipped rules; read once per process."""
+def shipped_rules() -> Rulebook:
+    """The rules of the repository; read once per process."""
     return load_rulebook(settings.RULES_DIR, ingestion.catalog())
+
+
+@lru_cache(maxsize=1)
+def own_rulebook() -> dict[str, LoadedRule]:
+    """The process's own book, for ``supervision.drafts.book`` to keep: what is shipped, and what people published."""
+    return dict(shipped_rules())
+
+
+def rulebook() -> Rulebook:
+    """All rules by id: shipped, and published by people (as far as this process has looked)."""
+    return own_rulebook()
+
+
+def forget() -> None:
+    """The book has changed: what was worked out of it is worked out anew."""
+    rules_by_feed.cache_clear()
+    rules_by_field.cache_clear()
 
 
 def live_rules() -> list[str]:

@@ -130,8 +130,8 @@ def _count() -> int:
 def _cleared(since: int, landing: int) -> bool:
     """Whether records were deleted: what they named is not in the pool any more."""
     frame = read(
-        "select count(*) from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
-        " where l.number > %(since)s and l.number <= %(landing)s and l.feed = '' and b.received_by <> 'identity'",
+        "select count(*) from ingestion_landing"
+        " where number > %(since)s and number <= %(landing)s and feed = '' and kind = 'clearing'",
         {"since": since, "landing": landing},
         {"n": pl.Int64},
     )

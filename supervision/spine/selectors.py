@@ -30,8 +30,7 @@ def told_by(landing: int) -> bool:
     feeds = ingestion.landed_feeds(since=landing - 1, until=landing)
     with connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select 1 from ingestion_landing l join ingestion_batch b on b.id = l.batch_id"
-            " where l.number = %s and l.feed = '' and b.received_by <> 'identity')",
+            "select exists (select 1 from ingestion_landing where number = %s and kind = 'clearing')",
             [landing],
         )
         cleared = bool(cursor.fetchone()[0])

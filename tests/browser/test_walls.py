@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,17 +16,21 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from chuxiong.accounts.models import Person
+from chuxiong.accounts.models import Office, Person
 from dashboard.models import Screen
-from dashboard.walls import interrupts, registry, selectors, switching
+from dashboard.walls import interrupts, pictures, registry, selectors, switching
 from dashboard.walls.spec import scenes
 from ingestion.cameras.registering import register as register_cameras
 from ingestion.water.registering import register as register_rivers
 from ingestion.water.spec import read
+from supervision.selectors import live_rules
 from tests.browser.test_whole_way import _FLAGS, CHROMIUM
+from tests.conftest import acting_as
+from tests.dashboard.walls.test_switching import somebody
+from tests.dashboard.walls.test_themes import picture, settled
 from tests.ingestion.test_cameras import GOOD as CAMERAS
 from tests.ingestion.test_water import GOOD as RIVERS
-from tests.prefecture import agreements
+from tests.prefecture import agreements, case_card, citizen, land_rows, wage_clue
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,7 +41,7 @@ pytestmark = [
 WAIT = 60_000
 SIZE = {"width_px": "1920", "height_px": "1080", "pitch_mm": "2.5", "distance_m": "5"}
 SIZES = [(1366, 768), (1920, 1080), (3840, 1080), (7680, 2160)]
-#: What runs out of its box, is cut without an ellipsis, or lies over its neighbour.
+#: What runs out of its box, is cut without an ellipsis, or lies over its neighbour; in drawings every word for itself.
 _FAULTS = """() => {
   const found = [];
   const canvas = document.querySelector('.canvas.w-on');
@@ -48,10 +54,48 @@ _FAULTS = """() => {
     if (style.overflow !== 'visible' && e.clientHeight && style.webkitLineClamp === 'none' && e.scrollHeight > e.clientHeight + Math.max(2, parseFloat(style.fontSize) * 0.15)) found.push('too high ' + e.className + ': ' + e.textContent.slice(0, 40));
     if (!e.children.length && e.textContent.trim() && parseFloat(style.fontSize) * 1080 / innerHeight < 19.5) found.push('too small ' + e.className + ' ' + style.fontSize);
   }
+  for (const paper of canvas.querySelectorAll('.w-body svg')) {
+    if (paper.closest('[hidden]') || paper.classList.contains('w-ring')) continue;
+    const frame = paper.closest('.w-body').getBoundingClientRect();
+    const words = [...paper.querySelectorAll('text')].filter((t) => t.textContent.trim()).map((t) => [t, t.getBoundingClientRect()]);
+    words.forEach(([word, a], n) => {
+      const said = word.textContent;
+      if (a.left < frame.left - 2 || a.right > frame.right + 2 || a.top < frame.top - 3 || a.bottom > frame.bottom + 3) found.push('out of its drawing: ' + said);
+      if (parseFloat(getComputedStyle(word).fontSize) * paper.getScreenCTM().a * 1080 / innerHeight < 18) found.push('too small: ' + said);
+      if (word.closest('.w-cursor')) return;
+      for (const [other, b] of words.slice(n + 1)) {
+        if (other.closest('.w-cursor')) continue;
+        const [across, down] = [Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)];
+        // A line's box is higher than its letters.
+        if (across > 1 && down > Math.min(a.height, b.height) * 0.35) found.push(said + ' lies over ' + other.textContent);
+      }
+    });
+  }
   const boxes = [...canvas.querySelectorAll('.w-panel:not([hidden])')].map((e) => [e.className, e.getBoundingClientRect()]);
   for (const [name, a] of boxes) for (const [other, b] of boxes) if (a !== b && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) found.push(name + ' lies over ' + other);
   return found;
 }"""
+
+
+#: Characters that the font which is really used has no glyph for: they look like one that nobody has.
+_TOFU = """(more) => {
+  const sheet = document.createElement('canvas');
+  [sheet.width, sheet.height] = [48, 48];
+  const pen = sheet.getContext('2d', { willReadFrequently: true });
+  const look = (character, weight) => {
+    pen.clearRect(0, 0, 48, 48);
+    pen.font = `${weight} 32px ${getComputedStyle(document.querySelector('.canvas')).fontFamily}`;
+    pen.fillText(character, 4, 38);
+    return pen.getImageData(0, 0, 48, 48).data.join();
+  };
+  const said = [...document.querySelectorAll('.canvas, .canvas text')].map((e) => e.textContent).join('') + more;
+  const none = { 400: look('\\u{10FFF0}', 400), 700: look('\\u{10FFF0}', 700) };
+  return [...new Set(said)].filter((c) => c.trim() && (look(c, 400) === none[400] || look(c, 700) === none[700]));
+}"""
+#: what a name in a record may hold and a common font may not
+_RARE = "䶮㛃𬭩"
+_NOBODYS = "\U000f0123"
+_NOTE_CSP = "addEventListener('securitypolicyviolation', (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI}`));"
 
 
 class Served:
@@ -166,6 +210,7 @@ class Wall:
                 else None
             ),
         )
+        self.page.add_init_script(_NOTE_CSP)
         self.page.goto(f"{served.address}/wall/screen")
 
     def shows(self, scene: str) -> None:
@@ -211,26 +256,96 @@ def test_two_screens_switch_at_one_moment_and_come_back_after_a_restart(served, 
         assert wall.complaints == [] and wall.foreign == []
 
 
-def _look(served: Served, browser: Any, sizes: list[tuple[int, int]], wanted: list[str]) -> None:
+def _busy() -> None:
+    """Clues everywhere, long words, money and pictures: what has to fit on a bad day."""
+    day = timezone.localdate()
+    rules = live_rules()
+    with acting_as("owner"):
+        offices = list(Office.objects.exclude(parent=None).values_list("code", flat=True))
+    for n in range(36):
+        state = ("raised", "triaged", "dispatched", "checking", "confirmed", "acted", "settled")[n % 7]
+        facts = [
+            {"code": "recovered", "amount": 987654321, "proof": "示例"},
+            {"code": "wages", "amount": 45678900, "proof": "示例"},
+        ]
+        settled(
+            f"示例{n:02d}", state=state, origin="model", rule=rules[n % len(rules)], office=offices[n % len(offices)],
+            township="示例彝族傈僳族乡", level=("urgent", "important", "ordinary")[n % 3], results={"facts": facts},
+        )  # fmt: skip
+    when = [(day - timedelta(days=31 * n)).isoformat() for n in range(11)]
+    land_rows(
+        "pr_case",
+        [
+            case_card(n, str(1_500_000 * n), str(400_000 * n), ("未处置", "已发还", "随案移送")[n % 3])
+            | {"accept_date": d, "seized_cny": "250000"}
+            for n, d in enumerate(when)
+        ],
+    )
+    land_rows(
+        "hr_wage_arrears",
+        [
+            wage_clue(citizen(n), n, d, str(30_000 * n), "立案")
+            | {
+                "worker_count": "12",
+                "paid_amount_cny": "9000",
+                "industry": ("建筑业", "住宿和餐饮业", "居民服务、修理和其他服务业")[n % 3],
+            }
+            for n, d in enumerate(when)
+        ],
+    )
+    site = {
+        "division_code": "532301",
+        "stat_month": "2026-09",
+        "project_status": "在建",
+        "account_status": "未开户",
+        "realname_headcount": "0",
+    }
+    land_rows("hr_wage_guarantee", [site | {"project_code": f"X{n}"} for n in range(7)])
+    wu = somebody("wu", roles=("prosecutor",))
+    for n in (6, 13, 20):
+        made = pictures.hand_in(
+            by=wu,
+            clue=f"示例{n:02d}",
+            before=picture("#7a5c3a"),
+            after=picture("#3a7a4c"),
+            before_on=day,
+            after_on=day,
+            at=timezone.now(),
+        )
+        pictures.clear(
+            by=Person.objects.get(username="zhou"), pair=made.pk, seen=True, visitors=True, at=timezone.now()
+        )
+
+
+def _look(served: Served, browser: Any, wanted: list[tuple[tuple[int, int], list[str]]]) -> None:
     zhou = _zhou()
     _screen, token = _paired(zhou, "A1")
-    for size in sizes:
+    _elsewhere(_busy)
+    faults: dict[str, list[str]] = {}
+    for size, chosen in wanted:
         wall = Wall(browser, served, token, size)
-        for scene in wanted:
+        for scene in chosen:
             _elsewhere(
                 lambda scene=scene: switching.show(by=zhou, screens=["A1"], scene=scene, at=timezone.now())
             )
             wall.shows(scene)
             wall.page.wait_for_timeout(700)
-            assert wall.page.evaluate(_FAULTS) == [], f"{scene} at {size}"
+            if folder := os.environ.get("CHUXIONG_PICTURES"):
+                wall.page.screenshot(path=f"{folder}/{scene}_{size[0]}x{size[1]}.png")
+            found = wall.page.evaluate(_FAULTS)
+            found += [f"no glyph for {c}" for c in wall.page.evaluate(_TOFU, _RARE)]
+            if found:
+                faults[f"{scene} at {size}"] = found
+        assert wall.page.evaluate(_TOFU, _NOBODYS) == [_NOBODYS], "what nobody has a glyph for is found"
         assert wall.complaints == [] and wall.foreign == [], size
         wall.context.close()
+    assert faults == {}
 
 
 def test_scenes_fit_narrow_and_wide_walls(served, browser):
-    _look(served, browser, [(1366, 768), (3840, 1080)], ["overview", "sources"])
+    _look(served, browser, [((1366, 768), list(scenes())), ((3840, 1080), ["overview", "sources"])])
 
 
 @pytest.mark.drill
 def test_every_scene_fits_every_wall(served, browser):
-    _look(served, browser, SIZES, list(scenes()))
+    _look(served, browser, [(size, list(scenes())) for size in SIZES])

@@ -17,7 +17,8 @@ from chuxiong.audit import signing
 from ingestion.exchange import receipts, sheet
 from ingestion.exchange.deliveries import store_path
 from ingestion.models import Batch, Delivery, DeliveryFile
-from tests.ingestion.exchange.ways import payments, work
+from tests.ingestion.exchange.test_whole_lists import LIST, staff
+from tests.ingestion.exchange.ways import agency_of, payments, work
 from tests.prefecture import NOW, agreements, person
 
 HR, PAY = "hr_bureau", "hr_pension_payment"
@@ -54,6 +55,16 @@ def post(client: Client, files: dict[str, bytes], **more):  # type: ignore[no-un
 
 def lines(files: dict[str, bytes], digits: int = 64) -> str:
     return "\n".join(f"{n} {hashlib.sha256(d).hexdigest()[:digits]}" for n, d in files.items())
+
+
+def test_a_whole_list_on_a_disc_is_one_although_its_paper_does_not_say(two):
+    first, second = two
+    files = {"在编教师.csv": staff(1, 2)}
+    answer = post(first, files, lines=lines(files, 16), agency=agency_of(LIST), feed=LIST)
+    assert answer.status_code == 302, answer.content.decode()[:2000]
+    assert second.post(f"/exchange/{Delivery.objects.using('intake').get().code}/confirm").status_code == 302
+    work(agency_of(LIST))
+    assert Batch.objects.using("intake").get().snapshot
 
 
 def test_one_registers_another_confirms_and_it_lands(two):

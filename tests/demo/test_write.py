@@ -113,7 +113,7 @@ def test_row_counts_are_those_of_the_summary(
         assert line["rows"] == (read[2] if read else 0), line["file"]
     assert summary.rows == sum(line["rows"] for line in manifest) == sum(summary.by_feed.values())
     assert summary.files == len(manifest)
-    assert 10_000 <= summary.rows <= 14_000
+    assert 12_000 <= summary.rows <= 16_000
     assert len(summary.by_feed) == 37 and min(summary.by_feed.values()) > 20
 
 

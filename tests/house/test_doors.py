@@ -68,9 +68,12 @@ from supervision.models import (
     DisclosureClue,
     Document,
     Letter,
+    LetterAnswer,
     Matter,
+    ModelPack,
     Order,
     PoolQuery,
+    RuleDraft,
     Run,
     TrackClock,
     TrackStep,
@@ -162,7 +165,10 @@ class World:
             "number": self.letter if door.startswith(("api:", "provider:")) else self.clues["raised"],
             "pk": self.disclosure if door.startswith("desk:") else self.target,
             "alarm": self.alarm,
+            "call": 0,
+            "view": 0,
             "pair": 0,
+            "side": "before",
             "judgement": 0,
             "act": act or "open",
             "manual": self.manual,
@@ -225,6 +231,20 @@ def _on_track(clue: Clue, now: datetime) -> dict[str, Any]:
     return {"taken": step.pk, "clock": clock.pk, "today": day.isoformat()}
 
 
+def _asked(clue: Clue, now: datetime) -> int:
+    """A letter whose agency asks for more time."""
+    day = now.date() + timedelta(days=9)
+    asks = {"answer": "extension", "answered_at": now, "answer_until": day + timedelta(days=9)}
+    letter = Letter.objects.create(
+        number="FK-2026-900002", clue=clue, agency="someone_else_again", agency_zh="示例单位", subject="示例", text=FIRM,
+        sent_at=now, due_on=day, updated_at=now, **asks,
+    )  # fmt: skip
+    LetterAnswer.objects.create(
+        letter=letter, at=now, by="示例", answer="extension", until=asks["answer_until"]
+    )
+    return letter.pk
+
+
 def _hire(world: World) -> None:
     departments = {(d.office_id, d.code): d for d in Department.objects.all()}
     made = []
@@ -272,6 +292,7 @@ def _built() -> World:
         "recused": {"recused": ["own_prosecutor"]},
         "merged": {"state": "merged"},
         "on_track": {"state": "acted", "handler": "own_handler"},
+        "asked": {"state": "acted", "handler": "own_handler"},
     }
     world.clues = {name: f"XS-2026-90{n:04d}" for n, name in enumerate(named, 1)}
     with acting_as("owner"):
@@ -286,6 +307,7 @@ def _built() -> World:
             agency_zh="示例单位", subject="示例", text=FIRM, sent_at=now, due_on=now.date() + timedelta(days=9), updated_at=now,
         )  # fmt: skip
         world.sources = _on_track(Clue.objects.get(number=world.clues["on_track"]), now)
+        world.sources["asked_letter"] = _asked(Clue.objects.get(number=world.clues["asked"]), now)
         alarm = Alarm.objects.create(
             definition="discharge_reading", title_zh="超标", title_en="Above the limit", subject_kind="outfall", subject_ref=SUBJECT,
             series="w01018", day=now.date(), label=FIRM, office="532300", level="warning", readings=1, multiple=1.5, peak=75,
@@ -329,6 +351,11 @@ def _built() -> World:
         )  # fmt: skip
         world.sources |= {"order": ordered.pk, "matter": matter.pk, "query": query.code}
         world.sources |= _document(Clue.objects.get(number=world.clues["checking"]), now)
+        world.sources["model"] = "assistance_after_death"
+        world.sources["pack"] = ModelPack.objects.create(
+            way="out", digest="0" * 64, publisher="示例院", key="0" * 16, name="示例", size=1, created_at=now, listed=[],
+            at=now, by="gone", by_name="示例",
+        ).pk  # fmt: skip
         world.sources["run"] = Run.objects.create(
             rule="pension_after_death",
             mode="full",
@@ -337,6 +364,11 @@ def _built() -> World:
             started_at=now,
             seconds=1.0,
         ).pk
+        world.sources["draft"] = RuleDraft.objects.create(
+            rule="own_0", code="ZJ-0", version=1, spec="{}", office="532301", author="own_analyst", author_name="示例",
+            created_at=now, changed_at=now,
+        ).pk  # fmt: skip
+        world.sources |= {"pattern": "a_without_b", "rule": "pension_after_death", "exclusion": 0}
         disc = Delivery.objects.create(
             code=uuid.uuid4(), way="disc", agency="example_agency", state="confirming", registered_by="gone", received_at=now
         )  # fmt: skip
@@ -650,7 +682,7 @@ def test_no_colleague_does_the_handlers_part_without_the_right_to_hand_over(worl
     holders = set(Role.objects.filter(may__contains=["clue.hand_over"]).values_list("code", flat=True))
     for name in (move.name for move in MOVES.values() if move.by_handler):
         row = TABLE["moves"][name]
-        if row["at"] not in {*HANDLED, "on_track"}:
+        if row["at"] not in {*HANDLED, "on_track", "asked"}:
             continue  # nobody handles the clue yet
         doers = {caller for caller in CALLERS if _listed(row["who"], caller)}
         assert {caller.partition("/")[2] for caller in doers - {"own/handler"}} <= holders, name

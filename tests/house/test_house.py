@@ -52,6 +52,8 @@ def test_the_wall_reaches_counts_and_nothing_behind_them():
         "wall_event",
         "wall_feed",
         "wall_landing_day",
+        "wall_pair",
+        "wall_result",
         "wall_river",
         "wall_river_place",
         "wall_urgent_clue",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pytest
 from django.conf import settings
 from django.db import ProgrammingError, connection, connections, transaction
@@ -219,6 +221,30 @@ def test_d29_a_held_batch_can_be_sent_back_and_nothing_of_it_stays(database: Non
 
 
 # ---- lateness --------------------------------------------------------------------------------
+
+
+def test_a_workbook_that_goes_on_on_another_sheet_is_held_until_somebody_decides(database: None) -> None:
+    agreements()
+    rows = list(csv.reader(io.StringIO(sheet(FEED, schools(3)).getvalue().decode("gb18030"))))
+    book = openpyxl.Workbook()
+    for title, lines in {
+        "表一": rows[:3],
+        "续": rows[3:],
+        "填报说明": rows[1:],
+        "代码": [["01"], ["02"]],
+    }.items():
+        made = book.create_sheet(title)
+        for line in lines:
+            made.append(line)
+    out = io.BytesIO()
+    book.save(out)
+    batch = bring(FEED, io.BytesIO(out.getvalue()), name="a.xlsx")
+    assert batch.state == "held" and "“续” 1 行" in batch.problem["what"] and batch.problem["cure_en"]
+    told = FeedIssue.objects.using("owner").filter(kind="sheet_left_out").order_by("place")
+    assert {issue.place for issue in told} == {"续", "代码"}, "our own notes are none of the agency's rows"
+    decide(batch.pk, LET_IN, by="he", reason="已核实")
+    batch = take_in(batch.pk, catalog()[FEED], fence=batch.fence + 1, at=NOW)
+    assert (batch.state, batch.loaded) == ("landed", 2) and len(batch.layout["left_out"]) == 2
 
 
 def test_the_next_delivery_is_due_after_the_next_period() -> None:

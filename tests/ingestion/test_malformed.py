@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import random
 import secrets
 import struct
 import subprocess
@@ -27,12 +28,13 @@ from ingestion.intake.normalising import Reason, map_headers, normalise
 from ingestion.intake.reading import Limits
 from tests import malformed
 from tests.ingestion import forked_reader
-from tests.prefecture import agreements, bring
+from tests.prefecture import agreements, bring, citizen, payment, sheet
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = load_catalog(ROOT / "ingestion" / "feeds")
 CAPS = Limits(memory=1 << 30, cpu_seconds=20, wall_seconds=60)
 CODES = {reason.code for reason in Reason}
+PAYMENTS = "hr_pension_payment"
 
 
 class Reader:
@@ -155,6 +157,21 @@ def test_five_hundred_malformed_files(tmp_path: Path) -> None:
     assert found["read"] > 100 and found["refused"] > 100
 
 
+def test_no_cell_stops_a_file() -> None:
+    """Every odd cell in every column of every feed: each row is taken in, stands aside or is blank."""
+    cells = [*malformed.WILD, *malformed.TOO_LARGE]
+    for feed in CATALOG.values():
+        headers = [column.headers[0] for column in feed.delivered]
+        frame = pl.DataFrame(
+            {**dict.fromkeys(headers, cells), "row_no": list(range(2, 2 + len(cells))), "ragged": [None] * len(cells)},
+            schema={**dict.fromkeys(headers, pl.String), "row_no": pl.Int64, "ragged": pl.String},
+        )  # fmt: skip
+        result = normalise(frame, feed, map_headers(headers, feed), received_on=date(2026, 11, 20))
+        bad = result.bad["row_no"].n_unique()
+        assert result.good.height + bad + result.blank == len(cells), feed.code
+        assert set(result.bad["reason"].to_list()) <= CODES, feed.code
+
+
 @pytest.mark.drill
 @pytest.mark.timeout(3600)
 def test_ten_thousand_malformed_files_with_a_hundred_thousand_rows(tmp_path: Path) -> None:
@@ -173,10 +190,14 @@ def test_some_of_them_through_the_whole_intake(database: None) -> None:
     seed = secrets.randbits(32)
     print("seed", seed)
     live = {code: feed for code, feed in CATALOG.items() if feed.status == "live"}
-    states = set()
+    # A sound file first, so that the looks below have something to see whatever the seed.
+    rows = [payment(citizen(1), "202609", "1e999999"), payment(citizen(2), "202609", "1")]
+    sound = bring(PAYMENTS, sheet(PAYMENTS, rows))
+    assert (sound.state, sound.received, sound.loaded, sound.quarantined) == ("landed", 2, 1, 1)
+    states = [sound.state]
     for file in malformed.generate(live, 12, seed=seed):
         batch = bring(file.feed, io.BytesIO(file.content), name=file.name)
-        states.add(batch.state)
+        states.append(batch.state)
         assert batch.state in ("landed", "held", "refused"), (file.name, batch.state)
         if batch.state != "landed":
             assert batch.problem["place"] and batch.problem["what"] and batch.problem["cure"], file.name
@@ -188,7 +209,34 @@ def test_some_of_them_through_the_whole_intake(database: None) -> None:
             assert cursor.fetchone() == (batch.quarantined,)
             cursor.execute("select count(*) from pg_tables where schemaname = 'staging'")
             assert cursor.fetchone() == (0,), "staging was left behind"
-    assert states
+    assert len(states) == 13 and "landed" in states
+
+
+def test_memory_does_not_grow_with_lines_of_json(reader: Reader) -> None:
+    line = json.dumps(
+        {"姓名": "赵样本", "公民身份号码": "1", "户口状态": "在籍", "备注": "甲" * 20}, ensure_ascii=False
+    )
+    last = json.dumps({"末列": "乙"}, ensure_ascii=False)
+    peaks = []
+    for count in (5_000, 120_000):
+        layout, frames, ended = reader.read("\n".join([*[line] * count, last]).encode(), ["姓名"])
+        assert sum(frame.height for frame in frames) == count + 1 and layout["headers"][-1] == "末列"
+        assert frames[-1]["row_no"][-1] == count + 1 and frames[-1]["末列"][-1] == "乙"
+        peaks.append(ended["memory"])
+    # Held whole, they took a kilobyte each: more than a hundred megabytes here.
+    assert peaks[1] - peaks[0] < 40 << 20, peaks
+
+
+def test_uneven_records_keep_their_places_over_all_blocks(reader: Reader) -> None:
+    draw = random.Random(secrets.randbits(32))
+    uneven = [draw.random() < 0.6 for _ in range(120_000)]
+    body = "".join("甲,1,在籍,多出的一格\n" if more else "甲,1,在籍\n" for more in uneven)
+    _, frames, _ = reader.read(
+        f"姓名,公民身份号码,户口状态\n{body}".encode(), ["姓名", "公民身份号码", "户口状态"]
+    )
+    found = pl.concat([frame.select("row_no", "ragged") for frame in frames]).sort("row_no")
+    assert found["row_no"].to_list() == list(range(2, len(uneven) + 2))
+    assert found["ragged"].is_not_null().to_list() == uneven
 
 
 # ---- hostile files -----------------------------------------------------------------------------

@@ -172,6 +172,33 @@ def test_the_sheet_that_fits_is_read_and_two_are_refused(path: Path) -> None:
     assert "表头相同" in refusal(path, workbook(data, data))
 
 
+def test_a_sheet_with_the_required_columns_is_refused_although_another_fits_better(path: Path) -> None:
+    whole = [*HEAD.split(","), "数据更新时间"]
+    data = [[*whole, "死亡日期"], ["甲", "1", "在籍", "2026-01-01", "2026-01-01"]]
+    said = refusal(path, workbook(data, [whole, *[["乙", str(n), "在籍", "2026-01-01"] for n in range(5)]]))
+    assert "必填列" in said and "Sheet1" in said
+
+
+def test_what_is_left_out_of_a_workbook_is_counted(path: Path) -> None:
+    """As an old workbook ends after 65,536 rows and goes on, without a header, on the next sheet."""
+    data = [HEAD.split(","), ["甲", "1", "在籍"], ["乙", "2", "在籍"]]
+    more = [["丙", str(n), "在籍"] for n in range(7)]
+    late = [*[[] for _ in range(200)], ["丁", "9", "在籍"]]
+    table = opened(path, workbook([["说明"], ["填表要求"]], data, more, [], late))
+    assert (table.sheet, frame(table).height) == ("Sheet1", 2)
+    assert [(o.sheet, o.rows, o.alike) for o in table.others] == [
+        ("Sheet", 2, False),
+        ("Sheet2", 7, True),
+        ("Sheet4", 1, True),
+    ]
+    assert opened(path, workbook(data)).others == ()
+
+
+def test_more_sheets_than_are_looked_at_are_refused(path: Path) -> None:
+    data = [HEAD.split(","), ["甲", "1", "在籍"]]
+    assert "超过 64" in refusal(path, workbook(*[[] for _ in range(64)], data))
+
+
 def with_sheet(xml: bytes, **extra: bytes) -> bytes:
     """The workbook of one good sheet, its sheet replaced by ``xml``."""
     out = io.BytesIO()

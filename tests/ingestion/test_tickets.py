@@ -204,7 +204,7 @@ def test_overdue_feeds_are_drafted_once_and_tickets_near_their_term_are_urged(ti
     late = TODAY + timedelta(days=60)
     assert daily.draft_late(late, at=NOW) == 1 and daily.draft_late(late, at=NOW) == 0
     draft = DataTicket.objects.using("owner").get(kind="late")
-    assert draft.feed == FEED and "数据截至 2026-10-01" in draft.text
+    assert draft.feed == FEED and "数据截至 2026-10-31" in draft.text
     with acting_as("worker"):
         due = TODAY + timedelta(days=10)
         counts = [daily.remind(due + timedelta(days=n), at=NOW) for n in (-5, -1, 0, 3, 4, 12)]

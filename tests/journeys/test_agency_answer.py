@@ -224,6 +224,7 @@ def test_the_schema_is_served_and_names_every_door():
         "/api/v1/feeds",
         "/api/v1/feeds/{feed}/files",
         "/api/v1/deliveries/{code}",
+        "/api/v1/webhook",
     }
 
 

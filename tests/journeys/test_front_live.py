@@ -6,25 +6,31 @@ import hashlib
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import psycopg2
 import pytest
 import requests
 import schemathesis
 from django.db import connections
+from django.test import override_settings as django_settings
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from ingestion.api.signing import sign, string_to_sign
+from ingestion.exchange.front import store
 from supervision.clients import new_client
 from tests.conftest import acting_as
 from tests.front import ROOT, carry, live
@@ -93,7 +99,7 @@ def test_whatever_the_description_allows_is_answered_as_it_says(front, agency, l
         _forget_quota()
         operation = found.ok()
         seen[operation.label] = _asked(operation, front, agency, letter.number)
-    assert len(seen) == 9
+    assert len(seen) == 12
     assert {200, 400, 404} <= set().union(*seen.values()), seen
     # Signed as it should be; a body under another digest than the one signed is the one exception.
     assert not [label for label, answers in seen.items() if answers == {401}], seen
@@ -180,6 +186,28 @@ def test_its_process_holds_no_secret_of_the_inner_side(front):
         assert (lost.status_code, lost.headers["Content-Type"]) == (404, "application/problem+json"), path
 
 
+def test_its_database_holds_its_own_tables_alone_and_its_role_enters_no_other(front):
+    """No pool, no people, no clues at the front; and with its password in hand no way to where they are."""
+    address = os.environ["CHUXIONG_DATABASE_URL_FRONT"]
+    with closing(psycopg2.connect(address)) as held, held.cursor() as cursor:
+        cursor.execute(
+            "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')"
+            " and n.nspname not like 'pg_toast%'"
+        )
+        tables = {name for (name,) in cursor.fetchall()}
+        assert tables == {f"public.{name}" for name in store.TABLES}
+        cursor.execute(
+            "select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user"
+        )
+        assert cursor.fetchone() == (False,)
+    centre = urlsplit(os.environ["CHUXIONG_DATABASE_URL_WEB"]).path
+    own = urlsplit(address)
+    for name in (centre, "/postgres", "/template1"):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            psycopg2.connect(own._replace(path=name).geturl())
+
+
 # ---- the sample clients --------------------------------------------------------------------------
 
 CLIENTS = ROOT / "clients"
@@ -248,3 +276,48 @@ def test_a_sample_client_hands_a_file_in_and_reads_how_its_feeds_stand(front, ag
     said = _says([*client, "push", "hr_pension_payment", str(file)], _environment(front, agency))
     assert '"status_url"' in said
     assert "hr_pension_payment" in _says([*client, "feeds"], _environment(front, agency))
+
+
+def test_the_sample_receiver_prints_what_a_signed_call_says_and_turns_others_away(
+    front, agency, letter, tmp_path
+):
+    from chuxiong.work.jobs import work_off
+    from supervision.webhooks import actions as webhooks
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    listed = tmp_path / "webhooks.yaml"
+    listed.write_text(
+        f"hosts: [{{agency: hr_bureau, scheme: http, host: 127.0.0.1, port: {port}, addresses: [127.0.0.1/32], source: 测试}}]"
+    )
+    environment, url = _environment(front, agency), f"http://127.0.0.1:{port}/hook"
+    command = [sys.executable, str(CLIENTS / "agency.py")]
+    assert "pending" in _says([*command, "subscribe", url], environment)
+    carry()
+    assert '"state":"active"' in _says([*command, "subscription"], environment)
+    listener = subprocess.Popen(
+        [*command, "listen", str(port)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        assert requests.post(url, data=b"{}", timeout=30).status_code == 401
+        assert "acknowledged" in _says([*command, "acknowledge", letter.number], environment)
+        carry()
+        with django_settings(WEBHOOK_HOSTS=listed), acting_as("worker"):
+            webhooks.look(at=timezone.now())
+            work_off(kinds=["webhook"])
+        assert listener.stdout
+        lines = {listener.stdout.readline().strip() for _ in range(2)}
+        assert lines == {
+            f"subscription.active subscription {agency.key} active",
+            f"received.changed letter {letter.number} acknowledged",
+        }
+    finally:
+        listener.terminate()
+        listener.wait(15)
+    assert "none" in _says([*command, "unsubscribe"], environment)

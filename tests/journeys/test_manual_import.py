@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, connections
 import ingestion.tasks  # noqa: F401  its handlers
 from chuxiong.accounts.refused import Refused
 from chuxiong.accounts.scope import person_scope
+from chuxiong.work import jobs
 from chuxiong.work.jobs import work_off
 from ingestion.imports import actions, checking, files, selectors
 from ingestion.imports.bounds import bounds
@@ -306,6 +307,22 @@ def test_an_import_is_called_off_before_it_lands(clerk, monkeypatch):
         assert cursor.fetchone() == (1,)
         cursor.execute("select distinct state from work_job where kind = 'take_in'")
         assert cursor.fetchall() == [("done",)]
+
+
+def test_a_check_that_fails_every_time_is_told_to_its_uploader_without_a_word_of_the_file(clerk, monkeypatch):
+    def breaks(*_, **__):  # type: ignore[no-untyped-def]
+        raise ValueError("赵样本")
+
+    monkeypatch.setattr(checking, "read_table", breaks)
+    manual = upload(clerk, book([row(1)]))
+    assert manual.state == "checking"
+    for _ in range(jobs.MAX_ATTEMPTS - 1):
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("update work_job set run_after = now() where kind = 'import_check'")
+        work()
+    manual = seen(clerk, manual.pk)
+    assert manual.state == "unreadable" and manual.problem["cure"] and "赵样本" not in str(manual.problem)
+    assert all("赵样本" not in error for _, error in failed_jobs()) and failed_jobs()
 
 
 def test_without_agreement_nothing_is_kept_and_a_field_outside_it_is_refused(clerk):

@@ -18,11 +18,13 @@ from django.utils import timezone
 from ingestion.api.signing import sign, string_of_digest
 from ingestion.exchange.deliveries import store_path
 from ingestion.exchange.front import carrying, store
+from ingestion.exchange.limits import LIMITS
 from ingestion.models import Batch, Delivery
 from supervision.clients import new_client
 from tests.conftest import acting_as
 from tests.front import carry
-from tests.ingestion.exchange.ways import payments, work
+from tests.ingestion.exchange.test_whole_lists import LIST, staff
+from tests.ingestion.exchange.ways import agency_of, cremations, payments, work
 from tests.prefecture import agreements
 
 HR, PAY = "hr_bureau", "hr_pension_payment"
@@ -125,6 +127,7 @@ def test_the_same_key_is_one_hand_over(agency):
         ({"Idempotency_Key": "short"}, 400, "/Idempotency-Key"),
         ({"X_File_Name": "..%2Fx"}, 400, "/X-File-Name"),
         ({"X_Covers_Until": "31.10.2026"}, 400, "/X-Covers-Until"),
+        ({"X_Covers_Until": "9999-12-31"}, 400, "/X-Covers-Until"),
         ({"X_Snapshot": "yes"}, 400, "/X-Snapshot"),
         ({"feed": "ca_funeral"}, 404, ""),
         ({"feed": "no_such"}, 404, ""),
@@ -179,16 +182,70 @@ def test_a_carrier_killed_between_the_two_databases_brings_nothing_twice(agency,
     real = store.taken
 
     def dies(*words: object, **more: object) -> None:
-        raise RuntimeError("killed")
+        raise SystemExit("killed")
 
     monkeypatch.setattr(carrying.store, "taken", dies)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(SystemExit):
         carry()
     assert Delivery.objects.using("intake").count() == 1
     monkeypatch.setattr(carrying.store, "taken", real)
     fetch_all()
     assert Delivery.objects.using("intake").count() == Batch.objects.using("intake").count() == 1
     assert agency.status(answer)["final"]
+
+
+def test_a_whole_list_is_one_unless_the_header_says_otherwise(agency):
+    other, feed = Agency(agency_of(LIST)), LIST
+    carry()
+    for said in ({}, {"X_Snapshot": "false"}, {"X_Snapshot": "true"}):
+        assert other.push(staff(*range(5 + len(said) + len(str(said)))), feed=feed, **said).status_code == 202
+    for _ in range(4):
+        carry()
+        work(agency_of(LIST))
+    found = Batch.objects.using("intake").filter(feed=LIST).order_by("pk")
+    assert [b.snapshot for b in found] == [True, False, True]
+
+
+def test_an_item_that_cannot_be_taken_keeps_no_other_agency_waiting_and_is_refused_in_the_end(agency):
+    other = Agency("ca_bureau")
+    carry()  # the front learns of both
+    bad, behind = agency.push(payments(1)), agency.push(payments(2))
+    fine = other.push(cremations(1), feed="ca_funeral")
+
+    def front(statement: str, *values: object) -> None:
+        with connections["front"].cursor() as cursor:
+            cursor.execute(statement, values)
+
+    front("update front_inbox set head = head - 'size' where code = %s", bad.json()["id"])
+    assert carry() == 1
+    assert other.status(fine)["state"] == "taking", "it does not wait for another agency's item"
+    found = agency.status(bad)
+    assert found["state"] == "waiting" and found["problem"]["cure"] and not found["final"]
+    assert carry() == 0, "it is tried again after a pause"
+    for _ in range(LIMITS.item_tries.value - 1):
+        front(
+            'update front_inbox set status = status || \'{"again_at": "2026-01-01T00:00:00+08:00"}\' where taken_at is null'
+        )
+        carry()
+    found = agency.status(bad)
+    assert found["state"] == "refused" and found["final"] and found["problem"]["what"]
+    refused = Delivery.objects.using("intake").get(state="refused")
+    assert refused.agency == HR and "KeyError" in refused.problem["what"]
+    carry()
+    assert agency.status(behind)["state"] == "taking"
+
+
+def test_what_one_room_cannot_bring_keeps_nobody_from_the_rest(agency, monkeypatch):
+    def fails(cursor: object, at: object) -> None:
+        raise ValueError("甲")
+
+    monkeypatch.setattr(carrying, "_outward", [fails])
+    monkeypatch.setattr(carrying, "_tell", fails)
+    with connections["front"].cursor() as cursor:
+        cursor.execute("delete from front_feed")
+        carry()
+        cursor.execute("select count(*) from front_feed")
+        assert cursor.fetchone()[0] > 0
 
 
 def test_altered_at_the_front_it_is_refused_inside(agency):

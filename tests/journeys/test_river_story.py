@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chuxiong.accounts.models import Person
 from chuxiong.work.jobs import work_off
 from supervision.clues import actions
 from supervision.matching.run import run_rule
@@ -58,6 +59,30 @@ def test_two_sightings_of_one_place_become_one_order_for_the_city(database):
     done = clue_detail(prefecture, row.number, at=NOW)
     assert done is not None
     assert done.row.outcome == "improved"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_comes_back_after_it_was_settled_goes_to_who_settled_it(database, gone):
+    agreements()
+    city = person("b", office="532301")
+    _deliver([patrol(1, "2026-11-01", "101.5000"), patrol(2, "2026-11-02", "101.5005")])
+    (row,) = clue_page(city, ClueFilters()).rows
+    at = {"clue_number": row.number, "by": city, "at": NOW}
+    actions.receive(**at)
+    actions.conclude(**at, finding="confirmed", note="现场属实")
+    actions.feed_back(**at, agency="wr_532301", subject="示例河岸垃圾", text="请清理")
+    actions.settle(**at, outcome="corrected", kind="by_supervision", note="已清理")
+    if gone:
+        Person.objects.using("owner").filter(pk=city.pk).update(is_active=False, left_at=NOW)
+    _deliver([patrol(4, "2026-11-04", "101.5003")])
+    old, new = _all()
+    assert (old.state, old.outcome, old.material["sightings"]) == ("settled", "corrected", 2)
+    assert (new.previous_id, new.rebound, new.handler) == (old.pk, True, "" if gone else "b")
+    if not gone:
+        assert [r.number for r in clue_page(city, ClueFilters(attention="rebound")).rows] == [new.number]
+        detail = clue_detail(city, new.number, at=NOW)
+        assert detail is not None and detail.previous == old.number
+        actions.receive(**{**at, "clue_number": new.number})
 
 
 def test_the_prefecture_may_take_it_over(database):

@@ -28,6 +28,12 @@ from chuxiong.kit import money
         ("x", None, None),
         ("元", None, None),
         ("1e999", None, None),
+        ("1e999999", None, None),
+        ("-1E+1000001", None, None),
+        ("1e999999万元", None, None),
+        ("1e-1000001", 0, 0),
+        ("9" * 400, None, None),
+        ("92233720368547758.08", None, None),
         ("12.3.4", None, None),
     ],
 )

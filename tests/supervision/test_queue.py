@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chuxiong.accounts.models import Department, Person
 from chuxiong.accounts.scope import person_scope, scope
-from supervision import selectors
+from supervision import saved_views, selectors
 from supervision.access import Guarded, Viewer, visible
 from supervision.clues.lifecycle import CLOSED, State
 from supervision.models import Clue, RankCell
@@ -271,3 +272,31 @@ def test_a_scope_ends_with_its_transaction_and_gives_the_outer_one_back(database
         with scope(offices=["532300"]):
             assert reach() == "532300"
         assert reach() == ""
+
+
+def test_filters_are_kept_under_a_name_of_ones_own_without_the_words_searched_for(database) -> None:
+    own, other = person("own", office="532301"), person("other", office="532301")
+    desk = Client()
+    desk.force_login(own)
+    narrowed = "/views?level=urgent&level=important&attention=overdue&text=%E5%BC%A0%E6%9F%90"
+    kept = desk.post(narrowed, {"name": " 我的  急件 "})
+    assert kept["Location"] == "/?level=important&level=urgent&attention=overdue"
+    page = desk.get(kept["Location"]).content.decode()
+    assert "视图：我的 急件" in page and 'name="name"' not in page
+    assert 'name="name"' in desk.get("/?level=ordinary").content.decode()
+    desk.post("/views?level=ordinary", {"name": "我的 急件"})
+    assert [v.query for v in saved_views.of(own)] == ["level=ordinary"], "the same name holds the new filters"
+    assert saved_views.of(other) == []
+    stranger = Client()
+    stranger.force_login(other)
+    (view,) = saved_views.of(own)
+    stranger.post(f"/views/{view.pk}/forget")
+    assert len(saved_views.of(own)) == 1
+    for address, name in (("/views", "x"), ("/views?text=x", "x"), ("/views?level=urgent", " ")):
+        assert desk.post(address, {"name": name}).status_code == 302
+    assert len(saved_views.of(own)) == 1
+    for n in range(saved_views.MOST):
+        desk.post("/views?level=urgent", {"name": f"v{n}"})
+    assert len(saved_views.of(own)) == saved_views.MOST
+    desk.post(f"/views/{view.pk}/forget")
+    assert len(saved_views.of(own)) == saved_views.MOST - 1

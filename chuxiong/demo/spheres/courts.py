@@ -25,7 +25,7 @@ def write_courts(world: World, files: Deliveries) -> None:
     dice = world.dice("enforcement")
     enforced = [_enforcement(world, dice, n) for n in range(world.plan.size["enforcements"])]
     enforced += _false_leases(world, len(enforced)) + _dead_debtors(world, 90_000)
-    enforced += _barred_debtors(world, 95_000)
+    enforced += _barred_debtors(world, 95_000) + _sham_employers(world, 96_000)
     enforced += _listings(world, 91_000) + _property_parts(world, 92_000) + _handed_over(world, 93_000)
     _overdue_listings(world, [r for r in enforced if r.get("_planted") == "cv12"])
     world.listed |= {row["respondent_id"] for row in enforced if row.get("dishonest_listed_date")}
@@ -329,6 +329,18 @@ def _barred_debtors(world: World, start: int) -> list[Row]:
             world.truth.expect("legal_representative_barred", kind, cls, "person", person.citizen_id, why)
             world.barred.append((kind, person))
             found.append(row)
+    return found
+
+
+def _sham_employers(world: World, start: int) -> list[Row]:
+    """CV-04: what a creditor has to get from employers who agree to wages in bulk."""
+    dice, found = world.dice("sham employers"), list[Row]()
+    for firm, filed, closed in world.market.sham:
+        row = _case(world, world.anyone(dice), filed, start + len(found), "民商事", 800_000) | {
+            "applicant": "楚雄演示农村商业银行股份有限公司", "respondent": firm.name, "respondent_id": firm.credit_code, "court_name": court(firm.county),
+            "close_type": closed, "close_date": iso(filed + timedelta(days=50)) if closed else "", "_planted": "cv04",
+        }  # fmt: skip
+        found.append(row)
     return found
 
 

@@ -146,12 +146,12 @@ def _back_payments(world: World, files: Deliveries) -> None:
 
 
 def _of_shells(world: World, first: date) -> list[Row]:
-    """CR-11: workers whom two of the firms at one address have insured since their founding."""
+    """Workers whom two of the firms at one address have insured since their founding (CR-11), and those of an employer
+    who agreed to their wages (CV-04)."""
     rows = []
-    for number, (kind, firm) in enumerate(world.shells):
-        if kind != "insured":
-            continue
-        person, month = world.take("workers"), month_first(world.today, -7)
+    month = month_first(world.today, -7)
+    insured = [(firm, world.take("workers"), month) for kind, firm in world.shells if kind == "insured"]
+    for number, (firm, person, month) in enumerate([*insured, *world.market.insured]):
         rows.append(
             {
                 "person_name": person.name, "citizen_id": person.citizen_id, "insurance_type": "110", "employer_name": firm.name,

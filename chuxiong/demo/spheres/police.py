@@ -10,6 +10,7 @@ from chuxiong.demo.defects import Row
 from chuxiong.demo.files import Deliveries
 from chuxiong.demo.firms import Firm
 from chuxiong.demo.people import Person
+from chuxiong.demo.spheres.filing import case_number, crash_rows, crime_row, of_refused, office
 from chuxiong.demo.truth import Class
 from chuxiong.demo.world import World, after, iso, moment
 
@@ -25,15 +26,6 @@ def write_police(world: World, files: Deliveries) -> None:
     _accidents(world, files)
 
 
-def _office(county: str) -> str:
-    return f"{places.COUNTIES[county]}公安局"
-
-
-def _case_number(county: str, day: date, serial: int) -> str:
-    """A, twelve digits of the unit, year and month, four digits of order."""
-    return f"A{county}000000{day:%Y%m}{serial % 10_000:04d}"
-
-
 # ---- criminal cases --------------------------------------------------------------------------
 
 
@@ -42,11 +34,13 @@ def _crimes(world: World, files: Deliveries) -> None:
     rows = [
         _of_docket(world, dice, row, n)
         for n, row in enumerate(world.docket.rows[: world.plan.size["crimes"]])
+        if row["案件类别"] == "审查起诉"
     ]
     rows += [_open(world, dice, len(rows) + n) for n in range(world.plan.size["crimes"] // 4)]
     rows += _detained(world, dice, len(rows))
     rows += _on_bail(world, dice, len(rows))
     rows += _reported(world, dice, len(rows))
+    rows += of_refused(world)
     day = today - timedelta(days=1)
     files.table(
         "ps_criminal_case", rows, period=f"{day:%Y%m%d}", covers=day, spare=lambda r: bool(r.get("_planted"))
@@ -65,7 +59,7 @@ def _of_docket(world: World, dice: Random, case: Row, n: int) -> Row:
         (c for c, name in places.COUNTIES.items() if str(case["承办单位"]).startswith(name)), "532301"
     )
     measure = "取保" if case["强制措施"] == "取保候审" else "逮捕"
-    return _crime(world, dice, county, accepted, n, str(case["案由（罪名）"])) | {
+    return crime_row(world, dice, county, accepted, n, str(case["案由（罪名）"])) | {
         "suspect_no": str(case["当事人编号"]), "suspect_name": str(case["当事人姓名"]),
         "suspect_citizen_id": str(case["当事人证件号码"]), "victim_name": str(case["被害人姓名"]),
         "measure_type": measure, "case_status": "移送起诉", "transfer_date": str(_day(case["受理日期"])),
@@ -86,25 +80,11 @@ def _number(cell: object) -> int:
     return int(text) if text.isdigit() else 20_000
 
 
-def _crime(world: World, dice: Random, county: str, accepted: date, n: int, charge: str) -> Row:
-    filed = accepted + timedelta(days=dice.randint(1, 7))
-    held = filed + timedelta(days=dice.randint(0, 9))
-    return {
-        "police_case_no": _case_number(county, accepted, n), "case_name": f"{charge.removesuffix('罪')}案", "charge": charge,
-        "case_source": dice.choice(["报案", "报案", "自行发现", "控告举报"]), "report_time": moment(accepted - timedelta(days=1), dice, 0, 23),
-        "reporter_identity": dice.choice(["被害人", "被害人", "近亲属", "群众"]), "accepting_unit": _office(county),
-        "accepting_unit_code": f"{county}000000", "accept_date": iso(accepted), "filing_mode": "以人立案", "filing_date": iso(filed),
-        "case_status": "立案", "victim_is_minor": "否", "measure_no": f"{places.COUNTIES[county][:1]}公强字〔{held.year}〕{n + 1}号",
-        "measure_type": "拘留", "measure_date": iso(held), "measure_until": iso(held + timedelta(days=30)),
-        "incident_address": f"{places.COUNTIES[county]}城区演示路{n % 90 + 1}号", "amount_cny": str(dice.randint(0, 80) * 1000),
-    }  # fmt: skip
-
-
 def _open(world: World, dice: Random, n: int) -> Row:
     """Cases still with the police, some without a known suspect."""
     accepted = world.days_ago(dice, 2, 60)
     person, charge = world.anyone(dice), dice.choice(["盗窃罪", "诈骗罪", "故意伤害罪", "危险驾驶罪"])
-    row = _crime(world, dice, person.county, accepted, 500_000 + n, charge) | {"_open": "1"}
+    row = crime_row(world, dice, person.county, accepted, 500_000 + n, charge) | {"_open": "1"}
     if dice.random() < 0.3:
         return row | {
             "filing_mode": "以事立案",
@@ -123,7 +103,7 @@ def _detained(world: World, dice: Random, start: int) -> list[Row]:
         person = world.take("workers")
         kind: Class = ("hit", "near_miss", "near_miss", "near_miss")[number % 4]
         accepted = world.days_ago(dice, 800, 900) if number % 4 < 3 else world.days_ago(dice, 260, 360)
-        row = _crime(world, dice, person.county, accepted, 700_000 + start + number, "诈骗罪")
+        row = crime_row(world, dice, person.county, accepted, 700_000 + start + number, "诈骗罪")
         held = date.fromisoformat(row["measure_date"])
         row |= {"suspect_no": "001", "suspect_name": person.name, "suspect_citizen_id": person.citizen_id,
                 "measure_end_date": iso(held + timedelta(days=30)), "_planted": "cr02"}  # fmt: skip
@@ -151,7 +131,7 @@ def _reported(world: World, dice: Random, start: int) -> list[Row]:
         if kind not in ("reported", "reported_before"):
             continue
         day = world.visit_day + timedelta(days=1 if kind == "reported" else -9)
-        row = _crime(world, dice, county, day, 800_000 + start + number, "强制猥亵、侮辱罪")
+        row = crime_row(world, dice, county, day, 800_000 + start + number, "强制猥亵、侮辱罪")
         row |= {
             "report_time": moment(day, dice), "reporter_identity": "医疗机构" if kind == "reported" else "近亲属",
             "victim_name": name, "victim_citizen_id": citizen, "victim_is_minor": "是", "filing_mode": "以事立案",
@@ -179,7 +159,7 @@ def _on_bail(world: World, dice: Random, start: int) -> list[Row]:
     for kind, count, measure, (low, high), ended, cls, why in _MEASURES:
         for _ in range(count):
             person, decided = world.take("workers"), world.days_ago(dice, low, high)
-            row = _crime(
+            row = crime_row(
                 world,
                 dice,
                 person.county,
@@ -214,7 +194,7 @@ def _penalties(world: World, files: Deliveries) -> None:
         rows.append(
             {
                 "decision_no": f"{places.COUNTIES[person.county][:1]}公（治）行罚决字〔{decided.year}〕{n + 1}号",
-                "police_case_no": _case_number(person.county, decided, n), "handling_unit": _office(person.county),
+                "police_case_no": case_number(person.county, decided, n), "handling_unit": office(person.county),
                 "handling_unit_code": f"{person.county}000000", "division_code": person.county, "party_name": hotel.name if hotel else person.name,
                 "party_type": "单位" if hotel else "自然人", "party_id": hotel.credit_code if hotel else person.citizen_id,
                 "birth_date": "" if hotel else person.birth.isoformat(), "is_minor": "否", "violation_type": kind,
@@ -403,6 +383,7 @@ def _accidents(world: World, files: Deliveries) -> None:
     rows: list[Row] = []
     for n in range(world.plan.size["accidents"]):
         rows += _accident(world, dice, n)
+    rows += crash_rows(world)
     late = today - timedelta(days=20)
     old = [r for r in rows if r["accident_time"][:10] <= late.isoformat()]
     files.table(
@@ -449,7 +430,7 @@ def _accident(world: World, dice: Random, n: int) -> list[Row]:
         "accident_place": f"{places.COUNTIES[county]}演示路{n % 60 + 1}公里处", "division_code": county,
         "lon": f"{101.5 + dice.random() * 0.6:.6f}", "lat": f"{25.0 + dice.random() * 0.6:.6f}",
         "accident_class": "伤人事故" if hurt else "财产损失事故", "accident_form": dice.choice(_FORMS),
-        "procedure": "一般" if hurt else "简易", "handling_unit": f"{_office(county)}交通警察大队",
+        "procedure": "一般" if hurt else "简易", "handling_unit": f"{office(county)}交通警察大队",
     }  # fmt: skip
     rows = []
     for k in range(2):

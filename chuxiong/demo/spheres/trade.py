@@ -40,6 +40,7 @@ def _register(world: World, files: Deliveries) -> None:
     bodies = [*world.hospitals, *world.schools, *world.hotels]
     rows += [_firm(world, dice, b, world.unlisted(dice), len(rows) + n) for n, b in enumerate(bodies)]
     barred, replaced = _barred(world, dice)
+    rows += _revoked(world, dice) + _sham_employers(world, dice)
     rows += _shells(world, dice, len(rows)) + barred + _garages(world, dice) + _eating_places(world, dice)
     day = today - timedelta(days=1)
     two = today - timedelta(days=2)
@@ -144,6 +145,67 @@ def _barred(world: World, dice: Random) -> tuple[list[Row], list[Row]]:
             )  # fmt: skip
         rows.append(row)
     return rows, changes
+
+
+#: (kind, cases, kind of firm that was revoked, months since, verdict, why)
+_REVOKED: tuple[tuple[str, int, str, int, Class, str], ...] = (
+    ("lately", 5, "有限责任公司", 14, "hit", "所任公司被吊销未逾三年，另任存续公司法定代表人"),
+    ("twice", 1, "有限责任公司", 20, "hit", "两家公司被吊销未逾三年，另任存续公司法定代表人"),
+    ("long_ago", 4, "有限责任公司", 50, "near_miss", "吊销已逾三年"),
+    ("shop", 3, "个体工商户", 14, "near_miss", "被吊销的是个体工商户"),
+    ("left_before", 3, "有限责任公司", 14, "near_miss", "吊销之前已变更法定代表人"),
+    ("wound_up", 3, "有限责任公司", 14, "near_miss", "所任公司是自行注销"),
+    ("undated", 3, "有限责任公司", 0, "undecided", "吊销日期未填写"),
+)
+
+
+def _revoked(world: World, dice: Random) -> list[Row]:
+    """AD-02: people whose former firm lost its licence, and the firm that they run now."""
+    rows: list[Row] = []
+    cases = [
+        (kind, sort, ago, cls, why) for kind, count, sort, ago, cls, why in _REVOKED for _ in range(count)
+    ]
+    made = iter(firms(world.plan, len(cases) * 2 + 1, "revoked", "农业"))
+    for number, (kind, sort, ago, cls, why) in enumerate(cases):
+        person = world.take("workers")
+        revoked = iso(month_first(world.today, -ago) + timedelta(days=9)) if ago else ""
+        for part in range(3 if kind == "twice" else 2):
+            row = _firm(world, dice, next(made), person, 600_000 + number * 3 + part)
+            row |= {
+                "status": "存续",
+                "cancel_date": "",
+                "approved_date": row["established_date"],
+                "_planted": "1",
+            }
+            if part and kind == "wound_up":
+                row |= {"status": "注销", "cancel_date": revoked}
+            elif part:
+                row |= {"entity_type": sort, "status": "吊销", "revoke_date": revoked}
+            if part and kind == "left_before":
+                now = world.take("workers")
+                row |= {
+                    "legal_rep_name": now.name,
+                    "legal_rep_id": now.citizen_id,
+                    "shareholder_name": person.name,
+                    "shareholder_id": person.citizen_id,
+                }
+            rows.append(row)
+        world.truth.expect(
+            "legal_representative_of_revoked_firm", kind, cls, "person", person.citizen_id, why
+        )
+    return rows
+
+
+def _sham_employers(world: World, dice: Random) -> list[Row]:
+    """CV-04: the register's rows of employers who agree to wages in bulk."""
+    rows = []
+    for number, (firm, _, _) in enumerate(world.market.sham):
+        row = _firm(world, dice, firm, world.unlisted(dice), 650_000 + number)
+        rows.append(
+            row
+            | {"status": "存续", "cancel_date": "", "approved_date": row["established_date"], "_planted": "1"}
+        )
+    return rows
 
 
 _EATING_PLACES = (

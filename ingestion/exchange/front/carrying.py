@@ -22,16 +22,18 @@ from typing import Any
 import psycopg2
 from cryptography.exceptions import InvalidTag
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from chuxiong.audit.record import AuditUnavailable
 from chuxiong.kit.problems import Problem
 from chuxiong.vault import envelope
+from chuxiong.work.jobs import where
 from ingestion.api.limits import LIMITS
 from ingestion.exchange import deliveries, receipts, sealing
 from ingestion.exchange.deliveries import Laid
 from ingestion.exchange.front import replies, store
+from ingestion.exchange.limits import LIMITS as CAPS
 from ingestion.intake.receive import ALIAS
 from ingestion.models import Carried, Delivery
 from ingestion.selectors import catalog, feed_states
@@ -72,6 +74,17 @@ def outward(bring: Outward) -> Outward:
     return bring
 
 
+#: nothing goes on without these: the round is over, the next one finds everything as it was
+_AWAY = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    OperationalError,
+    InterfaceError,
+    AuditUnavailable,
+)
+_FIRST_PAUSE = timedelta(seconds=30)
+
+
 class Since:
     """From when on changes are looked for, by agency: the last round, now and then (and for a new agency) the beginning."""
 
@@ -109,12 +122,12 @@ class Carrier:
         self._away = False
 
     def __call__(self, at: datetime) -> None:
-        where = address()
-        if not where:
+        place = address()
+        if not place:
             return
         try:
             with closing(
-                psycopg2.connect(where, connect_timeout=5, application_name="chuxiong-carrier")
+                psycopg2.connect(place, connect_timeout=5, application_name="chuxiong-carrier")
             ) as front:
                 carry(front, at=at)
         except (psycopg2.Error, AuditUnavailable) as error:
@@ -131,20 +144,78 @@ def carry(front: Any, *, at: datetime) -> int:
     with front, front.cursor() as cursor:
         store.set_key(cursor, "inner", sealing.public_beside(settings.EXCHANGE_KEY), at=at)
     with front.cursor() as cursor:
-        items = store.waiting(cursor)
+        items = store.waiting(cursor, at=at)
+    stuck: set[str] = set()
     for item in items:
-        with front, front.cursor() as cursor:
-            {"file": _take_file, "attachment": _take_attachment, "answer": _take_document}[item.kind](
-                cursor, item, at
-            )
-        count += 1
-    with front, front.cursor() as cursor:
-        _tell(cursor, at)
-        _bring_feeds(cursor, at)
-        for bring in _outward:
-            bring(cursor, at)
-        replies.forget(cursor, before=at - timedelta(days=LIMITS.reply_days.value))
+        # What an agency sent after an item that cannot be taken just now waits for it: order is part of what it says.
+        if item.agency in stuck:
+            continue
+        try:
+            with front, front.cursor() as cursor:
+                {"file": _take_file, "attachment": _take_attachment, "answer": _take_document}[item.kind](
+                    cursor, item, at
+                )
+        except _AWAY:
+            raise
+        except Exception as error:
+            stuck.add(item.agency)
+            _again_or_refused(front, item, error, at)
+        else:
+            count += 1
+    for bring in (_tell, _bring_feeds, *_outward, _forget_replies):
+        try:
+            with front, front.cursor() as cursor:
+                bring(cursor, at)
+        except _AWAY:
+            raise
+        except Exception as error:
+            # What one room brings keeps nobody from what the others do; it is brought with the next round.
+            logger.error("something for the front was not brought: %s", where(error))
     return count
+
+
+def _forget_replies(cursor: store.Cursor, at: datetime) -> None:
+    replies.forget(cursor, before=at - timedelta(days=LIMITS.reply_days.value))
+
+
+def _again_or_refused(front: Any, item: store.Item, error: Exception, at: datetime) -> None:
+    """An item that cannot be taken is tried again after doubling pauses and stays whole at the front meanwhile; in the
+    end it is refused, so that what its agency sent after it gets its turn. The agency reads both in its status."""
+    logger.error("item %s of the front cannot be taken: %s", item.code, where(error))
+    tries = int((item.status or {}).get("tries", 0)) + 1
+    if tries < CAPS.item_tries.value:
+        problem = Problem(item.kind, "内侧暂未能取用这一件，将自动重试", "无需重新报送。")
+        status: dict[str, Any] = {
+            "state": "waiting", "tries": tries, "again_at": (at + _FIRST_PAUSE * 2 ** (tries - 1)).isoformat(),
+            "problem": deliveries.as_problem(problem),
+        }  # fmt: skip
+        with front, front.cursor() as cursor:
+            store.tell(cursor, item.id, status, ended=False)
+        return
+    what = f"内侧 {tries} 次均未能取用这一件"
+    problem = Problem(item.kind, what, "请核对文件名和内容后重新报送，或改用其他方式。")
+    with front, front.cursor() as cursor:
+        status = {"state": "refused", "problem": deliveries.as_problem(problem)}
+        store.taken(cursor, item.id, at=at, status=status, ended=True)
+    try:
+        _note_refusal(front, item, Problem(item.kind, f"{what}（{where(error)}）", problem.cure), at)
+    except _AWAY:
+        raise
+    except Exception as fault:
+        logger.error("the refusal of item %s could not be noted: %s", item.code, where(fault))
+
+
+def _note_refusal(front: Any, item: store.Item, problem: Problem, at: datetime) -> None:
+    """A file leaves a trace among the deliveries; after an answer our copy goes back to the front."""
+    if item.kind == "file":
+        deliveries.refuse(
+            way=Delivery.Way.PUSH, agency=item.agency, by=item.client, at=at, problem=problem, outside=item.client
+        )  # fmt: skip
+    elif item.kind == "answer":
+        private = sealing.load(settings.EXCHANGE_KEY)
+        document = json.loads(sealing.open_key(private, item.box, item.code.hex))
+        with front, front.cursor() as cursor:
+            _inward[document.get("kind", "letter")].restore(cursor, item.agency, document["number"])
 
 
 def _take_file(cursor: store.Cursor, item: store.Item, at: datetime) -> None:
@@ -181,9 +252,10 @@ def _laid(cursor: store.Cursor, item: store.Item) -> Laid:
         os.fsync(out.fileno())
     head = item.head
     covers = datetime.fromisoformat(head["covers_until"]).date() if head.get("covers_until") else None
+    whole = head.get("snapshot")
     return Laid(
         feed=head["feed"], name=head["name"], store=name, sealed_key=item.box, size=head["size"],
-        digest=head["sha256"], covers_until=covers, snapshot=bool(head.get("snapshot")),
+        digest=head["sha256"], covers_until=covers, snapshot=whole if isinstance(whole, bool) else None,
     )  # fmt: skip
 
 

@@ -112,4 +112,9 @@ def records_of(number: str, rows: int, media_type: str) -> dict[str, Any] | None
     """How a copy's document tells of its records; None where there are none."""
     if not rows:
         return None
-    return {"rows": rows, "media_type": media_type, "path": f"/api/v1/received/{quote(number)}/records"}
+    return {"rows": rows, "media_type": media_type, "path": f"{path_of(number)}/records"}
+
+
+def path_of(number: str) -> str:
+    """Where an agency reads a copy."""
+    return f"/api/v1/received/{quote(number)}"

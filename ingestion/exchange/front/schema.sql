@@ -13,6 +13,9 @@ create table if not exists front_feed (
     code text primary key, agency text not null, zh text not null, en text not null
 );
 alter table front_client add column if not exists scopes text not null default 'data letters';
+-- Certificates by which a client is known to the gateway; its subscription to calls, as the inner side knows it.
+alter table front_client add column if not exists certificates jsonb not null default '[]';
+alter table front_client add column if not exists webhook jsonb;
 alter table front_feed add column if not exists status jsonb not null default '{}';
 -- Copies of what was sent to agencies; all of them come again, so the former table is not carried over.
 drop table if exists front_letter;

@@ -43,6 +43,17 @@ class Client:
     active: bool
     #: what this machine is for: ``data``, ``letters`` or both
     scopes: frozenset[str]
+    certificates: tuple[Certificate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A client certificate as the gateway reports it, and the days on which it counts (ISO)."""
+
+    issuer: str
+    serial: str
+    valid_from: str
+    valid_to: str
 
 
 @dataclass(frozen=True)
@@ -87,10 +98,35 @@ def key(cursor: Cursor, side: str) -> bytes | None:
 
 def client(cursor: Cursor, key: str) -> Client | None:
     cursor.execute(
-        "select key, agency, agency_zh, sealed_secret, active, scopes from front_client where key = %s", [key]
+        "select key, agency, agency_zh, sealed_secret, active, scopes, certificates from front_client where key = %s",
+        [key],
     )
     row = cursor.fetchone()
-    return Client(row[0], row[1], row[2], bytes(row[3]), row[4], frozenset(row[5].split())) if row else None
+    if row is None:
+        return None
+    shown = tuple(Certificate(**one) for one in parsed(row[6]))
+    return Client(row[0], row[1], row[2], bytes(row[3]), row[4], frozenset(row[5].split()), shown)
+
+
+def certified(cursor: Cursor, issuer: str, serial: str) -> bool:
+    """Whether the certificate is registered for some client."""
+    cursor.execute(
+        "select 1 from front_client where certificates @> %s::jsonb limit 1",
+        [json.dumps([{"issuer": issuer, "serial": serial}])],
+    )
+    return cursor.fetchone() is not None
+
+
+def webhook(cursor: Cursor, key: str, *, lock: bool = False) -> dict[str, Any] | None:
+    """The subscription of a client as the inner side last told it, or as the client has just set it."""
+    cursor.execute("select webhook from front_client where key = %s" + (" for update" if lock else ""), [key])
+    row = cursor.fetchone()
+    return parsed(row[0]) if row and row[0] else None
+
+
+def set_webhook(cursor: Cursor, key: str, document: dict[str, Any] | None) -> None:
+    said = json.dumps(document, ensure_ascii=False) if document else None
+    cursor.execute("update front_client set webhook = %s where key = %s", [said, key])
 
 
 def use_nonce(cursor: Cursor, key: str, nonce: str, *, at: datetime) -> bool:
@@ -211,10 +247,12 @@ def agencies(cursor: Cursor, scope: str) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def waiting(cursor: Cursor, *, limit: int = 100) -> list[Item]:
+def waiting(cursor: Cursor, *, at: datetime, limit: int = 100) -> list[Item]:
+    """What may be taken, the oldest first; an agency whose item is to be tried again later waits with all of its own."""
     cursor.execute(
-        f"select {_COLUMNS} from front_inbox where taken_at is null order by id limit %s",
-        [limit],
+        f"select {_COLUMNS} from front_inbox where taken_at is null and agency not in (select w.agency from front_inbox w"
+        " where w.taken_at is null and (w.status ->> 'again_at')::timestamptz > %s) order by id limit %s",
+        [at, limit],
     )
     return [_item(row) for row in cursor.fetchall()]
 

@@ -17,13 +17,13 @@ from chuxiong.kit import (
     plate,
     text,
 )
+from ingestion.catalog.health import limits
 from ingestion.catalog.spec import Column
 from ingestion.intake.normalising.cells import _EXACT_DIGITS, _SCIENTIFIC, _Cells, _damaged, _Typed, _where
 from ingestion.intake.normalising.parties import _OTHER_DOCUMENT
 from ingestion.intake.normalising.reasons import Reason
 
-#: lengths at which systems cut texts off, and how a text ends that was not cut
-_CUT_LENGTHS = (255, 500, 1000, 2000, 4000)
+#: how a text ends that was not cut
 _WHOLE_END = r"[。！？!?.;；）)”」』…]$"
 #: a check character or a mask that is no plain ASCII digit, letter or star
 _MARKED = "[x×✕╳хХ*＊•●]"
@@ -213,7 +213,7 @@ def _code(cells: _Cells) -> _Typed:
 
 
 def _as_text(cells: _Cells) -> _Typed:
-    cut = cells.text.str.len_chars().is_in(list(_CUT_LENGTHS)).fill_null(False)
+    cut = cells.text.str.len_chars().is_in(list(limits().cut_lengths)).fill_null(False)
     if not cut.any():
         return _Typed(cells.text)
     return _Typed(cells.text, (), [(cut & ~cells.text.str.contains(_WHOLE_END), Reason.TRUNCATED)])

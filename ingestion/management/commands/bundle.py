@@ -58,7 +58,12 @@ class Command(BaseCommand):
         pack.add_argument("--password-env", metavar="NAME")
         pack.add_argument("--file", action="append", required=True, metavar="FEED=PATH", help="repeatable")
         pack.add_argument("--covers-until", type=date.fromisoformat)
-        pack.add_argument("--snapshot", action="store_true", help="rows absent from the files end")
+        pack.add_argument(
+            "--snapshot", action="store_true", default=None, help="whole lists: records absent from them end"
+        )
+        pack.add_argument(
+            "--partial", action="store_false", dest="snapshot", help="additions or corrections: nothing ends"
+        )
         pack.add_argument("--by", default="", help="who hands it over")
         pack.add_argument("--note", default="")
         opened = verbs.add_parser("open", aliases=["receive"], help="receive a bundle")

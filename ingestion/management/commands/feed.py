@@ -145,6 +145,8 @@ class Command(BaseCommand):
             raise CommandError(f"数据源 {feed} {why}；可用：{', '.join(sorted(live(catalog)))}")
         if not file.is_file():
             raise CommandError(f"{file}: 文件不存在 / no such file")
+        if options["covers_until"] and options["covers_until"] > timezone.localdate():
+            raise CommandError("--covers-until 不能晚于今天：数据只能完整到已经过去的日期 / lies ahead")
         try:
             with file.open("rb") as source:
                 batch, new = receive(

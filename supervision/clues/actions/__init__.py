@@ -15,6 +15,7 @@ from supervision.clues.actions.checking import (
     take_over,
 )
 from supervision.clues.actions.entry import enter
+from supervision.clues.actions.extending import extension
 from supervision.clues.actions.handling import act, clock, step, strike
 from supervision.clues.actions.inquiring import inquire
 from supervision.clues.actions.letters import answer_kinds, attach, take_answer
@@ -42,6 +43,7 @@ __all__ = [
     "end_matter",
     "enter",
     "escalate",
+    "extension",
     "feed_back",
     "hand_over",
     "inquire",

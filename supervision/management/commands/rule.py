@@ -13,6 +13,7 @@ from django.db import connections
 
 from ingestion.catalog.load import CatalogError
 from ingestion.selectors import catalog
+from supervision.drafts.book import register, whole_book
 from supervision.management import running
 from supervision.models import RuleState
 from supervision.rulebook.compiler import compile_rule
@@ -21,6 +22,7 @@ from supervision.rulebook.operators import OPERATORS
 from supervision.rulebook.problems import RuleError
 from supervision.rulebook.sentence import rule_sentence
 from supervision.selectors import live_rules
+from supervision.selectors.rules import shipped_rules
 
 
 class Command(BaseCommand):
@@ -58,6 +60,8 @@ class Command(BaseCommand):
     def _one(self, rule: str) -> Any:
         book = self._rulebook()
         if rule not in book:
+            book = whole_book("default")
+        if rule not in book:
             raise CommandError(f"没有监督模型 {rule}；可用：{', '.join(sorted(book))}")
         return book[rule]
 
@@ -89,7 +93,7 @@ class Command(BaseCommand):
         self._say(json, rows, lines)
 
     def _check(self, *, json: bool, tests: bool, **_: Any) -> None:
-        from supervision.matching.stored_tests import failures, unproved_leaves
+        from supervision.matching.stored_tests import failures, unproved_leaves, unproved_parts
 
         book = self._rulebook()
         for rule in book.values():
@@ -108,7 +112,7 @@ class Command(BaseCommand):
             unproved = [
                 {"rule": rule.id, "condition": leaf}
                 for rule in book.values()
-                for leaf in unproved_leaves(rule, catalog())
+                for leaf in (*unproved_leaves(rule, catalog()), *unproved_parts(rule, catalog()))
             ]
             document |= {
                 "ok": not failed and not unproved,
@@ -120,7 +124,7 @@ class Command(BaseCommand):
                 f"{f['rule']} → tests“{f['test']}”：应为 {f['expected']}，得到 {f['found']}" for f in failed
             ]
             lines += [
-                f"{u['rule']} → when.{u['condition']}：取反后样例仍全部成立，没有样例说明这个条件；补一个只差这一条的样例"
+                f"{u['rule']} → {'' if '.' in u['condition'] else 'when.'}{u['condition']}：取反后样例仍全部成立，没有样例说明这个条件；补一个只差这一条的样例"
                 for u in unproved
             ]
             lines.append(f"{count - len(failed)}/{count} 个样例成立 / stored tests hold")
@@ -149,20 +153,14 @@ class Command(BaseCommand):
         self._say(json, rows, lines)
 
     def _sync(self, *, json: bool, **_: Any) -> None:
-        book, states = self._rulebook(), RuleState.objects.using("owner")
+        # The files as they are now, and what people have published.
+        shipped = self._rulebook()
+        made = {
+            rule.id: rule for rule in whole_book("owner").values() if rule != shipped_rules().get(rule.id)
+        }
+        book, states = {**shipped, **made}, RuleState.objects.using("owner")
         for rule in book.values():
-            states.update_or_create(
-                rule=rule.id,
-                defaults={
-                    "code": rule.code,
-                    "version": rule.version,
-                    "digest": rule.digest,
-                    "status": rule.status,
-                    "title_zh": rule.title.zh,
-                    "title_en": rule.title.en,
-                    "domain": rule.domain,
-                },
-            )
+            register(rule, using="owner")
         states.exclude(rule__in=list(book)).update(status="retired")
         self._inherit_seals(book)
         self._say(json, {"rules": len(book)}, [f"{len(book)} 个监督模型已登记 / rules registered"])

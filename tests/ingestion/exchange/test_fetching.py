@@ -11,9 +11,11 @@ from typing import Any
 
 import psycopg2
 import pytest
+import yaml
 
 from ingestion.exchange import fetching, pulls, views
-from ingestion.exchange.sources import Pages, Pull, View
+from ingestion.exchange.sources import Pages, Pull, Sources, View
+from ingestion.exchange.watching import Watch
 from ingestion.models import Batch, Delivery, SourceMark
 from tests.ingestion.exchange.ways import payments, work
 from tests.prefecture import NOW, agreements, citizen
@@ -109,6 +111,49 @@ def test_pages_follow_the_cursor_and_go_on_from_it(bureau):
     ]  # fmt: skip
     work(HR)
     assert Batch.objects.using("intake").get().loaded == 3 and SourceMark.objects.get().mark["cursor"] == 2
+
+
+def test_half_a_character_in_a_page_is_one_row_put_aside(bureau):
+    names = payments(1).decode("gb18030").splitlines()[0].split(",")
+    cells = [line.split(",") for line in payments(1, 2).decode("gb18030").splitlines()[1:]]
+    rows = [dict(zip(names, line, strict=True)) for line in cells]
+    rows[0]["经办人"] = "\ud800"
+    bureau.answer = lambda path, headers: (200, {}, json.dumps({"items": rows, "next": None}).encode())
+    assert (
+        go(pull(bureau, pages=Pages(parameter="cursor", rows="items", next="next"), name="a.jsonl"))
+        is not None
+    )
+    work(HR)
+    batch = Batch.objects.using("intake").get()
+    assert (batch.state, batch.loaded, batch.quarantined) == ("landed", 1, 1)
+
+
+def test_one_source_that_breaks_keeps_no_other_waiting(bureau, tmp_path, monkeypatch):
+    urls = {code: f"{bureau.url}/{code}" for code in ("first", "second")}
+    declared = tmp_path / "exchange.yaml"
+    declared.write_text(
+        yaml.safe_dump(
+            {"pulls": [{"code": code, "feed": PAY, "url": url, "every_minutes": 60, "plain_http": True} for code, url in urls.items()]}
+        )
+    )  # fmt: skip
+    real = pulls.fetch
+
+    def fetch(source, mark, whole):  # type: ignore[no-untyped-def]
+        if source.code == "first":
+            raise UnicodeError("a record")
+        return real(source, mark, whole)
+
+    monkeypatch.setattr(pulls, "fetch", fetch)
+    bureau.answer = lambda path, headers: (200, {}, payments(1))
+    Watch(declared).round(at=NOW)
+    assert [d.outside for d in Delivery.objects.using("intake").all()] == ["second"]
+    mark = SourceMark.objects.get(pk="first")
+    assert (
+        mark.failures == 1
+        and "UnicodeError" in mark.problem["what"]
+        and "a record" not in mark.problem["what"]
+    )
+    assert not fetching.due(Sources.model_validate(yaml.safe_load(declared.read_text())).pulls[0], at=NOW)
 
 
 @pytest.mark.parametrize(

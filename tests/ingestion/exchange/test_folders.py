@@ -7,16 +7,19 @@ import os
 import random
 import secrets
 import signal
+import threading
 import time
 
 import pytest
 import yaml
 from django.db import connections
 
+from ingestion.exchange import deliveries, watching
 from ingestion.exchange.deliveries import store_path, sweep
 from ingestion.exchange.folders import Watcher
 from ingestion.exchange.sources import Folder, SourcesFault, load, secret
 from ingestion.exchange.watching import Watch, checked
+from ingestion.intake.receive import store_path as batch_path
 from ingestion.models import Batch, Delivery, SourceMark
 from tests.ingestion.exchange.ways import payments, work
 from tests.prefecture import NOW, agreements
@@ -65,6 +68,93 @@ def test_a_file_is_taken_when_it_is_finished_and_put_away_with_its_receipt(folde
     watcher.round(at=NOW)
     assert Batch.objects.using("intake").count() == 1 and Delivery.objects.using("intake").count() == 2
     assert names(folder, ".taken") == [] and len(names(folder, "archive")) == 4
+
+
+def _raw(folder: Folder, place: str, name: bytes, data: bytes) -> None:
+    with open(os.path.join(os.fsencode(folder.path), place.encode(), name), "wb") as out:
+        out.write(data)
+
+
+def test_a_name_that_is_no_utf_8_or_far_too_long_is_taken_all_the_same(folder):
+    """From a Windows machine or an older FTP server: the bytes of its name are GBK."""
+    watcher = Watcher(folder, quiet_seconds=0)
+    watcher.round(at=NOW)
+    _raw(folder, "", "养老金9月.csv".encode("gbk"), payments(1))
+    _raw(folder, "", b"\xff\xff\xfe.csv", payments(2))
+    _raw(folder, "", b"a" * 240 + b".csv", payments(3))
+    _raw(folder, ".taken", b"0" * 32 + "__养老金8月.csv".encode("gbk"), payments(4))
+    for _ in range(3):
+        watcher.round(at=NOW)
+    work(HR)
+    watcher.round(at=NOW)
+    found = set(Batch.objects.using("intake").filter(state="landed").values_list("file_name", flat=True))
+    assert len(found) == 4 and {"养老金9月.csv", "养老金8月.csv", "a" * 176 + ".csv"} < found
+    assert os.listdir(os.path.join(os.fsencode(folder.path), b".taken")) == []
+
+
+def test_one_file_that_cannot_be_handed_over_keeps_no_other_waiting(folder, tmp_path, monkeypatch):
+    declared = tmp_path / "exchange.yaml"
+    declared.write_text(
+        yaml.safe_dump({"folders": [{"code": "hr_drop", "feed": PAY, "path": str(folder.path)}]})
+    )
+    watch, real = Watch(declared, quiet_seconds=0), deliveries.lay_down
+
+    def lay_down(source, *, name, **more):  # type: ignore[no-untyped-def]
+        if name == "a.csv":
+            raise KeyError("a record")
+        return real(source, name=name, **more)
+
+    monkeypatch.setattr(deliveries, "lay_down", lay_down)
+    for name in ("a.csv", "b.csv"):
+        (folder.path / name).write_bytes(payments(ord(name[0])))
+    for _ in range(2):
+        watch.round(at=NOW)
+    assert Delivery.objects.using("intake").get().files.get().name == "b.csv"
+    problem = SourceMark.objects.get().problem
+    assert "a.csv" in problem["what"] and "KeyError" in problem["what"] and "a record" not in problem["what"]
+    monkeypatch.setattr(deliveries, "lay_down", real)
+    watch.round(at=NOW)
+    assert Delivery.objects.using("intake").count() == 2 and SourceMark.objects.get().problem is None
+
+
+def test_a_file_is_unsealed_in_pieces_and_before_the_agencys_lock_is_taken(folder, monkeypatch):
+    watcher, unsealed, free = Watcher(folder, quiet_seconds=0), deliveries._unsealed, []
+    for n in (1, 2):
+        (folder.path / f"{n}.csv").write_bytes(payments(n))
+    for _ in range(2):
+        watcher.round(at=NOW)
+
+    def looked_at(file):  # type: ignore[no-untyped-def]
+        kept = unsealed(file)
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"exchange:{HR}"])
+            free.append(cursor.fetchone()[0])
+        if len(free) == 1:
+            deliveries.advance(HR, at=NOW)  # another worker is faster
+        return kept
+
+    monkeypatch.setattr(deliveries, "_unsealed", looked_at)
+    monkeypatch.delattr(os, "memfd_create")
+    work(HR)
+    found = Batch.objects.using("intake").order_by("pk")
+    assert [b.state for b in found] == ["landed", "landed"] and free and all(free)
+    stored = {p.stem for p in batch_path("x").parent.glob("*.enc")}
+    assert {b.layout["store"] for b in found} == stored, "nothing of the slower one is left"
+
+
+def test_the_service_goes_on_whatever_a_round_meets(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "_ROUND_SECONDS", 0.0)
+    watch, stop, rounds = Watch(tmp_path / "none.yaml"), threading.Event(), []
+
+    def more(at):  # type: ignore[no-untyped-def]
+        rounds.append(at)
+        if len(rounds) < 3:
+            raise ValueError("甲")
+        stop.set()
+
+    watch.extra.append(more)
+    watch.go_on(stop)
+    assert len(rounds) == 3
 
 
 def test_with_markers_only_what_is_marked(folder):

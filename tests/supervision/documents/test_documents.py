@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import zipfile
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import InternalError, ProgrammingError, connections, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
@@ -15,7 +18,7 @@ from chuxiong.accounts.scope import person_scope
 from ingestion.models import Agreement
 from supervision.clues import actions
 from supervision.clues.actions import Refused
-from supervision.documents import filling, layout, reading, sheet, writing
+from supervision.documents import filling, finals, layout, reading, sheet, writing
 from supervision.matching.run import run_rule
 from supervision.models import Clue, Document
 from supervision.selectors import clue_detail
@@ -365,3 +368,64 @@ def test_the_pages_lead_from_the_clue_to_a_numbered_document(clue, handler) -> N
         (f"/clues/{clue}/sheet", "one sheet"),
     ):
         assert words in desk.get(address).content.decode(), address
+
+
+def test_the_finished_document_comes_back_beside_its_draft(clue, handler) -> None:
+    _act(clue, handler)
+    _step(clue, handler, "file")
+    made, at = _draft(handler, clue), timezone.now()
+    pdf, number = b"%PDF-1.7 finished", "楚市检磋〔2026〕3号"
+    desk, page = _client(handler), f"/documents/{made.pk}"
+
+    def put(content: bytes, said: str = number):  # type: ignore[no-untyped-def]
+        file = SimpleUploadedFile("finished.pdf", content)
+        return desk.post(f"{page}/final", {"official_number": said, "file": file})
+
+    assert "先登记文书编号" in put(pdf).content.decode()
+    writing.number(
+        by=handler,
+        at=at,
+        pk=made.pk,
+        official_number=number,
+        approver="检察长",
+        dated_on=timezone.localdate(),
+    )
+    for content, said, words in (
+        (pdf, "楚市检磋〔2026〕4号", "不一致"),
+        (b"MZ not a document", number, "只收 DOCX"),
+        (_macros(), number, "只收 DOCX"),
+        (b"", number, "请选择文件"),
+    ):
+        refused = put(content, said)
+        assert refused.status_code == 409 and words in refused.content.decode(), words
+    assert put(pdf).status_code == 302 and put(pdf).status_code == 302
+    docx = reading.content_of(made)
+    assert put(docx).status_code == 302
+    held = finals.listed(handler, made)
+    assert [(f.form, f.size, f.digest) for f in held] == [
+        ("docx", len(docx), hashlib.sha256(docx).hexdigest()), ("pdf", len(pdf), hashlib.sha256(pdf).hexdigest()),
+    ]  # fmt: skip
+    taken = desk.get(f"/documents/finals/{held[1].code}")
+    assert taken.content == pdf and "attachment" in taken["Content-Disposition"]
+    assert held[1].digest[:16] in desk.get(page).content.decode()
+    assert (
+        _client(person("far", office="532302", roles=("head",)))
+        .get(f"/documents/finals/{held[1].code}")
+        .status_code
+        == 404
+    )
+    analyst = _client(person("near", office="532301", roles=("analyst",)))
+    assert analyst.get(f"/documents/finals/{held[1].code}").status_code == 403
+    assert [a for a, _r, _d in _audited()].count("document.final") == 2
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        _sql("update supervision_documentfinal set digest = 'x'")
+    writing.void(by=handler, at=at, pk=made.pk, reason="文号有误")
+    assert put(pdf + b"2").status_code == 409
+
+
+def _macros() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as package:
+        package.writestr("word/document.xml", "<x/>")
+        package.writestr("word/vbaProject.bin", "x")
+    return out.getvalue()

@@ -89,6 +89,24 @@ def test_columns_are_kept_for_each_person(lin) -> None:
     assert LedgerChoice.objects.using("owner").count() == 1
 
 
+def test_columns_are_moved_one_place_by_buttons(lin) -> None:
+    assert ledger.moved(["a", "b", "c"], "b", -1) == ["b", "a", "c"]
+    assert ledger.moved(["a", "b", "c"], "a", -1) == ledger.moved(["a", "b", "c"], "x", 1) == ["a", "b", "c"]
+    assert ledger.moved(["a", "b", "c"], "c", 1) == ["a", "b", "c"]
+    desk = Client()
+    desk.force_login(lin)
+    ledger.choose(by=lin, at=timezone.now(), codes=["number", "title", "state"])
+    assert desk.post("/reports", {"column": ["number", "title", "state"], "up": "state"}).status_code == 302
+    assert [c.code for c in ledger.chosen(lin)] == ["number", "state", "title"]
+    page = desk.get("/reports").content.decode()
+    places = [page.index(f'name="column" value="{code}"') for code in ("number", "state", "title", "level")]
+    assert places == sorted(places), "chosen ones first, in their order"
+    assert (
+        desk.post("/reports", {"column": ["number", "state", "title"], "down": "number"}).status_code == 302
+    )
+    assert [c.code for c in ledger.chosen(lin)] == ["state", "number", "title"]
+
+
 def test_a_ledger_too_long_or_empty_says_so(lin, monkeypatch) -> None:
     with pytest.raises(Refused, match="没有线索"):
         ledger.workbook(by=lin, at=timezone.now(), asked=_asked(), columns=ledger.COLUMNS)

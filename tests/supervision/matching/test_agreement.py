@@ -229,6 +229,7 @@ def test_drawn_rules_agree(database, draw):
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(3600)
 def test_many_drawn_rules_agree(database, draw):
     told: Counter[str] = Counter()
     for n in range(1500):

@@ -17,11 +17,11 @@ from django.db import connections, transaction
 
 from chuxiong.accounts.scope import scope
 from ingestion.selectors import catalog
-from supervision.matching.stored_tests import negated, unproved_leaves
+from supervision.matching.stored_tests import negated, unproved_leaves, unproved_parts
 from supervision.rulebook.compiler import compile_rule
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.rulebook.sentence import condition_lines, rule_sentence
-from supervision.rulebook.spec import Test, judged_leaves, leaves
+from supervision.rulebook.spec import Test, Tree, judged_leaves, leaves
 from supervision.selectors import rulebook
 from tests.conftest import acting_as
 from tests.prefecture import SHANGHAI
@@ -62,6 +62,7 @@ def test_stored_tests_hold_in_both_engines(database, rule_id):
 def test_negating_any_condition_breaks_a_stored_test(database, rule_id):
     with acting_as("worker"):
         assert unproved_leaves(rulebook()[rule_id], catalog()) == []
+        assert unproved_parts(rulebook()[rule_id], catalog()) == []
     rule = rulebook()[rule_id]
     for leaf in leaves(rule.having) if rule.having and rule.cluster else ():
         mutant = rule.model_copy(update={"having": negated(rule.having, leaf.id)})
@@ -74,6 +75,12 @@ def test_a_condition_that_no_test_proves_is_named(database):
     barely = rule.model_copy(update={"tests": tuple(t for t in rule.tests if t.expect == "undecided")})
     with acting_as("worker"):
         assert unproved_leaves(barely, catalog())
+    # No test tells a register that says so from one that does not.
+    silent = tuple(t for t in rule.tests if "ps_population_death" not in t.given)
+    with acting_as("worker"):
+        assert unproved_parts(rule.model_copy(update={"tests": silent}), catalog()) == [
+            "sources.death.any_of.ps_population_death.where.cancelled"
+        ]
 
 
 def _as_stored(rule: LoadedRule, subject: str) -> str:
@@ -357,6 +364,23 @@ def test_people_can_read_it(rule_id):
             assert getattr(leaf, language) in sentence
     lines = condition_lines(rule, [])
     assert [line["truth"] for line in lines] == [None] * len(lines)
+
+
+def test_what_is_joined_otherwise_stands_in_brackets():
+    rule = rulebook()["correction_violation_unpunished"]
+    sentence = rule_sentence(rule, None, "zh")
+    assert (
+        "且（肇事逃逸，或血液酒精含量达到饮酒驾驶标准，或违法行为为无证驾驶等），且期限内没有处分记录"
+        in sentence
+    )
+    # Alone there is nothing to tell it from; beside an absence there is.
+    choice = Tree.model_validate({"any": leaves(rule.when)[-2:]})
+    alone = rule.model_copy(update={"when": choice, "without": ()})
+    assert ": blood alcohol at the limit, or drove without a licence or the like." in rule_sentence(
+        alone, None, "en"
+    )
+    beside = rule.model_copy(update={"when": choice})
+    assert "or drove without a licence or the like), and no sanction" in rule_sentence(beside, None, "en")
 
 
 def _spoilt(path: str, value: Any) -> str:

@@ -39,7 +39,11 @@ class Command(BaseCommand):
         deliver.add_argument("--day", type=int, action="append")
         deliver.add_argument("--no-wait", action="store_true")
         score = verbs.add_parser("score", help="precision and recall per rule against the planted truth")
-        score.add_argument("--truth", type=Path, required=True)
+        score.add_argument(
+            "--truth", type=Path, help="what was planted, for the files that this centre took in"
+        )
+        # Without --truth: written, delivered and scored on servers of its own, before Django begins (manage.py).
+        score.add_argument("--scale", choices=["small", "county", "prefecture"])
         for verb in (write, seed, history, deliver, score):
             verb.add_argument("--json", action="store_true")
 
@@ -89,7 +93,11 @@ class Command(BaseCommand):
             [f"{len(batches)} 个文件"],
         )
 
-    def _score(self, *, truth: Path, json: bool, **_: Any) -> None:
+    def _score(self, *, truth: Path | None, json: bool, **_: Any) -> None:
+        if truth is None or not truth.is_file():
+            raise CommandError(
+                f"{truth or '--truth'}: 没有这个文件；写明演示文件夹里的 truth.jsonl，或者用 --scale small|county 另行写出、交付并评分"
+            )
         from chuxiong.demo.score import score
         from chuxiong.demo.score_defects import feed_counts, score_defects
 
@@ -101,6 +109,7 @@ class Command(BaseCommand):
                     "classes": dict(r.classes),
                     "precision": r.precision,
                     "recall": r.recall,
+                    "meets": r.meets,
                 }
                 for r in results
             ],

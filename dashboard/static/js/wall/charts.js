@@ -1,12 +1,12 @@
 // Bars and flows. Every drawing says its numbers; colour only repeats what shape and place say.
 import { SHAPES, TONES, el, fill, number, roundUp, sheet, svg, widthOf, within, words as write } from "./draw.js";
 
-function nothing(box, value) {
+export function nothing(box, value) {
   box.replaceChildren(el("p", "w-empty", value));
 }
 
-/** Bars by day: ``series`` of {name, tone, of(row)}; the scale is round, the highest bar bears its number. */
-function byDay(box, days, series, none) {
+/** Bars by day: ``series`` of {name, tone, of(row)}; the scale is round, the highest bar bears its number. ``label``: of a row. */
+export function byDay(box, days, series, none, label = (row) => row.day.slice(5)) {
   const most = Math.max(...days.flatMap((row) => series.map((s) => s.of(row))));
   if (!(most > 0)) return nothing(box, none);
   const page = sheet(box);
@@ -32,7 +32,7 @@ function byDay(box, days, series, none) {
       const value = s.of(row);
       if (value > 0) paper.append(svg("rect", { x: x + k * thick, y: y(value), width: Math.max(1, thick - 1), height: height - bottom - y(value), class: `w-bar t-${s.tone}` }));
     });
-    if ((days.length - 1 - n) % every === 0) write(paper, Math.min(left + (n + 0.5) * step, width - right - widthOf("00-00", type) / 2), height - 0.5 * unit, row.day.slice(5), type, "w-tick", "middle");
+    if ((days.length - 1 - n) % every === 0) write(paper, Math.min(left + (n + 0.5) * step, width - right - widthOf("00-00", type) / 2), height - 0.5 * unit, label(row), type, "w-tick", "middle");
   });
   const peak = days.reduce((best, row, n) => (series[0].of(row) > series[0].of(days[best]) ? n : best), 0);
   const x = Math.min(Math.max(left + (peak + 0.5) * step, left + unit), width - right - unit);
@@ -66,13 +66,13 @@ export function landings(box, { words }) {
   return ({ landings: { days } }) => byDay(box, days, [{ name: words.landings.landings, tone: "plain", of: (row) => row.landings }, { name: words.landings.feeds, tone: "good", of: (row) => row.feeds }], words.landings.none);
 }
 
-/** Rows with a bar each: {name, value, of, tone, note}. */
-function bars(box, rows, most) {
+/** Rows with a bar each: {name, value, tone, note, said}; ``said`` stands in place of the value. */
+export function bars(box, rows, most) {
   box.classList.add("w-rows");
   box.replaceChildren(...rows.map((row) => {
     const bar = el("i", `w-fill t-${row.tone}`);
     bar.style.width = `${most > 0 ? Math.max(row.value ? 1.5 : 0, (100 * row.value) / most) : 0}%`;
-    return el("div", "w-row", el("span", "w-name", row.name), el("span", "w-track", bar), el("b", "", number(row.value)), row.note ? el("span", "w-note", row.note) : null);
+    return el("div", "w-row", el("span", "w-name", row.name), el("span", "w-track", bar), el("b", "", row.said ?? number(row.value)), row.note ? el("span", "w-note", row.note) : null);
   }));
 }
 

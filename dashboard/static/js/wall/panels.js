@@ -2,6 +2,7 @@
 import { SHAPES, TONES, daysSince, el, fill, fits, moment, number, pageOf, svg } from "./draw.js";
 import { domains, exceedanceDays, exceedanceFactors, flow, flowDays, flowLevels, landings, origins } from "./charts.js";
 import { river, riverCounts, riverHere, sections, series } from "./river.js";
+import { pairs, recoveryCounties, recoveryMonths, recoverySeized, recoverySum, results, wageCounties, wageIndustries, wageMonths, wageSites, wageSum } from "./themes.js";
 import { tiles } from "./tiles.js";
 
 const tag = (level, word) => el("span", `w-level t-${TONES[level]}`, `${SHAPES[level]} ${word}`);
@@ -227,5 +228,8 @@ function models(box, { words, pick, note }) {
 export const PANELS = {
   funnel, map, counties, stages, latest, alarms, alarm_counties: alarmCounties, feed_list: feedList, feed_grid: feedGrid, feed_sum: feedSum,
   landings, river, river_here: riverHere, river_counts: riverCounts, sections, series, exceedance_days: exceedanceDays,
+  recovery_sum: recoverySum, recovery_months: recoveryMonths, recovery_counties: recoveryCounties, recovery_seized: recoverySeized,
+  recovery_results: results("recovery"), wage_sum: wageSum, wage_months: wageMonths, wage_counties: wageCounties, wage_industries: wageIndustries,
+  wage_sites: wageSites, wage_results: results("wages"), pairs,
   exceedance_factors: exceedanceFactors, tiles, flow, flow_days: flowDays, flow_levels: flowLevels, origins, models, domains,
 };

@@ -33,7 +33,7 @@ const state = {
   timeline: [], switch: 0, visit: 0, scale: 1, version: setting.version,
   shown: null, // {piece, scene}: what is on the wall
   next: null, // {key, piece, scene, ready}: prepared unseen
-  drift: null, appliedAt: null, appliedSwitch: 0, readySaid: 0, heard: 0, alive: performance.now(), visitSaid: 0,
+  hears: true, drift: null, appliedAt: null, appliedSwitch: 0, readySaid: 0, heard: 0, alive: performance.now(), visitSaid: 0,
 };
 let socket = null;
 let pause = 500;
@@ -58,6 +58,8 @@ function told(message) {
   document.documentElement.style.setProperty("--k", state.scale);
   if (message.visit !== state.visit) masked(message.visit);
   state.version = message.version;
+  // Whether the server itself hears of events; if not, this screen asks as if its socket were down.
+  state.hears = message.hears !== false;
   plan();
 }
 
@@ -123,8 +125,11 @@ function arrived(message) {
   if (message.visitors !== Boolean(state.visit)) return;
   data.set(message.scene, { message, at: performance.now() });
   state.alive = performance.now();
-  for (const held of [state.shown, state.next]) if (held?.scene?.spec.code === message.scene) held.scene.update(message);
+  for (const held of [state.shown, state.next]) if (held?.scene?.spec.code === message.scene && !(held === state.shown && soon())) held.scene.update(message);
 }
+
+/** About to switch: nothing is drawn any more on what is about to go, so that the moment is not missed. */
+const soon = () => Boolean(state.next?.ready && !state.next.same && state.next.piece.since - time.now() < 1500);
 
 function drop(held) {
   held?.scene?.dispose();
@@ -314,7 +319,7 @@ function look() {
   let said = "";
   if (silent > 3 * POLL + 2000) said = fill(words.unreachable, clock(scene.generated || Date.now()));
   else if (due && key(due) !== key(shown.piece) && due.since < now - 400) said = `${fill(words.frozen, clock(scene.generated || Date.now()))} · ${fill(words.preparing, setting.scenes.find((one) => one.code === due.scene)?.title || due.scene)}`;
-  else if (socket?.readyState !== WebSocket.OPEN && tries > 0) said = words.polling;
+  else if ((socket?.readyState !== WebSocket.OPEN && tries > 0) || !state.hears) said = words.polling;
   scene.state(silent > 3 * POLL + 2000 && name === "live" ? "late" : name, said);
   const flags = [];
   if (state.visit) flags.push(words.visitor);
@@ -328,10 +333,13 @@ function look() {
 setInterval(look, 1000);
 setInterval(() => { plan(); }, 500);
 setInterval(heartbeat, HEARTBEAT);
-setInterval(() => { if (socket?.readyState !== WebSocket.OPEN || performance.now() - state.heard > 3 * HEARTBEAT) poll(); }, POLL + Math.random() * 500);
+setInterval(() => {
+  if (socket?.readyState !== WebSocket.OPEN || performance.now() - state.heard > 3 * HEARTBEAT) poll();
+  else if (!state.hears) { health(); if (state.shown) say({ kind: "want", scene: state.shown.piece.scene }); }
+}, POLL + Math.random() * 500);
 // Slow refresh although nothing was said: what changes with the clock alone.
 setInterval(() => { if (state.shown) say({ kind: "want", scene: state.shown.piece.scene }); }, EXPECTED);
-setInterval(() => { state.shown?.scene?.draw(); }, 12000);
+setInterval(() => { if (!soon()) state.shown?.scene?.draw(); }, 12000);
 setInterval(() => { document.body.dataset.drift = (Number(document.body.dataset.drift || 0) + 1) % 4; }, 600000);
 setInterval(() => { if (performance.now() - state.alive > RELOAD_AFTER && !state.reloading) { state.reloading = true; reload(); } }, 30000);
 // Nightly, each screen at its own minute: what leaked by day is gone.

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("supervision", "0018_issued"),
+        ("supervision", "0019_agency_machines"),
     ]
 
     operations = [

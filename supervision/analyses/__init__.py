@@ -1,0 +1,1 @@
+"""Analyses: pictures of many cases. They raise no clue and name no person."""
