@@ -123,7 +123,7 @@ def network(person: Person, code: UUID, place: int, hops: int, *, at: datetime) 
             )
         )
     catalog = ingestion.catalog()
-    ties = []
+    ties: list[Tie] = []
     for edge in edges:
         if edge.kind not in said.kinds:
             continue

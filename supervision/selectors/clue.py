@@ -102,6 +102,8 @@ class ClueDetail:
     reason_given: bool
     #: whether the person may query sealed registers about the clue's subject
     may_query: bool
+    #: whether a profile of the clue's subject opens from here: of one's own clue, or of a matter that one leads
+    may_profile: bool
     sealed: bool
     closed_to: str
     #: about who may look on, beside the handling
@@ -251,6 +253,9 @@ def clue_detail(
         may_open=may_open(clue, person) and any(source.masked for source in sources),
         reason_given=given,
         may_query=case_query.may_ask(clue, person),
+        may_profile=clue.subject_kind in ("person", "organisation")
+        and clue.subject_ref != ""
+        and (named or clue.handler == person.username or (matter is not None and matter.lead == person.username)),
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
