@@ -255,7 +255,11 @@ def clue_detail(
         may_query=case_query.may_ask(clue, person),
         may_profile=clue.subject_kind in ("person", "organisation")
         and clue.subject_ref != ""
-        and (named or clue.handler == person.username or (matter is not None and matter.lead == person.username)),
+        and (
+            named
+            or clue.handler == person.username
+            or (matter is not None and matter.lead == person.username)
+        ),
         sealed=clue.sealed,
         closed_to=clue.closed_to,
         letters=letters,
