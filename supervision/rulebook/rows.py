@@ -460,4 +460,11 @@ def combine(tree: Tree, of: Any) -> tuple[exp.Expression, exp.Expression]:
 
 
 def coalesced(condition: exp.Expression) -> exp.Expression:
-    return exp.Coalesce(this=condition, expressions=[exp.false()])
+    """Whether it is true, never null.
+
+    As a test of truth, not by ``coalesce``: for all that Postgres knows that might leak what row-level security hides,
+    and it would look at a condition so written only after the dear ones of the policy.
+    """
+    if isinstance(condition, exp.Not):
+        return exp.paren(exp.Is(this=exp.paren(condition.this), expression=exp.false()))
+    return exp.paren(exp.Is(this=exp.paren(condition), expression=exp.true()))
