@@ -105,9 +105,10 @@ class Beyond:
         covered = " and ".join(
             f"coalesce(%(covers_{absence.feed})s::date >= {until}, false)" for absence in leg.feeds
         )
-        # Without a value to look by nothing can be found, and that proves nothing.
-        asked = sorted({name for absence in leg.feeds for name in absence.asked})
-        known = " and ".join(f"{self._sql(self.column(name))} is not null" for name in asked)
+        # Without a value to look by, or a day to look from, nothing can be found, and that proves nothing.
+        asked = [self._sql(self.column(n)) for n in sorted({n for a in leg.feeds for n in a.asked})]
+        asked += [] if leg.now else [since]
+        known = " and ".join(f"{value} is not null" for value in asked)
         return f"(case when {enough} then false when {covered} and {known} then true end)"
 
     def _day(self, name: str) -> str:
