@@ -65,7 +65,9 @@ def _said_of_another(pair: IdentityPair) -> bool:
     """Whether one side was said to be the holder of a number, and the other side is the holder of a different one."""
     for side, number in ((pair.left, pair.right), (pair.right, pair.left)):
         if number.startswith("ref/") and not side.startswith("ref/"):
-            same = IdentityJudgement.objects.filter(Q(left=side) | Q(right=side), verdict="same", withdrawn_at=None)
+            same = IdentityJudgement.objects.filter(
+                Q(left=side) | Q(right=side), verdict="same", withdrawn_at=None
+            )
             others = {key for keys in same.values_list("left", "right") for key in keys}
             if any(key.startswith("ref/") and key != number for key in others):
                 return True
