@@ -160,8 +160,8 @@ def layout(hops: Mapping[int, int], ties: Sequence[tuple[int, int]]) -> Layout:
                 side = "right" if x >= 0 else "left"
                 degrees = round(math.degrees(math.atan2(y, x)) + (0 if x >= 0 else 180), 1)
             spots[node] = Spot(node, x, y, side, degrees)
-    wide = max(radius * 1.25, 150) + 190
-    high = max(radius, 60) + (190 if any(spot.turn for spot in spots.values()) else 60)
+    wide = max(radius * 1.25, 150) + 215
+    high = max(radius, 60) + (215 if any(spot.turn for spot in spots.values()) else 60)
     return Layout(
         round(-wide, 1), round(-high, 1), round(2 * wide, 1), round(2 * high, 1), tuple(rings), spots
     )
