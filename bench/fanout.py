@@ -195,6 +195,7 @@ def _fan_out(
         spoken += _round(clients, "product", lambda _text: _enter(), "")[0]
     _ask(clients, do="say", group="product", said=[], every=5.0)
     p99, peer = _part(ours, 0.99), _part(theirs, 0.99)
+    print(f"p99 {p99} ms, of the bare broadcast {peer} ms")
     return [
         Figure("committed → received, p99", p99, "ms", P99_TARGET, p99 <= P99_TARGET, peer),
         at_most("p99 by that of the bare broadcast", round(p99 / peer, 3), "×", BARE_TARGET),
@@ -278,7 +279,9 @@ def _memory(address: str, token: str, updates: int) -> list[Figure]:
             if scene != "overview":
                 _show(scene)
                 page.wait_for_selector(f".canvas.w-on:not(.w-going)[data-scene={scene}]")
-            page.wait_for_function("(code) => JSON.parse(window.said).scene === code", arg=scene)
+            page.wait_for_function(
+                "(code) => window.said && JSON.parse(window.said).scene === code", arg=scene
+            )
             tools = context.new_cdp_session(page)
             early = _held(page, tools, 0, min(SETTLED, updates // 2))
             late = _held(page, tools, min(SETTLED, updates // 2), updates)

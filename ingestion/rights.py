@@ -340,7 +340,7 @@ STATEMENTS = [
     "revoke all on function pool_seals(jsonb) from public",
     # A clearing takes the claim of coverage away with the records.
     "grant update (covers_until) on ingestion_landing to cx_intake",
-    # The terms of an agreement are what was signed: a page may end it once and name custodians, nothing else.
+    # The terms of an agreement are what was signed: a page may end it, bring that end forward and name custodians, nothing else.
     """
     create or replace function ingestion_agreement_guard() returns trigger language plpgsql
     set search_path = pg_catalog, public, pg_temp as $$
@@ -352,8 +352,8 @@ STATEMENTS = [
                 is distinct from to_jsonb(old) - array['ended_on', 'custodian', 'agency_custodian'] then
             raise exception 'the terms of an agreement do not change' using errcode = 'insufficient_privilege';
         end if;
-        if old.ended_on is not null and new.ended_on is distinct from old.ended_on then
-            raise exception 'an agreement ends once' using errcode = 'insufficient_privilege';
+        if old.ended_on is not null and (new.ended_on is null or new.ended_on > old.ended_on) then
+            raise exception 'the end of an agreement is only brought forward' using errcode = 'insufficient_privilege';
         end if;
         return new;
     end $$

@@ -97,6 +97,7 @@ def _plain(column: str, values: list[str]) -> str:
 def _refusals() -> dict[str, str]:
     return {
         "gone": _("这一对已经有人判断，或随数据更新不再存在；列表已更新。"),
+        "another": _("这条记录已判为另一个号码的持有人；一条记录只能属于一人，如前判有误请先撤回。"),
         "verdict": _("请选择同一主体、不是同一主体或无法判断。"),
         "reason": _("请写明判断的依据（500 字以内）。"),
     }

@@ -22,7 +22,8 @@ _LEAF = Shape("when_leaf", "group", Leaf)
 
 
 class Words(BaseModel):
-    """``of``: what may be typed is listed; ``fixed``: stands, and is not typed."""
+    """``of``: what may be typed is listed; ``fixed``: stands, and is not typed; ``usual``: need not be
+    filled, and nearly always is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     zh: str
@@ -32,6 +33,7 @@ class Words(BaseModel):
     of: str = ""
     long: bool = False
     fixed: bool = False
+    usual: bool = False
 
 
 @dataclass
@@ -135,7 +137,8 @@ def _group(
         return
     for shape in shapes(model):
         one = _item(data, told, shape, prefix + shape.name, model)
-        (item.items if shape.required or _filled(one) else item.more).append(one)
+        shown = shape.required or one.words.usual or _filled(one)
+        (item.items if shown else item.more).append(one)
 
 
 def _filled(item: Item) -> bool:

@@ -93,8 +93,7 @@ def health_of(state: str, findings: list[dict[str, Any]], last_batch: str) -> st
 
 
 def _covers(agreement: Agreement, today: date) -> bool:
-    last = min(agreement.valid_to, agreement.ended_on or agreement.valid_to)
-    return agreement.valid_from <= today <= last
+    return agreement.valid_from <= today <= agreement.last_day
 
 
 def _last_findings() -> dict[str, list[dict[str, Any]]]:

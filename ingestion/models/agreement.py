@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -48,6 +50,11 @@ class Agreement(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def last_day(self) -> date:
+        """The last day in force: of its term, or the earlier one that it was ended at."""
+        return min(self.valid_to, self.ended_on or self.valid_to)
 
 
 class AgreementEvent(models.Model):

@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import IO, Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chuxiong.accounts.models import Office, Person
@@ -192,12 +193,8 @@ def register(
     return agreement
 
 
-def last_day(agreement: Agreement) -> date:
-    return min(agreement.valid_to, agreement.ended_on) if agreement.ended_on else agreement.valid_to
-
-
 def in_force(agreement: Agreement, on: date) -> bool:
-    return agreement.valid_from <= on <= last_day(agreement)
+    return agreement.valid_from <= on <= agreement.last_day
 
 
 def _locked(pk: int) -> Agreement:
@@ -209,14 +206,23 @@ def _locked(pk: int) -> Agreement:
 
 
 def end(*, by: Person, pk: int, at: datetime, on: date, reason: str) -> Agreement:
-    """End it before its term: ``on`` is its last day in force, yesterday at the earliest (it stops at once)."""
+    """End it before its term: ``on`` is its last day in force, yesterday at the earliest (it stops at once).
+
+    An end that was planned can be brought forward, never put off.
+    """
     _permitted(by, "agreement.write")
     reason = _words(reason, 200, "原因", "reason")
     today = timezone.localdate(at)
     with scope(offices=(), person=by.username):
         agreement = _locked(pk)
-        if agreement.ended_on is not None:
-            raise Refused(f"协议已于 {agreement.ended_on} 终止", f"it was ended on {agreement.ended_on}")
+        planned = agreement.ended_on
+        if planned is not None and planned < today:
+            raise Refused(f"协议已于 {planned} 终止", f"it was ended on {planned}")
+        if planned is not None and on >= planned:
+            raise Refused(
+                f"协议已定于 {planned} 终止，只能改为更早",
+                f"it ends on {planned}; only an earlier day is possible",
+            )
         if agreement.valid_to < today:
             raise Refused("协议已到期，无须终止", "it has expired: there is nothing to end")
         if not today - timedelta(days=1) <= on <= agreement.valid_to:
@@ -225,7 +231,8 @@ def end(*, by: Person, pk: int, at: datetime, on: date, reason: str) -> Agreemen
                 f"the last day lies between {today - timedelta(days=1)} and {agreement.valid_to}",
             )
         agreement.ended_on = on
-        changed = Agreement.objects.filter(pk=pk, ended_on__isnull=True).update(ended_on=on)
+        standing = Q(ended_on__isnull=True) | Q(ended_on__gt=on)
+        changed = Agreement.objects.filter(standing, pk=pk).update(ended_on=on)
         if not changed:
             raise Refused("协议刚由他人终止", "somebody has just ended it")
         _trace(agreement, "end", by, at, note=reason, last_day=str(on))
@@ -255,7 +262,7 @@ def request_clearing(*, by: Person, pk: int, at: datetime, reason: str) -> Agree
     reason = _words(reason, 200, "清除依据", "basis")
     with scope(offices=(), person=by.username):
         agreement = _locked(pk)
-        if agreement.valid_from <= timezone.localdate(at) <= last_day(agreement):
+        if agreement.valid_from <= timezone.localdate(at) <= agreement.last_day:
             raise Refused("协议仍有效，先终止才能清除", "it is in force: end it first")
         if AgreementClearing.objects.filter(agreement=agreement, state__in=OPEN_CLEARINGS).exists():
             raise Refused("已有一份清除申请在办", "a clearing of it is under way already")
@@ -284,7 +291,7 @@ def decide_clearing(*, by: Person, pk: int, at: datetime, approve: bool, note: s
         if clearing.requested_by == by.username:
             raise Refused("须由另一人批准", "somebody else has to decide")
         agreement = clearing.agreement
-        if approve and agreement.valid_from <= timezone.localdate(at) <= last_day(agreement):
+        if approve and agreement.valid_from <= timezone.localdate(at) <= agreement.last_day:
             raise Refused("协议仍有效，不能清除", "the agreement is in force")
         clearing.state = State.APPROVED if approve else State.DECLINED
         clearing.decided_by, clearing.decided_at, clearing.decision = by.username, at, note
@@ -301,12 +308,10 @@ def warn(today: date, *, at: datetime, days: int, machine: str) -> list[str]:
     soon = [
         a
         for a in Agreement.objects.exclude(events__kind="warned")
-        if today <= last_day(a) <= today + timedelta(days=days) and a.valid_from <= today
+        if today <= a.last_day <= today + timedelta(days=days) and a.valid_from <= today
     ]
     AgreementEvent.objects.bulk_create(
-        AgreementEvent(
-            agreement=a, at=at, actor=machine, kind="warned", detail={"last_day": str(last_day(a))}
-        )
+        AgreementEvent(agreement=a, at=at, actor=machine, kind="warned", detail={"last_day": str(a.last_day)})
         for a in soon
     )
     return [a.number for a in soon]

@@ -11,7 +11,7 @@ from ingestion.catalog.health import limits
 from ingestion.catalog.load import Catalog
 from ingestion.catalog.spec import FeedSpec
 from ingestion.models import Agreement, AgreementClearing, AgreementEvent, Batch
-from ingestion.registers.agreement_actions import OPEN_CLEARINGS, in_force, last_day
+from ingestion.registers.agreement_actions import OPEN_CLEARINGS, in_force
 from ingestion.selectors import deliveries_of_feeds
 
 #: standing of an agreement on a day, in the order of urgency
@@ -40,7 +40,7 @@ class Uncovered:
 
 
 def standing(agreement: Agreement, today: date, warn_days: int) -> str:
-    last = last_day(agreement)
+    last = agreement.last_day
     if today < agreement.valid_from:
         return "coming"
     if today > last:
@@ -59,7 +59,7 @@ def register(feeds: Catalog, today: date) -> tuple[list[AgreementRow], list[Unco
     days = limits().agreement.warn_days
     rows = []
     for agreement in every:
-        last = last_day(agreement)
+        last = agreement.last_day
         rows.append(
             AgreementRow(
                 agreement,
@@ -74,7 +74,7 @@ def register(feeds: Catalog, today: date) -> tuple[list[AgreementRow], list[Unco
     rows.sort(key=lambda r: (STANDINGS.index(r.standing), r.agreement.agency, r.agreement.number))
     covered = {code for a in every if in_force(a, today) for code in a.fields}
     uncovered = [
-        Uncovered(feed, max((a for a in every if code in a.fields), key=last_day, default=None))
+        Uncovered(feed, max((a for a in every if code in a.fields), key=lambda a: a.last_day, default=None))
         for code, feed in feeds.items()
         if code not in covered
     ]
@@ -92,7 +92,7 @@ def running_out(today: date) -> list[Agreement]:
     """Agreements in their last days that nothing follows; for the notice on pages of data."""
     every = list(Agreement.objects.all())
     days = limits().agreement.warn_days
-    return [a for a in every if standing(a, today, days) == "soon" and not _followed(a, every, last_day(a))]
+    return [a for a in every if standing(a, today, days) == "soon" and not _followed(a, every, a.last_day)]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def agreement_detail(pk: int, feeds: Catalog, today: date) -> AgreementDetail | 
             .values_list("feed")
             .annotate(n=Count("pk"), rows=Sum("loaded"))
         }
-    last = last_day(agreement)
+    last = agreement.last_day
     scope = []
     for code, names in agreement.fields.items():
         if code in feeds:
@@ -148,7 +148,7 @@ def agreements_of_feeds(today: date) -> dict[str, Agreement]:
     for agreement in Agreement.objects.all():
         for code in agreement.fields:
             known = found.get(code)
-            rank = (in_force(agreement, today), last_day(agreement))
-            if known is None or rank > (in_force(known, today), last_day(known)):
+            rank = (in_force(agreement, today), agreement.last_day)
+            if known is None or rank > (in_force(known, today), known.last_day):
                 found[code] = agreement
     return found

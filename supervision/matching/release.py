@@ -70,7 +70,9 @@ def hold_back(cursor: Any, rule: str, *, as_of: date) -> None:
 def _under_release(rule: str) -> tuple[int, datetime] | None:
     """How many clues of the rule are released at a time, and since when; None where all are at once."""
     published = RuleDraft.objects.filter(rule=rule, state="published", batch__gt=0, released_at=None)
-    return published.values_list("batch", "approved_at").first()
+    found = published.values_list("batch", "approved_at").first()
+    # What is published was approved: the database demands it.
+    return (found[0], found[1]) if found and found[1] else None
 
 
 def count_held(cursor: Any, rule: str, *, as_of: date, at: datetime) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import connection, transaction
 
@@ -80,11 +80,11 @@ def _parts_turned(rule: RuleSpec) -> Iterator[tuple[str, RuleSpec]]:
                 rule.model_copy(update={"sources": {**rule.sources, alias: whole}}),
             )
     for index, absence in enumerate(rule.without):
-        for name, turned in (
+        for name, changed in (
             *_turned(absence),
             *((f"nor.{at}", absence.model_copy(update={"nor": nor})) for at, nor in _each(absence.nor)),
         ):
-            rest = (*rule.without[:index], turned, *rule.without[index + 1 :])
+            rest = (*rule.without[:index], changed, *rule.without[index + 1 :])
             yield f"without.{absence.id}.{name}", rule.model_copy(update={"without": rest})
 
 
@@ -96,7 +96,8 @@ def _turned(part: _Part) -> Iterator[tuple[str, _Part]]:
     if tree is None:
         return
     for leaf in leaves(tree):
-        yield f"where.{leaf.id}", part.model_copy(update={"where": negated(tree, leaf.id)})
+        turned = part.model_copy(update={"where": negated(tree, leaf.id)})
+        yield f"where.{leaf.id}", cast("_Part", turned)
 
 
 def _each(parts: tuple[_Part, ...]) -> Iterator[tuple[str, tuple[_Part, ...]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chuxiong.accounts.models import Person
@@ -20,7 +21,7 @@ LONGEST = 500
 
 
 class NotPossible(Exception):
-    """Refused; ``code``: gone, verdict or reason."""
+    """Refused; ``code``: gone, verdict, reason or another (said of another number already)."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -39,6 +40,8 @@ def judge(person: Person, pk: int, verdict: str, reason: str, *, at: datetime) -
             pair = IdentityPair.objects.filter(pk=pk).first()
             if pair is None:
                 raise NotPossible("gone")
+            if verdict == "same" and _said_of_another(pair):
+                raise NotPossible("another")
             with transaction.atomic():
                 made = IdentityJudgement.objects.create(
                     kind=pair.kind,
@@ -56,6 +59,19 @@ def judge(person: Person, pk: int, verdict: str, reason: str, *, at: datetime) -
             return made
     except IntegrityError as error:
         raise NotPossible("gone") from error
+
+
+def _said_of_another(pair: IdentityPair) -> bool:
+    """Whether one side was said to be the holder of a number, and the other side is the holder of a different one."""
+    for side, number in ((pair.left, pair.right), (pair.right, pair.left)):
+        if number.startswith("ref/") and not side.startswith("ref/"):
+            same = IdentityJudgement.objects.filter(
+                Q(left=side) | Q(right=side), verdict="same", withdrawn_at=None
+            )
+            others = {key for keys in same.values_list("left", "right") for key in keys}
+            if any(key.startswith("ref/") and key != number for key in others):
+                return True
+    return False
 
 
 def withdraw(person: Person, pk: int, reason: str, *, at: datetime) -> None:

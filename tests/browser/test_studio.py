@@ -23,7 +23,7 @@ def _published(centre: Centre, chromium, author: Screen) -> Screen:  # type: ign
     """From the page of a whole draft: tried, and approved by another."""
     page = author.page
     page.click("button[value=try]")
-    page.wait_for_selector(".fig b", timeout=40000)
+    page.wait_for_selector(".fig b", timeout=120000)
     assert "编写人不能审批" in (page.text_content("main") or "") or "由州院有审批权的人批准" in (
         page.text_content("main") or ""
     )
@@ -36,7 +36,7 @@ def _published(centre: Centre, chromium, author: Screen) -> Screen:  # type: ign
 
 
 def _in_queue(head: Screen, rule_title: str) -> None:
-    for _ in range(40):
+    for _ in range(120):
         head.go("/")
         if rule_title in (head.page.text_content("#list") or ""):
             return
@@ -59,7 +59,7 @@ def test_from_five_questions_to_a_clue(centre, chromium, tmp_path):  # noqa: F81
     author.page.select_option("[name=a]", "hr_pension_payment.citizen_id")
     author.page.select_option("[name=b]", "ps_population_death.citizen_id")
     author.page.fill("[name=title]", "死亡后领取（工作室）")
-    author.page.wait_for_function("document.querySelector('#sentence').textContent.includes('31 天')")
+    author.page.locator("#sentence", has_text="31 天").filter(has_not_text="……").wait_for()
     assert "……" not in (author.page.text_content("#sentence") or "")
     author.page.select_option("[name=domain]", "administrative")
     author.page.select_option("[name=basis]", index=1)
@@ -109,12 +109,12 @@ def test_from_the_blank_form_to_a_clue(centre, chromium, tmp_path):  # noqa: F81
     assert page.locator("nav.wrongs li").count() == 1
     assert page.input_value("[name='tests.0.given']") == filled["tests.0.given"]
     page.fill("[name='when.1.op']", "=")
-    page.wait_for_function("document.querySelector('#sentence').textContent.includes('状态正常')")
+    page.locator("#sentence", has_text="状态正常").wait_for()
     page.click("section.save button.primary")
     page.wait_for_selector("button[value=try]")
     # A test that does not hold keeps it from being published.
     page.click("button[value=try]")
-    page.wait_for_selector("ul.plain li", timeout=40000)
+    page.wait_for_selector("ul.plain li", timeout=120000)
     assert "应为不命中，得到命中" in (page.text_content("ul.plain li") or "")
     page.click("button[value=take_back]")
     page.click("a[href$=form]")

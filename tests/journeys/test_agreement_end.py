@@ -395,6 +395,13 @@ def test_the_database_removes_nothing_that_two_people_have_not_decided(story):
         actions.end(by=custodian, pk=pk, at=NOW, on=TODAY - timedelta(days=2), reason="倒签")
     with pytest.raises(Refused, match="不在您的职责内"):
         actions.end(by=person("stranger"), pk=pk, at=NOW, on=TODAY, reason="越权")
+    # An end that was planned is brought forward, never put off.
+    planned = actions.end(by=custodian, pk=pk, at=NOW, on=TODAY + timedelta(days=9), reason="协商终止")
+    assert planned.last_day == TODAY + timedelta(days=9)
+    with pytest.raises(Refused, match="只能改为更早"):
+        actions.end(by=custodian, pk=pk, at=NOW, on=TODAY + timedelta(days=10), reason="推迟")
+    earlier = actions.end(by=custodian, pk=pk, at=NOW, on=TODAY + timedelta(days=8), reason="提前")
+    assert earlier.last_day == TODAY + timedelta(days=8)
     agreement = _end(custodian)
     with pytest.raises(Refused, match="终止"):
         _end(custodian)

@@ -26,13 +26,14 @@ from dashboard.walls import blocks, interrupts, switching
 from dashboard.walls.spec import scenes
 from ingestion.selectors import catalog
 from supervision.clues.events import CluesRaised, announce
+from supervision.matching.run import run_rule
 from tests.conftest import acting_as
 from tests.dashboard.walls.test_switching import TOKENS, registered
 
 #: feeds full of people, and those that walls draw from
 FEEDS = {
-    "ps_population_death", "ps_traffic_accident", "hr_wage_arrears", "hr_wage_guarantee", "pr_case", "wr_river_patrol",
-    "ee_discharge_permit", "ee_auto_monitor", "ee_surface_water", "vd_enforcement_video",
+    "ps_population_death", "ps_traffic_accident", "hr_wage_arrears", "pr_case", "wr_river_patrol", "ee_surface_water",
+    "vd_enforcement_video",
 }  # fmt: skip
 
 
@@ -169,8 +170,9 @@ def centre(database, tmp_path, capsys) -> _Player:
     before.listens()
     with acting_as("worker"):
         deliver(tmp_path, days={0}, feeds=FEEDS)
-        while work_off():
-            pass
+        for rule in ("recovery_not_pursued", "river_rubbish"):
+            assert run_rule(rule, at=timezone.now(), as_of=timezone.localdate()).raised > 0
+        work_off(kinds=["river_places"])
     blocks.forget()
     return before
 

@@ -29,7 +29,8 @@ def ref(value: str) -> uuid.UUID:
     return uuid.uuid5(_SPACE, value)
 
 
-def _stored(value: Any, kind: str) -> Any:
+def stored(value: Any, kind: str) -> Any:
+    """How the pool holds a value of a test: short names as refs, in columns and inside text."""
     if kind == "uuid" and value is not None:
         return str(ref(value))
     if isinstance(value, str):
@@ -51,9 +52,7 @@ def fill(rows: dict[str, list[dict[str, Any]]]) -> None:
             kinds = pool_columns(catalog()[code])
             for row in listed:
                 number += 1
-                values = {
-                    name: _stored(value, kinds[name]) for name, value in row.items() if name != "county"
-                }
+                values = {name: stored(value, kinds[name]) for name, value in row.items() if name != "county"}
                 names = ", ".join(f'"{n}"' for n in values)
                 marks = ", ".join(["%s"] * len(values))
                 cursor.execute(

@@ -26,7 +26,7 @@ from supervision.selectors import rulebook
 from tests.conftest import acting_as
 from tests.prefecture import SHANGHAI
 from tests.supervision.rulebook import interpreter
-from tests.supervision.rulebook.pool import fill, ref, run_compiled
+from tests.supervision.rulebook.pool import fill, run_compiled, stored
 
 RULES = sorted(rulebook())
 FILES = {path.stem: path for path in settings.RULES_DIR.glob("*/*.yaml")}
@@ -86,7 +86,17 @@ def test_a_condition_that_no_test_proves_is_named(database):
 def _as_stored(rule: LoadedRule, subject: str) -> str:
     alias, column = rule.clue.subject.split(".")
     feed = catalog()[rule.sources[alias].feed or ""]
-    return str(ref(subject)) if feed.column(column).pool_type == "uuid" else subject
+    return str(stored(subject, feed.column(column).pool_type))
+
+
+def _with_small_crowds(rule: LoadedRule) -> LoadedRule:
+    """Few rows cannot make large crowds: three are one here."""
+    crowds = {leaf.low for leaf in judged_leaves(rule) if leaf.op == "shared_by"}
+    small = {
+        name: param.model_copy(update={"value": min(int(param.value), 3)}) if name in crowds else param  # type: ignore[arg-type]
+        for name, param in rule.params.items()
+    }
+    return rule.model_copy(update={"params": small})
 
 
 def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[str, Any]]]:
@@ -105,7 +115,7 @@ def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[s
                     pool.setdefault(feed, {}).setdefault(name, []).append(value)
     for feed, columns in pool.items():
         forms = {
-            c.name: "〔citizen_id:{}〕" if c.type == "text" else "{}"
+            c.name: f"〔{_named_kind(columns.get(c.name, []))}:{{}}〕" if c.type == "text" else "{}"
             for c in catalog()[feed].columns
             if c.subject
         }
@@ -129,9 +139,14 @@ def _random_rows(draw: random.Random, rule: LoadedRule) -> dict[str, list[dict[s
     return rows
 
 
+def _named_kind(values: list[Any]) -> str:
+    """What the stored tests name in a text column."""
+    return "credit_code" if any("〔credit_code:" in str(value) for value in values) else "citizen_id"
+
+
 @pytest.mark.parametrize("rule_id", RULES)
 def test_random_worlds_agree(database, rule_id):
-    rule = rulebook()[rule_id]
+    rule = _with_small_crowds(rulebook()[rule_id])
     draw = random.Random(20261124)
     verdicts = set()
     for _ in range(40):

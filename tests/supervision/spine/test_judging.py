@@ -47,7 +47,11 @@ def test_a_word_is_obeyed_on_record_and_may_be_withdrawn() -> None:
     )[0][0]
     with pytest.raises(judging.NotPossible):
         judging.judge(who, pk, "same", " ", at=NOW)
+    other = next(r.pk for r in rows if r.pk != pk)
     given = judging.judge(who, pk, "same", "示例", at=NOW)
+    # One record is one person: of the other number it cannot be said as well, before or after the spine has run.
+    with pytest.raises(judging.NotPossible, match="another"):
+        judging.judge(who, other, "same", "示例", at=NOW)
     assert run().merged == 1
     assert subject_of("S000001") == (wanted, "J")
     assert spine.present(alone) == wanted
