@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 #: of the time line, in drawing units
-LANE, LEFT, RIGHT, TOP = 26, 190, 14, 26
-WIDTH = 1000
+LANE, LEFT, RIGHT, TOP = 26, 250, 40, 26
+WIDTH = 1100
 _DOT = 5.0
 _STEPS = (1, 2, 5, 10, 20, 50)
 _TICKS = 8
@@ -82,12 +82,17 @@ def _ticks(first: date, last: date, across) -> list[tuple[float, str]]:  # type:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a node stands; ``side`` says on which side of it its name goes."""
+    """Where a node stands; ``side`` says on which side of it its name goes, ``turn`` by how many degrees it is turned."""
 
     number: int
     x: float
     y: float
     side: str
+    turn: float = 0.0
+
+
+#: so many names of one ring still stand level
+_LEVEL = 14
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def layout(hops: Mapping[int, int], ties: Sequence[tuple[int, int]]) -> Layout:
         for n, node in enumerate(here):
             turn = shift + 2 * math.pi * n / len(here)
             angle[node] = (turn + 2.5 * math.pi) % (2 * math.pi)
-            x, y = radius * 1.25 * math.cos(turn), radius * math.sin(turn)
+            x, y = round(radius * 1.25 * math.cos(turn), 1), round(radius * math.sin(turn), 1)
             side = (
                 "right"
                 if math.cos(turn) > 0.3
@@ -149,8 +154,14 @@ def layout(hops: Mapping[int, int], ties: Sequence[tuple[int, int]]) -> Layout:
                 if y < 0
                 else "below"
             )
-            spots[node] = Spot(node, round(x, 1), round(y, 1), side)
-    wide, high = max(radius * 1.25, 150) + 190, max(radius, 60) + 60
+            degrees = 0.0
+            if len(here) > _LEVEL:
+                # Side by side names would run into each other: each points away from the middle.
+                side = "right" if x >= 0 else "left"
+                degrees = round(math.degrees(math.atan2(y, x)) + (0 if x >= 0 else 180), 1)
+            spots[node] = Spot(node, x, y, side, degrees)
+    wide = max(radius * 1.25, 150) + 215
+    high = max(radius, 60) + (215 if any(spot.turn for spot in spots.values()) else 60)
     return Layout(
         round(-wide, 1), round(-high, 1), round(2 * wide, 1), round(2 * high, 1), tuple(rings), spots
     )

@@ -19,6 +19,7 @@ from dashboard.analysis.drawing import Layout, layout, timeline
 from dashboard.desk.page import page as page_of
 from dashboard.desk.page import person as person_of
 from dashboard.desk.page import pick
+from dashboard.templatetags.desk import brief
 from ingestion import selectors as ingestion
 from supervision.profiles import network as networks
 from supervision.profiles import profile as profiles
@@ -28,6 +29,10 @@ from supervision.reference import REFERENCE
 
 #: so many relations still bear their words in the drawing
 _WORDED = 36
+#: from so many on the drawing takes the room it needs
+_MANY = 30
+#: of the name before a lane of the time line, in Latin characters
+_LANE_NAME = 36
 
 
 def kind_words(kind: str) -> str:
@@ -172,7 +177,7 @@ def profile(request: HttpRequest, code: UUID, place: int) -> HttpResponse:
     if found is None:
         raise Http404
     lanes = [
-        (pick(s.feed.title.zh, s.feed.title.en), s.feed.code, [r.on for r in s.records if r.on])
+        (_short(pick(s.feed.title.zh, s.feed.title.en)), s.feed.code, [r.on for r in s.records if r.on])
         for s in found.sources
         if any(r.on for r in s.records)
     ]
@@ -214,6 +219,7 @@ def network(request: HttpRequest, code: UUID, place: int) -> HttpResponse:
         "on": found.query.clue.number if found.query.clue else found.query.case_number,
         "hops": range(1, found.most_hops + 1),
         "drawing": placed,
+        "many": len(found.nodes) > _MANY,
         "nodes": [_node(n, placed) for n in found.nodes],
         "lines": _lines(found, placed),
         "crowded": [
@@ -232,6 +238,17 @@ def network(request: HttpRequest, code: UUID, place: int) -> HttpResponse:
         ],
     }
     return page_of(request, "analysis/network.html", "analysis", context)
+
+
+def _short(title: str) -> str:
+    """A title that fits before its lane: so many characters, a Chinese one counted twice."""
+    bare, room, kept = brief(title), _LANE_NAME, ""
+    for sign in bare:
+        room -= 2 if ord(sign) > 0x2E80 else 1
+        if room < 0:
+            return kept.rstrip() + "…"
+        kept += sign
+    return kept
 
 
 def _name(node: networks.Node) -> str:
@@ -253,8 +270,8 @@ def _node(node: networks.Node, placed: Layout) -> dict[str, Any]:
         "name": name,
         "short": name if len(name) <= 14 else name[:13] + "…",
         "spot": spot,
-        "text_x": spot.x + dx,
-        "text_y": spot.y + dy,
+        "text_x": round(spot.x + dx, 1),
+        "text_y": round(spot.y + dy, 1),
         "anchor": anchor,
     }
 

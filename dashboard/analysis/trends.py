@@ -55,6 +55,13 @@ def measure_words(measure: str) -> str:
     }[measure]
 
 
+def _in_order(lines: list[Any], by: Dimension, known: Mapping[str, tuple[str, str]]) -> list[Any]:
+    """Models stand by their codes, the whole last; other groups keep their order."""
+    if by != "rule":
+        return lines
+    return sorted(lines, key=lambda one: (one.key is None, known.get(one.key or "", ("~",))[0]))
+
+
 def _domain_words(domain: str) -> str:
     return {
         "criminal": _("刑事检察"),
@@ -100,7 +107,7 @@ def trends(request: HttpRequest) -> HttpResponse:
         series = reading.trend(who, period, dimension, measure)
         rows = [
             _row(s, _group_words(dimension, s.key, known), months, (dimension, measure, period))
-            for s in series
+            for s in [series[0], *_in_order(series[1:], dimension, known)]
         ]
         silent, by = 0, dimension
     context = {
@@ -151,6 +158,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
     by, period = _dimension(request.GET.get("by", ""), "office"), _period(request)
     months = period.months()
     known = reading.words(by)
+    counted = reading.ledger(person_of(request), period, by)
     lines: list[dict[str, Any]] = [
         {
             "title": _group_words(by, line.key, known),
@@ -160,7 +168,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
                 for m in MEASURES
             ],
         }
-        for line in reading.ledger(person_of(request), period, by)
+        for line in _in_order(counted, by, known)
     ]
     context = {
         "by": by,
@@ -184,7 +192,7 @@ def ledger_file(request: HttpRequest) -> HttpResponse:
     months, known = period.months(), reading.words(by)
     rows: list[list[str | int]] = [
         [_group_words(by, line.key, known), *(line.counts[m] for m in MEASURES)]
-        for line in reading.ledger(who, period, by)
+        for line in _in_order(reading.ledger(who, period, by), by, known)
     ]
     title = _("线索统计台账") + "・" + dimension_words(by)
     note = _("发现月份 %(since)s 至 %(until)s；限本人知悉范围，不含演练、并入和撤回") % {

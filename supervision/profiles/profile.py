@@ -146,4 +146,5 @@ def of_subject(person: Person, kind: str, ref: str, *, at: datetime) -> tuple[Re
         cursor.execute("select names from supervision_naming_of(%s::uuid[])", [list(refs)])
         names = [name for (told,) in cursor.fetchall() for name in told]
     names += [name for _, name in mentions.values() if name]
-    return Reading(kind, refs, {k: m for k, (m, _) in mentions.items()}), tuple(dict.fromkeys(names))
+    told_names = tuple(dict.fromkeys(names))
+    return Reading(kind, refs, {k: m for k, (m, _) in mentions.items()}, told_names), told_names

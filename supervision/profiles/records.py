@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,8 +20,8 @@ from ingestion.catalog.permit import AgreementTerms, permit
 from ingestion.catalog.spec import Column, FeedSpec, Words
 
 #: columns that say what a record is about, when it is told in one line
-_TOLD_FIRST = ("org_name", "person_name", "case_no", "enum", "text", "address", "money", "code")
-_TOLD, _TOLD_LONGEST = 3, 40
+_TOLD_FIRST = ("case_no", "enum", "money", "org_name", "person_name", "address", "text", "code")
+_TOLD, _TOLD_LONGEST = 4, 40
 #: columns that may name people in their own words
 _MAY_NAME = ("text", "address")
 
@@ -73,6 +73,8 @@ class Reading:
     kind: str
     refs: tuple[str, ...]
     mentions: Mapping[tuple[str, bytes], Mentioned]
+    #: what feeds in scope call it
+    names: tuple[str, ...] = ()
 
 
 def columns_of(feed: FeedSpec, kind: str) -> list[Column]:
@@ -202,6 +204,7 @@ def _record(
         named=named,
         tier="A" if roles else mentioned.tier if mentioned else "",
         roles=roles,
+        own=reading.names,
     )
 
 
@@ -213,8 +216,9 @@ def told(
     named: bool,
     tier: str = "",
     roles: Iterable[Words] = (),
+    own: Collection[str] = (),
 ) -> Record:
-    """A row as people read it."""
+    """A row as people read it. ``own``: names of the subject, which its one line leaves out."""
     cells = tuple(
         (c, shown(c, row[c.name], named))
         for c in columns
@@ -222,7 +226,7 @@ def told(
     )
     return Record(
         feed.code, row["record_id"], row["happened"], row["county"], row["batch_id"], row["row_no"], row["landed_at"],
-        tier, tuple(roles), cells, _in_one_line(cells),
+        tier, tuple(roles), cells, _in_one_line(cells, own),
     )  # fmt: skip
 
 
@@ -238,9 +242,11 @@ def shown(column: Column, value: Any, named: bool) -> str:
     return ingestion.display(column, value)
 
 
-def _in_one_line(cells: Iterable[tuple[Column, str]]) -> str:
-    """The few cells that say what the record is about."""
-    listed = [(c, t) for c, t in cells if t and ingestion.MASK not in t and c.type in _TOLD_FIRST]
+def _in_one_line(cells: Iterable[tuple[Column, str]], own: Collection[str]) -> str:
+    """The few cells that say what the record is about; not once more whom it is about."""
+    listed = [
+        (c, t) for c, t in cells if t and t not in own and ingestion.MASK not in t and c.type in _TOLD_FIRST
+    ]
     listed.sort(key=lambda cell: _TOLD_FIRST.index(cell[0].type))
     picked: list[str] = []
     for kind in dict.fromkeys(c.type for c, _ in listed):
