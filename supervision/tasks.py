@@ -177,7 +177,7 @@ def identity(claim: Claim) -> None:
 @handler("rank")
 def rank(claim: Claim) -> None:
     """One piece of the queue's order; the next piece is a job of its own."""
-    bring_in(soon=True)
+    bring_in()
     today = timezone.localdate()
     if refresh(today=today, whole=claim.payload.get("whole", False)).more:
         enqueue("rank", "next", priority=4)

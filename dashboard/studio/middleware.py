@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class PublishedRules:
-    """Looks at most every two seconds in a process. Without a database the page says so itself."""
+    """Looks before every page. Without a database the page says so itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,6 +25,6 @@ class PublishedRules:
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         try:
-            bring_in(soon=True)
+            bring_in()
         except DatabaseError:
             logger.warning("published rules could not be looked at")

@@ -7,7 +7,6 @@ once withdrawn it runs no more, but stays to explain the clues that it raised.
 from __future__ import annotations
 
 import logging
-import time
 from threading import Lock
 
 from ingestion import selectors as ingestion
@@ -16,24 +15,19 @@ from supervision.rulebook.load import LoadedRule, Rulebook, read_rule
 from supervision.selectors import rules as shelf
 
 logger = logging.getLogger(__name__)
-#: a page that was asked for so soon after another does not look again
-_LOOK_SECONDS = 2.0
 
 
 class _Brought:
-    """What this process has brought in: (draft, state) by rule, and when it last looked."""
+    """What this process has brought in: (draft, state) by rule."""
 
     rules: dict[str, tuple[int, str]] = {}
-    looked = float("-inf")
     lock = Lock()
 
 
-def bring_in(*, soon: bool = False, using: str = "default") -> None:
-    """Bring the rulebook in line with the database; ``soon``: unless it was looked at a moment ago."""
-    if soon and time.monotonic() - _Brought.looked < _LOOK_SECONDS:
-        return
+def bring_in(*, using: str = "default") -> None:
+    """Bring the rulebook in line with the database. One small query where nothing has changed: pages may ask every time,
+    and ask as often for one thing as for another."""
     with _Brought.lock:
-        _Brought.looked = time.monotonic()
         wanted = _wanted(using)
         if wanted == _Brought.rules:
             return

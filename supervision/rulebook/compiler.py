@@ -295,10 +295,15 @@ class _Builder(Telling):
         )
 
     def _shown(self, name: str) -> str:
-        """A measure as it is kept: quotients to two places."""
+        """A measure as it is kept: quotients to two places, sums of fractions to six. What an engine adds up in another order
+        differs in the last digit."""
         column = f"g.{_q(f'm_{name}')}"
         measure = self.rule.measures[name]
-        return f"round({column}::numeric, 2)" if measure.per or measure.kind == "share" else column
+        if measure.per or measure.kind == "share":
+            return f"round({column}::numeric, 2)"
+        if measure.kind == "sum" and not self._whole_number(measure):
+            return f"round({column}::numeric, 6)"
+        return column
 
     def _final(self) -> str:
         self.params["subject_kind"] = self.rule.clue.kind

@@ -440,11 +440,12 @@ class Rows(Beyond):
         The greatest number of a group begins at a row that is counted itself: what begins at another holds no more.
         """
         column, days = f"v.{_q(measure.field)}", f"({self._sql(self.param(measure.days or ''))})::int"
-        counted = f"{column} is not null" + (" and v.is_true" if sure else "")
+        # Within no day at all there is nobody; a frame of less than none is an error to both engines.
+        counted = f"{column} is not null and {days} > 0" + (" and v.is_true" if sure else "")
         # Numbered days: engines step over numbers faster than over intervals of a calendar.
         return (
             f"count(*) filter (where {counted}) over (partition by v.{_q(self.rule.clue.subject)}"
-            f" order by {column}::date - date '2000-01-01' range between current row and {days} - 1 following)"
+            f" order by {column}::date - date '2000-01-01' range between current row and greatest({days} - 1, 0) following)"
         )
 
 

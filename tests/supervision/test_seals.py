@@ -18,13 +18,14 @@ from ingestion import selectors as ingestion
 from ingestion.catalog.seals import KINDS, PoolRow, Reach, readable
 from ingestion.catalog.spec import FeedSpec
 from ingestion.pool import sync
-from supervision import case_query, selectors
+from supervision import case_query
 from supervision.clues import actions
 from supervision.matching import run
 from supervision.models import Clue, RuleState
 from supervision.reference import REFERENCE
 from supervision.rulebook.load import LoadedRule, read_rule
 from supervision.selectors import ClueFilters, clue_counts, clue_detail, clue_page
+from supervision.selectors.rules import own_rulebook
 from tests.conftest import acting_as
 from tests.prefecture import NOW, agreements, citizen, land_rows, suit
 from tests.supervision.sealed import ROWS, pool_row
@@ -82,8 +83,7 @@ def _card(serial: int, number: str, minor: str, name: str) -> dict[str, str]:
 
 def _run(domain: str, monkeypatch: pytest.MonkeyPatch) -> run.RunResult:
     rule = _rule(domain)
-    for place in (run, selectors):
-        monkeypatch.setattr(place, "rulebook", lambda: {rule.id: rule})
+    monkeypatch.setitem(own_rulebook(), rule.id, rule)
     RuleState.objects.using("owner").update_or_create(
         rule=rule.id,
         defaults={
