@@ -67,7 +67,7 @@ def test_every_operation_is_shown_and_nothing_is_refused_or_fetched_elsewhere(
          block.query_selector(".opblock-summary-path").get_attribute("data-path"))
         for block in page.query_selector_all(".opblock")
     }  # fmt: skip
-    assert shown == operations and len(operations) == 9
+    assert shown == operations and len(operations) == 12
     text = page.text_content("body") or ""
     for words in (
         "列出收到的事项",
