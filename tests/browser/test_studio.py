@@ -71,7 +71,9 @@ def test_from_five_questions_to_a_clue(centre, chromium, tmp_path):  # noqa: F81
     assert [c for c in [*author.complaints, *head.complaints] if "422" not in c] == []
 
 
-@pytest.mark.xfail(reason="a trial after a stored test was mended still tells what the earlier trial found")
+@pytest.mark.xfail(
+    reason="does not get through its second trial; whether page or test is at fault is not found yet"
+)
 def test_from_the_blank_form_to_a_clue(centre, chromium, tmp_path):  # noqa: F811
     number = citizen(332)
     centre.bring(tmp_path, "hr_pension_payment", [payment(number, "202607", "98765")], "large.csv")
